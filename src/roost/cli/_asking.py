@@ -1,0 +1,30 @@
+"""Asks a person at the terminal."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+
+def ask(question: str) -> str | None:
+    """Ask on standard error and read a line from standard input.
+
+    Args:
+        question: The text, up to where the answer is typed.
+
+    Returns:
+        The answer; None where standard input is no terminal.
+
+    Raises:
+        KeyboardInterrupt: The person pressed Ctrl-C.
+    """
+    if not sys.stdin.isatty():
+        return None
+    # asyncio's handler would only note the Ctrl-C for a task that is not running while a line is read.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        sys.stderr.write(question)
+        sys.stderr.flush()
+        return sys.stdin.readline()
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,33 @@
+"""Puts results into the shapes that ``--json`` prints. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+from roost.migrations import MigrationRecord, MigrationReport, MigrationStatus
+
+
+def status_document(status: MigrationStatus, *, plugins: Mapping[str, str], pending: bool) -> dict[str, Any]:
+    """Return a status as plain data, each service with its plugin."""
+    return {
+        "pending": pending,
+        "total_services": status.total_services,
+        "last_migration": status.last_migration,
+        "services": [{"plugin": plugins.get(row.service_name), **asdict(row)} for row in status.services],
+    }
+
+
+def history_document(records: Sequence[Any], *, total: int) -> dict[str, Any]:
+    """Return records as plain data, newest first; a field that another's record lacks is null."""
+    names = [field.name for field in fields(MigrationRecord)]
+    return {
+        "total": total,
+        "records": [{name: getattr(record, name, None) for name in names} for record in records],
+    }
+
+
+def report_document(report: MigrationReport, *, dry_run: bool) -> dict[str, Any]:
+    """Return what a run did, or would do, as plain data."""
+    return {"dry_run": dry_run, **asdict(report)}

@@ -1,0 +1,37 @@
+"""The options that every command has, as cyclopts reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, TypeAlias
+
+from cyclopts import Parameter
+
+RuntimeName: TypeAlias = Annotated[
+    str | None,
+    Parameter(
+        help="The runtime as module:attribute: a Runtime, or a function that returns one. By default `runtime` in \\[tool.roost] of pyproject.toml."
+    ),
+]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Common:
+    """What every command takes.
+
+    Attributes:
+        database_url: The database, before what the environment, the project and the runtime say.
+        json: Whether the result is one JSON document.
+        traceback: Whether an error shows where it came from.
+    """
+
+    database_url: Annotated[
+        str | None,
+        Parameter(help="The database. Else ROOST_DATABASE_URL, DATABASE_URL, `database_url` in \\[tool.roost], or the runtime's own."),
+    ] = None
+    json: Annotated[bool, Parameter(negative=(), help="Print one JSON document on standard output.")] = False
+    traceback: Annotated[bool, Parameter(negative=(), help="Show where an error came from.")] = False
+
+
+NOTHING_SPECIAL = Common()

@@ -1,0 +1,92 @@
+"""Where a command speaks: results on standard output, all else on standard error."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from roost.errors import RoostError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+SCHEMA_VERSION = 1
+_PIPE_WIDTH = 200  # a pipe has no width; wrapping a table at 80 columns would only hurt what reads it
+
+
+class Output:
+    """The two consoles of a command.
+
+    Args:
+        command: The command's name, which a JSON document tells.
+        json: Whether the result is one JSON document.
+    """
+
+    def __init__(self, command: str, *, json: bool = False) -> None:
+        """Open consoles on the streams as they are now."""
+        self.command = command
+        self.json = json
+        self.console = _console(stderr=False)
+        self.progress = _console(stderr=True)
+
+    def result(self, document: dict[str, Any], *renderables: RenderableType) -> None:
+        """Print the result: the document with ``--json``, else what is meant for people."""
+        if self.json:
+            sys.stdout.write(to_json({"schema_version": SCHEMA_VERSION, "command": self.command, **document}) + "\n")
+            sys.stdout.flush()
+            return
+        for renderable in renderables:
+            self.console.print(renderable, soft_wrap=isinstance(renderable, str))
+
+    def note(self, text: str) -> None:
+        """Print a line that is no part of the result."""
+        self.progress.print(text, soft_wrap=True)
+
+    def error(self, error: BaseException, *, exit_code: int) -> None:
+        """Print what ended the command: what happened and the next thing to do."""
+        message, hint = told(error)
+        self.progress.print(f"error: {message}", style="red", soft_wrap=True)
+        if hint:
+            self.note(f"hint: {hint}")
+        if self.json:
+            kind = type(error).__name__
+            self.result({"exit_code": exit_code, "error": {"type": kind, "message": message, "hint": hint}})
+
+
+def told(error: BaseException) -> tuple[str, str]:
+    """Return an error's message and hint; one that is not roost's gets the hint that shows its origin."""
+    if isinstance(error, RoostError):
+        return error.message, error.hint
+    text = str(error)
+    kind = type(error).__name__
+    return (f"{kind}: {text}" if text else kind), "see where it came from with --traceback"
+
+
+def to_json(document: dict[str, Any]) -> str:
+    """Render a document; times in ISO 8601."""
+    return json.dumps(document, default=_plain, ensure_ascii=False, indent=2)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return str(value)
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    # Names and messages come from plugins: nothing in them is markup.
+    return Console(
+        file=stream,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        width=None if stream.isatty() else _PIPE_WIDTH,
+    )

@@ -1,0 +1,62 @@
+"""Runs a command's coroutine and turns its end into an exit code: no traceback unless asked for, signals obeyed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Awaitable, Callable
+from traceback import format_exception
+
+from roost.cli._exit_codes import exit_code_of
+from roost.cli._output import Output
+
+
+def perform(command: str, body: Callable[[Output], Awaitable[int]], *, json: bool = False, traceback: bool = False) -> int:
+    """Run a command.
+
+    Args:
+        command: Its name.
+        body: Does the work and returns the exit code. Ctrl-C and SIGTERM cancel it; what it returns after that counts.
+        json: Whether the result is one JSON document.
+        traceback: Whether an error shows where it came from.
+
+    Returns:
+        The exit code.
+    """
+    output = Output(command, json=json)
+    terminated: list[int] = []
+    try:
+        with asyncio.Runner() as runner:
+            return runner.run(_obeying(body, output, terminated))
+    except KeyboardInterrupt:
+        output.note("interrupted")
+        return 128 + signal.SIGINT
+    except asyncio.CancelledError:
+        output.note("terminated")
+        return 128 + (terminated[0] if terminated else signal.SIGTERM)
+    except Exception as error:  # noqa: BLE001 -- a person gets a sentence, whatever went wrong
+        if traceback:
+            output.note("".join(format_exception(error)).rstrip())
+        code = exit_code_of(error)
+        output.error(error, exit_code=code)
+        return code
+
+
+async def _obeying(body: Callable[[Output], Awaitable[int]], output: Output, terminated: list[int]) -> int:
+    """Let SIGTERM cancel the command, as asyncio's runner lets Ctrl-C."""
+    task = asyncio.current_task()
+
+    def terminate() -> None:
+        terminated.append(signal.SIGTERM)
+        if task is not None:
+            task.cancel()
+
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
+        loop.add_signal_handler(signal.SIGTERM, terminate)
+    try:
+        return await body(output)
+    finally:
+        with contextlib.suppress(NotImplementedError):
+            loop.remove_signal_handler(signal.SIGTERM)

@@ -1,0 +1,75 @@
+"""Shows a run's events on standard error: a bar per plugin on a terminal, a line per event elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from roost.migrations import StepFinished, StepStarted, narrate
+
+if TYPE_CHECKING:
+    from roost.cli._output import Output
+    from roost.runtime import Runtime
+
+
+@contextmanager
+def shown_progress(runtime: Runtime, output: Output) -> Iterator[None]:
+    """Show what the runtime's migrations do inside the block."""
+    if output.progress.is_terminal:
+        bars = _Bars(output)
+        with bars.progress:
+            unsubscribe = runtime.events.subscribe(bars.show)
+            try:
+                yield
+            finally:
+                unsubscribe()
+        return
+
+    def tell(event: object) -> None:
+        line = narrate(event)
+        if line is not None:
+            output.note(line)
+
+    unsubscribe = runtime.events.subscribe(tell)
+    try:
+        yield
+    finally:
+        unsubscribe()
+
+
+class _Bars:
+    """One bar for each plugin that has steps to run; other events are lines above the bars."""
+
+    def __init__(self, output: Output) -> None:
+        self.progress = Progress(
+            TextColumn("{task.fields[plugin]}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}", markup=False),
+            console=output.progress,
+        )
+        self._bars: dict[str, TaskID] = {}
+
+    def show(self, event: object) -> None:
+        """Take one event."""
+        match event:
+            case StepStarted():
+                bar = self._bars.get(event.plugin)
+                if bar is None:
+                    bar = self.progress.add_task("", total=event.total, plugin=event.plugin)
+                    self._bars[event.plugin] = bar
+                self.progress.update(bar, total=event.total, completed=event.index - 1, description=event.step)
+            case StepFinished(error=None):
+                bar = self._bars[event.plugin]
+                self.progress.update(bar, completed=event.index)
+                if event.index == self.progress.tasks[bar].total:
+                    self.progress.update(bar, description="done")
+            case _:
+                line = narrate(event)
+                if line is not None:
+                    self.progress.console.print(Text(line))

@@ -1,0 +1,79 @@
+"""Which migration services there are, by plugin, and which of them a command means. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from roost.errors import BadUsage
+
+if TYPE_CHECKING:
+    from roost.migrations import IMigrationService, MigrationReport
+
+
+@runtime_checkable
+class Reversible(Protocol):
+    """A migration service that can undo what it did."""
+
+    @property
+    def service_name(self) -> str:
+        """The service's name."""
+        ...
+
+    @property
+    def plugin_name(self) -> str:
+        """The plugin whose migrations these are."""
+        ...
+
+    async def rollback(
+        self,
+        version: str | None = None,
+        *,
+        steps: int | None = None,
+        dry_run: bool = False,
+        skip_irreversible: bool = False,
+    ) -> MigrationReport:
+        """Undo steps; without a version and a number, all of them."""
+        ...
+
+
+def plugins_of(services: Sequence[IMigrationService]) -> dict[str, str]:
+    """Return each service's plugin by the service's name; its own name where it says no other."""
+    return {service.service_name: str(getattr(service, "plugin_name", service.service_name)) for service in services}
+
+
+def refuse_unknown_plugin(plugin: str, services: Sequence[IMigrationService]) -> None:
+    """Refuse a plugin's name that no service answers to.
+
+    Raises:
+        BadUsage: There is no such plugin.
+    """
+    known = sorted(set(plugins_of(services).values()))
+    if plugin not in known:
+        raise BadUsage(
+            reason=f"No plugin {plugin!r} has migrations in this runtime",
+            remedy=f"there are: {', '.join(known) or 'none'}",
+        )
+
+
+def service_to_undo(services: Sequence[IMigrationService], *, plugin: str | None) -> Reversible:
+    """Choose the service that a rollback means.
+
+    Args:
+        services: The runtime's migration services.
+        plugin: What ``--plugin`` says; it may be left out where only one plugin has steps.
+
+    Raises:
+        BadUsage: It leads to no service, or to several.
+    """
+    if plugin is not None:
+        refuse_unknown_plugin(plugin, services)
+    able = [service for service in services if isinstance(service, Reversible)]
+    names = sorted({service.plugin_name for service in able})
+    if plugin is None and len(names) > 1:
+        raise BadUsage(reason="Several plugins have migrations", remedy=f"say which with --plugin: {', '.join(names)}")
+    chosen = [service for service in able if plugin in (None, service.plugin_name)]
+    if not chosen:
+        what = "No plugin" if plugin is None else f"Plugin {plugin} has no service that"
+        raise BadUsage(reason=f"{what} can roll back", remedy=f"these can: {', '.join(names) or 'none'}")
+    return chosen[0]

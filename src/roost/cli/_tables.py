@@ -1,0 +1,127 @@
+"""Draws status, history and plans as tables. Pure: values in, a table out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from roost.migrations import MigrationReport, MigrationStatus
+
+_NONE = "-"
+_STYLES = {
+    "completed": "green",
+    "failed": "red",
+    "blocked": "red",
+    "ahead": "yellow",
+    "running": "cyan",
+    "waiting": "cyan",
+}
+_ERROR_WIDTH = 60
+
+
+def status_table(status: MigrationStatus, *, plugins: Mapping[str, str]) -> Table:
+    """Draw where every service stands.
+
+    Args:
+        status: What the orchestrator says.
+        plugins: Each service's plugin.
+    """
+    table = _table("Migrations", "plugin", "service", "version", "target", "pending", "last run (UTC)", "state")
+    for row in status.services:
+        pending = _NONE if row.pending is None else str(row.pending)
+        state = Text(row.state, style=_STYLES.get(row.state, ""))
+        if row.error:
+            state.append(f": {row.error.partition(chr(10))[0]}")
+        table.add_row(
+            Text(plugins.get(row.service_name, _NONE)),
+            Text(row.service_name),
+            Text(row.version or _NONE),
+            Text(row.target_version or _NONE),
+            Text(pending, style="yellow" if row.pending else ""),
+            Text(_time(row.last_run)),
+            state,
+        )
+    return table
+
+
+def history_table(records: Sequence[Any], *, total: int) -> Table:
+    """Draw attempts, newest first.
+
+    Args:
+        records: What is shown.
+        total: How many there are.
+    """
+    shown = f"the last {len(records)} of {total}" if len(records) < total else str(total)
+    table = _table(f"History ({shown})", "at (UTC)", "run", "plugin", "version", "step", "direction", "took", "result")
+    for record in records:
+        took = getattr(record, "duration", None)
+        table.add_row(
+            Text(_time(getattr(record, "executed_at", None))),
+            Text(_text(record, "run")),
+            Text(_text(record, "plugin")),
+            Text(_text(record, "version")),
+            Text(_text(record, "step")),
+            Text(_text(record, "direction")),
+            Text(_NONE if took is None else f"{took:.3f} s"),
+            _outcome(record),
+        )
+    return table
+
+
+def steps_table(report: MigrationReport, *, title: str) -> Table:
+    """Draw the steps of a report in their order."""
+    table = _table(title, "plugin", "version", "step", "direction", "kind", "description")
+    for step in report.steps:
+        table.add_row(
+            Text(step.plugin),
+            Text(step.version),
+            Text(step.step),
+            Text(step.direction),
+            Text("Python" if step.sql is None else "SQL"),
+            Text(step.description),
+        )
+    return table
+
+
+def counted_steps(report: MigrationReport) -> str:
+    """Say how many steps a report has."""
+    return "1 step" if len(report.steps) == 1 else f"{len(report.steps)} steps"
+
+
+def steps_sql(report: MigrationReport) -> Text:
+    """Write out the SQL of a report's steps, with a comment before each."""
+    parts = []
+    for step in report.steps:
+        body = "-- a Python function" if step.sql is None else step.sql.rstrip()
+        parts.append(f"-- {step.plugin} {step.version} {step.direction} {step.step}: {step.description}\n{body}\n")
+    return Text("\n".join(parts).rstrip("\n"))
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _outcome(record: Any) -> Text:  # noqa: ANN401 -- a record of a service that is not ours
+    if getattr(record, "success", True):
+        return Text("done", style="green")
+    reason = str(getattr(record, "error", None) or "").partition("\n")[0]
+    cut = reason if len(reason) <= _ERROR_WIDTH else reason[: _ERROR_WIDTH - 1] + "…"
+    return Text(f"failed: {cut}" if cut else "failed", style="red")
+
+
+def _text(record: Any, name: str) -> str:  # noqa: ANN401 -- a record of a service that is not ours
+    value = getattr(record, name, None)
+    return _NONE if value is None else str(value)
+
+
+def _time(moment: datetime | None) -> str:
+    return _NONE if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,41 @@
+"""``roost up``: migrate."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from roost.cli._exit_codes import ExitCode
+from roost.cli._options import NOTHING_SPECIAL, Common, RuntimeName
+from roost.cli._output import Output
+from roost.cli._perform import perform
+
+
+def up(
+    runtime: RuntimeName = None,
+    *,
+    dry_run: Annotated[bool, Parameter(negative=(), help="Write nothing; show the steps that would be run.")] = False,
+    common: Common = NOTHING_SPECIAL,
+) -> int:
+    """Run every pending migration of the runtime's plugins, under the lock."""
+
+    async def body(output: Output) -> int:
+        from roost.cli._documents import report_document  # noqa: PLC0415 -- `roost --help` needs no migrations
+        from roost.cli._progress import shown_progress  # noqa: PLC0415 -- as above
+        from roost.cli._tables import counted_steps, steps_table  # noqa: PLC0415 -- as above
+        from roost.cli._workplace import workplace  # noqa: PLC0415 -- as above
+
+        async with workplace(runtime, database_url=common.database_url) as place:
+            with shown_progress(place.runtime, output):
+                report = await place.orchestrator.run_all_migrations(dry_run=dry_run, refuse_ahead=True)
+        document = report_document(report, dry_run=dry_run)
+        if not report.steps:
+            output.result(document, "nothing to do: the database is where the plugins want it")
+        elif dry_run:
+            output.result(document, steps_table(report, title="Would run"))
+        else:
+            output.result(document, f"{counted_steps(report)} run in {report.duration:.2f} s (run {report.run_id})")
+        return ExitCode.FINE
+
+    return perform("up", body, json=common.json, traceback=common.traceback)

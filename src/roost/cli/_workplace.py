@@ -1,0 +1,69 @@
+"""What a command works on: the named runtime on the chosen database, and its orchestrator."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from roost.cli._database_choice import chosen_database
+from roost.cli._project import Project, read_project
+from roost.cli._target import load_runtime
+from roost.errors import BadUsage
+
+if TYPE_CHECKING:
+    from roost.migrations import MigrationOrchestrator
+    from roost.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workplace:
+    """A runtime that is not started, and what its project says."""
+
+    project: Project
+    runtime: Runtime
+    orchestrator: MigrationOrchestrator
+
+
+@asynccontextmanager
+async def workplace(runtime_name: str | None, *, database_url: str | None) -> AsyncIterator[Workplace]:
+    """Load the runtime for a command, and close what it opened afterwards.
+
+    Args:
+        runtime_name: ``module:attribute``, or None for the project's.
+        database_url: What ``--database-url`` says.
+
+    Yields:
+        The place to work in.
+
+    Raises:
+        BadUsage: Nothing names a runtime.
+        BadProject: ``pyproject.toml`` can't be used.
+        BadTarget: The name leads to no runtime.
+        Exception: What the runtime's module raises.
+    """
+    from roost.migrations import MigrationOrchestrator  # noqa: PLC0415 -- `roost --help` needs no migrations
+
+    project = read_project(Path.cwd())
+    runtime = named_runtime(runtime_name, project=project)
+    database = chosen_database(database_url, environment=os.environ, project=project.database_url)
+    if database is not None:
+        runtime.database = database
+    try:
+        yield Workplace(project=project, runtime=runtime, orchestrator=MigrationOrchestrator(runtime))
+    finally:
+        await runtime.stop()
+
+
+def named_runtime(runtime_name: str | None, *, project: Project) -> Runtime:
+    """Load the runtime that the command line or the project names; errors as of `workplace`."""
+    name = runtime_name or project.runtime
+    if name is None:
+        raise BadUsage(
+            reason="No runtime is named, neither here nor in pyproject.toml",
+            remedy='name one as module:attribute, or write runtime = "myapp:runtime" under [tool.roost] in pyproject.toml',
+        )
+    return load_runtime(name)

@@ -1,0 +1,1031 @@
+"""Every public error of roost on one page.
+
+An error stores its facts in fields, renders a message from them (what happened, where, why) and carries a hint with the
+next thing to do. The cause, where there is one, is kept as ``__cause__``. No field ever holds a password: what comes from
+outside is redacted before it is stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+class RoostError(Exception):
+    """The root of every error that roost raises itself."""
+
+    @property
+    def message(self) -> str:
+        """What happened, where and why, in one or two sentences."""
+        return type(self).__name__
+
+    @property
+    def hint(self) -> str:
+        """The next thing to do; empty where there is nothing to add."""
+        return ""
+
+    def __str__(self) -> str:
+        return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions pickle by their positional arguments, and ours have keyword-only fields.
+        return _rebuild, (type(self), self.__dict__.copy())
+
+
+def _rebuild(kind: type[RoostError], fields: dict[str, Any]) -> RoostError:
+    error = kind.__new__(kind)
+    error.__dict__.update(fields)
+    return error
+
+
+# --- Runtime: plugins, services and their lifecycles ------------------------------------------------------------------
+
+
+class RuntimeFault(RoostError):
+    """Something is wrong with plugins, services, or the way they start and stop."""
+
+
+@dataclass(eq=False, kw_only=True)
+class InvalidPlugin(RuntimeFault):
+    """A plugin's name, version or dependency is malformed."""
+
+    name: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"Invalid plugin {self.name}: {self.reason}"
+
+
+@dataclass(eq=False, kw_only=True)
+class DuplicatePlugin(RuntimeFault):
+    """Two plugins of a runtime have one name."""
+
+    name: str
+
+    @property
+    def message(self) -> str:
+        return f"Two plugins are named {self.name!r}"
+
+    @property
+    def hint(self) -> str:
+        return "give each plugin a name of its own, or take one of them out"
+
+
+@dataclass(eq=False, kw_only=True)
+class PluginMissing(RuntimeFault):
+    """A plugin depends on one that is not in the runtime."""
+
+    plugin: str
+    needed: str
+    known: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        return f"Plugin {self.plugin} needs {self.needed}, which is not among the plugins: {', '.join(self.known)}"
+
+    @property
+    def hint(self) -> str:
+        return "add it to Runtime(plugins=[…])"
+
+
+@dataclass(eq=False, kw_only=True)
+class PluginVersionMismatch(RuntimeFault):
+    """A plugin depends on another version of a plugin."""
+
+    plugin: str
+    needed: str
+    found: str | None
+
+    @property
+    def message(self) -> str:
+        return f"Plugin {self.plugin} needs {self.needed}, and its version is {self.found or 'not given'}"
+
+    @property
+    def hint(self) -> str:
+        return "install a version that both can live with"
+
+
+@dataclass(eq=False, kw_only=True)
+class PluginCycle(RuntimeFault):
+    """Plugins depend on each other in a circle."""
+
+    path: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        return f"Plugins need each other in a circle: {' -> '.join(self.path)}"
+
+    @property
+    def hint(self) -> str:
+        return "move what both need into a plugin of its own"
+
+
+@dataclass(eq=False, kw_only=True)
+class DuplicateService(RuntimeFault):
+    """Two services of a runtime have one name."""
+
+    name: str
+    locations: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        return f"Two services are named {self.name!r}: {', '.join(self.locations)}"
+
+    @property
+    def hint(self) -> str:
+        return "set service_name on one of them"
+
+
+@dataclass(eq=False, kw_only=True)
+class MissingProvider(RuntimeFault):
+    """A service asks for something that nobody brings."""
+
+    service: str
+    parameter: str
+    wanted: str
+    location: str
+    suggestions: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        return f"Service {self.service} ({self.location}) asks for {self.wanted} as {self.parameter!r}, and no service provides it"
+
+    @property
+    def hint(self) -> str:
+        return f"did you mean {self.suggestions[0]}?" if self.suggestions else "add a plugin that brings it, or ask for X | None"
+
+
+@dataclass(eq=False, kw_only=True)
+class AmbiguousProvider(RuntimeFault):
+    """One service is asked for, and several would do."""
+
+    asker: str
+    wanted: str
+    providers: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        return f"Several services are a {self.wanted} for {self.asker}: {', '.join(self.providers)}"
+
+    @property
+    def hint(self) -> str:
+        return "ask for one of their classes, or for Sequence[…] of all"
+
+
+@dataclass(eq=False, kw_only=True)
+class DependencyCycle(RuntimeFault):
+    """Services need each other in a circle."""
+
+    path: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        return f"Services need each other in a circle: {' -> '.join(self.path)}"
+
+    @property
+    def hint(self) -> str:
+        return "let one of them look the other up at run time: runtime.get_service(…)"
+
+
+@dataclass(eq=False, kw_only=True)
+class UnresolvableAnnotation(RuntimeFault):
+    """A constructor's annotation can't be resolved, or names nothing that a runtime provides."""
+
+    service: str
+    parameter: str
+    annotation: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"The constructor of {self.service} asks for {self.parameter!r} as {self.annotation!r}: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "annotate it with a service class, Runtime, Plugin or a settings dataclass that can be imported, or give it a default"
+
+
+@dataclass(eq=False, kw_only=True)
+class InvalidSettings(RuntimeFault):
+    """A settings dataclass can't be filled."""
+
+    section: str
+    settings: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"Invalid settings {self.section!r} for {self.settings}: {self.reason}"
+
+
+@dataclass(eq=False, kw_only=True)
+class ConstructionFailed(RuntimeFault):
+    """A service's constructor raised; constructors do no I/O and rarely should."""
+
+    service: str
+    location: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"Service {self.service} ({self.location}) can't be constructed: {self.reason}"
+
+
+@dataclass(eq=False, kw_only=True)
+class ServiceNotFound(RuntimeFault):
+    """A lookup found no service."""
+
+    wanted: str
+    suggestions: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        return f"There is no service {self.wanted}"
+
+    @property
+    def hint(self) -> str:
+        return f"did you mean {' or '.join(self.suggestions)}?" if self.suggestions else "runtime.get_all_services() lists what there is"
+
+
+@dataclass(eq=False, kw_only=True)
+class StartNotAsync(RuntimeFault):
+    """A service's start or stop is a plain function."""
+
+    service: str
+    method: str
+
+    @property
+    def message(self) -> str:
+        return f"{self.method} of service {self.service} is not async"
+
+    @property
+    def hint(self) -> str:
+        return f"write it as: async def {self.method}(self)"
+
+
+@dataclass(eq=False, kw_only=True)
+class ServiceStartFailed(RuntimeFault):
+    """A service's start raised; what had started was stopped again."""
+
+    service: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"Service {self.service} failed to start: {self.reason}"
+
+
+@dataclass(eq=False, kw_only=True)
+class ServiceHung(RuntimeFault):
+    """A service's start or stop did not end in time."""
+
+    service: str
+    phase: str
+    timeout: float
+    stack: str
+    tree: str
+
+    @property
+    def message(self) -> str:
+        parts = [f"The {self.phase} of {self.service} did not end within {self.timeout:g} s"]
+        parts += [f"{title}:\n{text}" for title, text in (("it stands at", self.stack), ("all phases", self.tree)) if text]
+        return "\n".join(parts)
+
+    @property
+    def hint(self) -> str:
+        return "mend what it waits for, or give it more time: start_timeout, stop_timeout"
+
+
+@dataclass(eq=False, kw_only=True)
+class ServiceTaskCrashed(RuntimeFault):
+    """The task of a running service ended with an error, and the runtime was stopped."""
+
+    service: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"Service {self.service} crashed: {self.reason}"
+
+
+@dataclass(eq=False, kw_only=True)
+class RuntimeStopFailed(RuntimeFault):
+    """Services raised or hung while they were stopped; all others were stopped."""
+
+    failures: tuple[tuple[str, BaseException], ...]
+
+    @property
+    def message(self) -> str:
+        return "Not everything stopped cleanly: " + "; ".join(f"{name}: {error}" for name, error in self.failures)
+
+
+@dataclass(eq=False, kw_only=True)
+class RuntimeBusy(RuntimeFault):
+    """Something was asked of a runtime that its state does not allow."""
+
+    wish: str
+
+    @property
+    def message(self) -> str:
+        return f"The runtime can't {self.wish}"
+
+
+@dataclass(eq=False, kw_only=True)
+class ReadyTimeout(RuntimeFault):
+    """A service was not started in time."""
+
+    service: str
+    timeout: float
+    state: str
+
+    @property
+    def message(self) -> str:
+        return f"Service {self.service} is not ready after {self.timeout:g} s: it is {self.state}"
+
+    @property
+    def hint(self) -> str:
+        return "runtime.status() shows what everything waits for"
+
+
+# --- Database: URLs, connections, sessions and the embedded server ----------------------------------------------------
+
+
+class DatabaseError(RoostError):
+    """The database can't be named, reached or used."""
+
+
+@dataclass(eq=False, kw_only=True)
+class InvalidDatabaseURL(DatabaseError):
+    """A database URL is malformed, or not PostgreSQL's."""
+
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"Invalid database URL: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "write it as postgresql://user:password@host:5432/database"
+
+
+@dataclass(eq=False)
+class DatabaseNotConfigured(DatabaseError):
+    """Something needs the database's address, and there is none."""
+
+    @property
+    def message(self) -> str:
+        return "No database is configured for this runtime"
+
+    @property
+    def hint(self) -> str:
+        return "pass Runtime(database='postgresql://…'); beside a pool that is given, Database(pool, migration_url='postgresql://…')"
+
+
+@dataclass(eq=False, kw_only=True)
+class DatabaseUnreachable(DatabaseError):
+    """Nobody answers at the database's address."""
+
+    location: str
+    attempts: int
+    reason: str
+
+    @property
+    def message(self) -> str:
+        tries = f"{self.attempts} attempts" if self.attempts != 1 else "1 attempt"
+        return f"The database at {self.location} can't be reached after {tries}: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "check that the server runs and that host and port are right"
+
+
+@dataclass(eq=False, kw_only=True)
+class DatabaseRefused(DatabaseError):
+    """The server refused the user, the password or the database's name."""
+
+    location: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"The server at {self.location} refused the connection: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "check user, password and database name"
+
+
+@dataclass(eq=False, kw_only=True)
+class InvalidIdentifier(DatabaseError):
+    """A name can't be used as a PostgreSQL identifier."""
+
+    name: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"{self.name[:80]!r} can't be a name in PostgreSQL: {self.reason}"
+
+
+@dataclass(eq=False, kw_only=True)
+class InvalidText(DatabaseError):
+    """A text can't be sent to PostgreSQL."""
+
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"The text can't be sent to PostgreSQL: {self.reason}"
+
+
+@dataclass(eq=False, kw_only=True)
+class StepEscapeError(DatabaseError):
+    """A migration step asked for another connection than its own."""
+
+    step: str
+
+    @property
+    def message(self) -> str:
+        return f"The migration step {self.step} asked for a connection of its own: what it did there would not be rolled back with it"
+
+    @property
+    def hint(self) -> str:
+        return "use the step's MigrationContext, or runtime.get_service(Database), which is bound to the step"
+
+
+@dataclass(eq=False, kw_only=True)
+class PoolerInTheWay(DatabaseError):
+    """Migrations were given a connection pooler's address instead of a server's."""
+
+    location: str
+
+    @property
+    def message(self) -> str:
+        return f"{self.location} is a connection pooler: a migration lock taken through it may belong to anybody"
+
+    @property
+    def hint(self) -> str:
+        return "give migrations a direct line to the server: Database(url, migration_url='postgresql://…')"
+
+
+@dataclass(eq=False, kw_only=True)
+class ReadOnlyServer(DatabaseError):
+    """The server is a standby, where nothing can be migrated although it grants locks."""
+
+    location: str
+
+    @property
+    def message(self) -> str:
+        return f"{self.location} is a standby in recovery: it can't be migrated"
+
+    @property
+    def hint(self) -> str:
+        return "connect to the primary, for example with ?target_session_attrs=read-write"
+
+
+# --- Migrations: steps, plans, the lock and the ledger ----------------------------------------------------------------
+
+
+class MigrationError(RoostError):
+    """A migration can't be planned, run or undone."""
+
+
+@dataclass(eq=False, kw_only=True)
+class InvalidPluginVersion(MigrationError):
+    """A version is malformed, or of a kind whose order surprises people."""
+
+    version: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"Invalid version {self.version!r}: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "write versions such as 1.4.0, or 2.0.0rc1 for a pre-release"
+
+
+@dataclass(eq=False, kw_only=True)
+class InvalidStep(MigrationError):
+    """A migration step is not well formed."""
+
+    step: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"Invalid migration step {self.step}: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "a step is MigrationStep(id, description, up, down); up and down are SQL text or async functions"
+
+
+@dataclass(eq=False, kw_only=True)
+class DuplicateStep(MigrationError):
+    """Two steps of one plugin have the same id."""
+
+    plugin: str
+    step: str
+
+    @property
+    def message(self) -> str:
+        return f"Plugin {self.plugin} has two migration steps with the id {self.step!r}"
+
+    @property
+    def hint(self) -> str:
+        return "give each step of a plugin an id of its own; an applied step keeps the id it has"
+
+
+@dataclass(eq=False, kw_only=True)
+class InvalidConfiguration(MigrationError):
+    """A value of `MigrationConfig` is out of its range."""
+
+    name: str
+    value: object
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"Invalid {self.name}={self.value!r}: {self.reason}"
+
+
+@dataclass(eq=False, kw_only=True)
+class InvalidSqlFile(MigrationError):
+    """A file of SQL migrations can't be read as such."""
+
+    path: str
+    reason: str
+    line: int | None = None
+
+    @property
+    def message(self) -> str:
+        place = self.path if self.line is None else f"{self.path}:{self.line}"
+        return f"Invalid migration file {place}: {self.reason}"
+
+
+@dataclass(eq=False, kw_only=True)
+class SeveralMigrationServices(MigrationError):
+    """A plugin has more than one service that keeps a chain of steps."""
+
+    plugin: str
+    services: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        return f"Plugin {self.plugin} has several chains of migration steps: {', '.join(self.services)}"
+
+    @property
+    def hint(self) -> str:
+        return "one plugin has one chain, so that its order is known: put the steps into one service (load_sql_steps reads files)"
+
+
+@dataclass(eq=False, kw_only=True)
+class NoDatabase(MigrationError):
+    """Migrations need a database and the runtime has none."""
+
+    services: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        return f"No database is configured, and {', '.join(self.services)} needs one"
+
+    @property
+    def hint(self) -> str:
+        return "pass Runtime(database='postgresql://…'), or set ROOST_DATABASE_URL for the command line"
+
+
+@dataclass(eq=False, kw_only=True)
+class MigrationLockTimeout(MigrationError):
+    """Another run kept the migration lock for longer than this one would wait."""
+
+    waited: float
+    pid: int | None = None
+    application_name: str | None = None
+    host: str | None = None
+    since: datetime | None = None
+
+    @property
+    def message(self) -> str:
+        if self.pid is None:
+            return f"Migration lock timeout after {self.waited:g} s: the lock changed hands and was never free for this run"
+        place = f" on {self.host}" if self.host else ""
+        since = f", connected since {self.since:%Y-%m-%d %H:%M:%S%z}" if self.since else ""
+        return (
+            f"Migration lock timeout after {self.waited:g} s: the lock is held by server process {self.pid}{place} "
+            f"({self.application_name or 'no application name'}{since})"
+        )
+
+    @property
+    def hint(self) -> str:
+        if self.pid is None:
+            return "try again, or raise MigrationConfig(run_lock_timeout=…)"
+        return (
+            "wait for it or raise MigrationConfig(run_lock_timeout=…); if that process hangs, "
+            f"end it with SELECT pg_terminate_backend({self.pid})"
+        )
+
+
+@dataclass(eq=False, kw_only=True)
+class MigrationLockLost(MigrationError):
+    """This run no longer holds the migration lock; the step in hand was refused and rolled back."""
+
+    detail: str
+
+    @property
+    def message(self) -> str:
+        return f"The migration lock was lost: {self.detail}"
+
+    @property
+    def hint(self) -> str:
+        return "start again: what was applied is recorded, and the rest will run"
+
+
+@dataclass(eq=False, kw_only=True)
+class StepFailed(MigrationError):
+    """A migration step raised an error; it was rolled back, and the steps before it stay."""
+
+    service: str
+    plugin: str
+    step: str
+    direction: str
+    reason: str
+    location: str | None = None
+    sqlstate: str | None = None
+    attempts: int = 1
+
+    @property
+    def message(self) -> str:
+        where = f" at {self.location}" if self.location else ""
+        state = f" [{self.sqlstate}]" if self.sqlstate else ""
+        tries = f" after {self.attempts} attempts" if self.attempts > 1 else ""
+        return f"Migration step {self.step!r} of plugin {self.plugin} failed ({self.direction}{tries}){where}: {self.reason}{state}"
+
+    @property
+    def hint(self) -> str:
+        return "the step was rolled back and the steps before it are kept; mend it and run again, it goes on from here"
+
+
+@dataclass(eq=False, kw_only=True)
+class StepEscaped(MigrationError):
+    """A step's function ended its own transaction, so nobody can say how much of it was kept."""
+
+    plugin: str
+    step: str
+
+    @property
+    def message(self) -> str:
+        return f"Migration step {self.step!r} of plugin {self.plugin} ended its own transaction: its effect and its record may differ"
+
+    @property
+    def hint(self) -> str:
+        plugin, step = self.plugin.replace("'", "''"), self.step.replace("'", "''")
+        return (
+            "take COMMIT and ROLLBACK out of the step and check what it left; then, if its effect is there, run "
+            f"UPDATE roost.applied SET state = 'done' WHERE plugin = '{plugin}' AND step = '{step}', else DELETE that row"
+        )
+
+
+@dataclass(eq=False, kw_only=True)
+class StepOutcomeUnknown(MigrationError):
+    """A step outside a transaction was begun and not seen to end."""
+
+    plugin: str
+    step: str
+    sql: str
+
+    @property
+    def message(self) -> str:
+        return f"Migration step {self.step!r} of plugin {self.plugin} was begun outside a transaction and not seen to end: {self.sql}"
+
+    @property
+    def hint(self) -> str:
+        plugin, step = self.plugin.replace("'", "''"), self.step.replace("'", "''")
+        return (
+            "check in the database whether it took effect (an interrupted CREATE INDEX CONCURRENTLY leaves an INVALID index: drop "
+            f"it); then, if its effect is there, run UPDATE roost.applied SET state = 'done' WHERE plugin = '{plugin}' AND "
+            f"step = '{step}', else DELETE that row"
+        )
+
+
+@dataclass(eq=False, kw_only=True)
+class StepsOutOfOrder(MigrationError):
+    """A step was added in front of one that is applied already."""
+
+    plugin: str
+    steps: tuple[str, ...]
+    applied: str
+
+    @property
+    def message(self) -> str:
+        return f"Plugin {self.plugin} has unapplied steps before the applied step {self.applied!r}: {', '.join(self.steps)}"
+
+    @property
+    def hint(self) -> str:
+        return "give them a later version so that they come last, or pass MigrationConfig(policy='allow') to run them now"
+
+
+@dataclass(eq=False, kw_only=True)
+class StepsMissing(MigrationError):
+    """The database has steps in its past that the code no longer holds."""
+
+    plugin: str
+    steps: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        return f"Plugin {self.plugin} lacks steps that the database has applied: {', '.join(self.steps)}"
+
+    @property
+    def hint(self) -> str:
+        return "put the steps back, or pass MigrationConfig(policy='allow') to go on without them"
+
+
+@dataclass(eq=False, kw_only=True)
+class DatabaseAhead(MigrationError):
+    """The database was migrated by newer code, past a point that this code can live with."""
+
+    plugin: str
+    steps: tuple[str, ...]
+    version: str | None = None
+
+    @property
+    def message(self) -> str:
+        what = f"step {', '.join(self.steps)}" if self.steps else f"version {self.version}"
+        return f"The database is ahead of this code of plugin {self.plugin}: {what} was applied by a newer release"
+
+    @property
+    def hint(self) -> str:
+        return "start the newer release, or roll the database back with it first"
+
+
+@dataclass(eq=False, kw_only=True)
+class HistoriesDiverged(MigrationError):
+    """The database and the code each hold steps that the other lacks."""
+
+    plugin: str
+    unknown: tuple[str, ...]
+    pending: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        return (
+            f"Plugin {self.plugin}: the database has steps that this code lacks ({', '.join(self.unknown)}) and the code has steps "
+            f"that the database lacks ({', '.join(self.pending)})"
+        )
+
+    @property
+    def hint(self) -> str:
+        return "bring both lines of development together in one release; what the database has is never guessed at"
+
+
+@dataclass(eq=False, kw_only=True)
+class RequiredStepMissing(MigrationError):
+    """A step requires another plugin's step that is not applied."""
+
+    plugin: str
+    step: str
+    required: str
+
+    @property
+    def message(self) -> str:
+        return f"Migration step {self.step!r} of plugin {self.plugin} requires {self.required}, which is not applied"
+
+    @property
+    def hint(self) -> str:
+        return "let the plugin depend on the other one (Plugin(dependencies=…)), so that its migrations run first"
+
+
+@dataclass(eq=False, kw_only=True)
+class NoRollbackMethod(MigrationError):
+    """A step that would have to be rolled back has no `down`."""
+
+    plugin: str
+    step: str
+
+    @property
+    def message(self) -> str:
+        return f"No rollback method for migration step: {self.step} (plugin {self.plugin})"
+
+    @property
+    def hint(self) -> str:
+        return "nothing was rolled back; write a down for the step, or pass skip_irreversible=True to leave its effect in place"
+
+
+@dataclass(eq=False, kw_only=True)
+class UnknownRollbackTarget(MigrationError):
+    """A rollback names a version, a run or a number of steps that the ledger doesn't hold."""
+
+    plugin: str
+    target: str
+    known: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        return f"Plugin {self.plugin} can't be rolled back to {self.target}: the ledger holds {', '.join(self.known) or 'nothing'}"
+
+    @property
+    def hint(self) -> str:
+        return "see what is applied with: roost history"
+
+
+@dataclass(eq=False, kw_only=True)
+class DependantApplied(MigrationError):
+    """What would be rolled back is needed by something that is applied."""
+
+    plugin: str
+    dependants: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        return f"Plugin {self.plugin} can't be rolled back so far: {', '.join(self.dependants)} needs it"
+
+    @property
+    def hint(self) -> str:
+        return "roll the dependants back first"
+
+
+@dataclass(eq=False, kw_only=True)
+class LedgerTooNew(MigrationError):
+    """The ledger was written by a newer roost in a form that this one can't read."""
+
+    found: int
+    known: int
+
+    @property
+    def message(self) -> str:
+        return f"The ledger in schema roost has version {self.found}; this roost reads up to {self.known}"
+
+    @property
+    def hint(self) -> str:
+        return "upgrade roost: pip install -U roost"
+
+
+@dataclass(eq=False, kw_only=True)
+class LedgerDenied(MigrationError):
+    """The role may not use the ledger, or not create it."""
+
+    role: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"Role {self.role} can't use the migration ledger: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "as its owner: GRANT USAGE ON SCHEMA roost and SELECT on its tables to read; to migrate, connect as the owner of the database"
+
+
+@dataclass(eq=False, kw_only=True)
+class PendingMigrations(MigrationError):
+    """Plugins have migrations that were not run, and the runtime was told not to run them."""
+
+    plugins: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        return f"Plugins have pending migrations, and auto_migrate is off: {', '.join(self.plugins)}"
+
+    @property
+    def hint(self) -> str:
+        return "run them with: roost up; or start all the same with Runtime(allow_unmigrated=True)"
+
+
+@dataclass(eq=False, kw_only=True)
+class SessionLost(MigrationError):
+    """The connection of a run broke, more often than it may."""
+
+    reason: str
+    attempts: int
+
+    @property
+    def message(self) -> str:
+        return f"The migration session was lost {self.attempts} times: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "what was applied is recorded; run again when the server is steady"
+
+
+# --- Command line: what was asked for, and what the command itself could not do -----------------------------------------
+
+
+class CommandError(RoostError):
+    """A command of ``roost`` was called in a way it can't follow, or could not do its own part."""
+
+
+@dataclass(eq=False, kw_only=True)
+class BadUsage(CommandError):
+    """The options of a command don't fit each other, or one is missing."""
+
+    reason: str
+    remedy: str
+
+    @property
+    def message(self) -> str:
+        return self.reason
+
+    @property
+    def hint(self) -> str:
+        return self.remedy
+
+
+@dataclass(eq=False, kw_only=True)
+class BadProject(CommandError):
+    """The table ``[tool.roost]`` of ``pyproject.toml`` can't be used."""
+
+    path: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"Invalid {self.path}: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "the table [tool.roost] knows: runtime, app, database_url, demo_request; each is a string"
+
+
+@dataclass(eq=False, kw_only=True)
+class BadTarget(CommandError):
+    """What was named as ``module:attribute`` is not there, or is something else."""
+
+    target: str
+    reason: str
+    remedy: str = "write it as module:attribute, seen from the current directory"
+
+    @property
+    def message(self) -> str:
+        return f"Can't use {self.target!r}: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return self.remedy
+
+
+@dataclass(eq=False, kw_only=True)
+class RollbackUnconfirmed(CommandError):
+    """A rollback was not confirmed, so nothing was undone."""
+
+    plugin: str
+    steps: tuple[str, ...]
+    asked: bool
+
+    @property
+    def message(self) -> str:
+        why = "it was not confirmed" if self.asked else "there is no terminal to confirm it on"
+        return f"Rollback of plugin {self.plugin} refused, as it may destroy data and {why}: {', '.join(self.steps)}"
+
+    @property
+    def hint(self) -> str:
+        return "nothing was undone; look at it with --dry-run, and pass --yes to go ahead"
+
+
+@dataclass(eq=False, kw_only=True)
+class PortTaken(CommandError):
+    """No port could be had to serve on."""
+
+    host: str
+    port: int
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"Can't serve on {self.host}:{self.port}: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "give another --port, or none to take the next free one"
+
+
+@dataclass(eq=False, kw_only=True)
+class AppFailed(CommandError):
+    """The ASGI application that the demo serves refused to start or to stop, and raised nothing."""
+
+    app: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"The application {self.app} failed: {self.reason}"
+
+
+@dataclass(eq=False, kw_only=True)
+class DemoRequestFailed(CommandError):
+    """The demo's own request to the application was not answered as it should."""
+
+    request: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"The request {self.request} failed: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "the request is demo_request in [tool.roost] of pyproject.toml; start `roost demo` without --once and look"

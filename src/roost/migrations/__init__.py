@@ -1,0 +1,69 @@
+"""Migrations: steps that plugins bring, run once each under a database lock, and recorded in a ledger."""
+
+from roost.migrations._config import MigrationConfig, Policy
+from roost.migrations._context import MigrationContext
+from roost.migrations._events import (
+    DatabaseAheadNoticed,
+    LockWaitFinished,
+    LockWaitStarted,
+    PolicyNoticed,
+    RunFinished,
+    RunStarted,
+    ServiceMigrationFinished,
+    ServiceMigrationStarted,
+    SessionReopened,
+    StepFinished,
+    StepRetried,
+    StepsChanged,
+    StepSkipped,
+    StepStarted,
+)
+from roost.migrations._legacy import run_plugin_migrations
+from roost.migrations._narration import narrate
+from roost.migrations._orchestrator import MigrationOrchestrator
+from roost.migrations._plugin_service import PluginMigrationService
+from roost.migrations._protocol import IMigrationService
+from roost.migrations._records import MigrationRecord, MigrationReport, MigrationStatus, ServiceStatus, StepReport
+from roost.migrations._run import MigrationRun
+from roost.migrations._service import MigrationService
+from roost.migrations._sql_files import load_sql_steps
+from roost.migrations._sql_service import SqlMigrationService
+from roost.migrations._step import MigrationStep, SqlText
+from roost.migrations._versions import compare_versions
+
+__all__ = [
+    "DatabaseAheadNoticed",
+    "IMigrationService",
+    "LockWaitFinished",
+    "LockWaitStarted",
+    "MigrationConfig",
+    "MigrationContext",
+    "MigrationOrchestrator",
+    "MigrationRecord",
+    "MigrationReport",
+    "MigrationRun",
+    "MigrationService",
+    "MigrationStatus",
+    "MigrationStep",
+    "PluginMigrationService",
+    "Policy",
+    "PolicyNoticed",
+    "RunFinished",
+    "RunStarted",
+    "ServiceMigrationFinished",
+    "ServiceMigrationStarted",
+    "ServiceStatus",
+    "SessionReopened",
+    "SqlMigrationService",
+    "SqlText",
+    "StepFinished",
+    "StepReport",
+    "StepRetried",
+    "StepSkipped",
+    "StepStarted",
+    "StepsChanged",
+    "compare_versions",
+    "load_sql_steps",
+    "narrate",
+    "run_plugin_migrations",
+]

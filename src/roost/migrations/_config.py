@@ -1,0 +1,54 @@
+"""How migrations run: attempts, time limits and the policy towards steps that don't fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from roost.errors import InvalidConfiguration
+
+Policy: TypeAlias = Literal["strict", "allow"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationConfig:
+    """How migrations run. All durations are seconds.
+
+    Args:
+        max_retries: Attempts at a step in all, the first included, where PostgreSQL's error says that trying again may help.
+        retry_delay: Wait before the second attempt; each further wait is twice as long.
+        retry_max_delay: The longest of these waits.
+        run_lock_timeout: How long a run waits for its turn behind another process's run.
+        lock_timeout: How long one attempt of a step waits for a table's lock. Short, because everybody who comes after a waiting
+            ``ALTER TABLE`` waits behind it.
+        lock_wait_budget: How long a step keeps trying for that lock in all; these attempts don't count as `max_retries`.
+        statement_timeout: How long one statement of a step may take; None sets no limit.
+        policy: ``"strict"`` refuses steps that are missing or out of order, ``"allow"`` reports them and goes on.
+        track_history: False writes no history rows. What is applied is always recorded.
+
+    Raises:
+        InvalidConfiguration: A value is out of its range.
+    """
+
+    max_retries: int = 3
+    retry_delay: float = 1.0
+    retry_max_delay: float = 10.0
+    run_lock_timeout: float = 60.0
+    lock_timeout: float = 0.2
+    lock_wait_budget: float = 30.0
+    statement_timeout: float | None = None
+    policy: Policy = "strict"
+    track_history: bool = True
+
+    def __post_init__(self) -> None:
+        if self.max_retries < 1:
+            raise InvalidConfiguration(name="max_retries", value=self.max_retries, reason="it counts attempts, so the least is 1")
+        for name in ("retry_delay", "retry_max_delay", "run_lock_timeout", "lock_timeout", "lock_wait_budget"):
+            if getattr(self, name) < 0:
+                raise InvalidConfiguration(name=name, value=getattr(self, name), reason="it is a number of seconds, 0 or more")
+        if self.statement_timeout is not None and self.statement_timeout < 0:
+            raise InvalidConfiguration(
+                name="statement_timeout", value=self.statement_timeout, reason="it is a number of seconds, or None for no limit"
+            )
+        if self.policy not in ("strict", "allow"):
+            raise InvalidConfiguration(name="policy", value=self.policy, reason="it is 'strict' or 'allow'")

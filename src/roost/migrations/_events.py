@@ -1,0 +1,143 @@
+"""What migrations say while they run: events in pairs, for logs, progress bars, metrics and traces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from roost.migrations._records import Direction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """An orchestrator begins to look what is to do. `services` are the names in their order."""
+
+    services: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished:
+    """The run is over. `steps` were taken in `duration` seconds; `error` is set when it failed."""
+
+    steps: int
+    duration: float
+    error: BaseException | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockWaitStarted:
+    """Another run has its turn; `holder` is its application name, which says plugin and step, where the server tells it."""
+
+    holder: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockWaitFinished:
+    """The wait ended after `duration` seconds: with the lock, with nothing left to do, or with `error`."""
+
+    acquired: bool
+    duration: float
+    error: BaseException | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceMigrationStarted:
+    """A migration service's turn begins."""
+
+    service: str
+    plugin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceMigrationFinished:
+    """A migration service's turn ended after `steps` steps and `duration` seconds, with its plugin at `version`.
+
+    `error` is set when it failed.
+    """
+
+    service: str
+    plugin: str
+    version: str | None
+    steps: int
+    duration: float
+    error: BaseException | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStarted:
+    """A step begins: the `index`-th of `total` steps of its service, counted from 1."""
+
+    plugin: str
+    step: str
+    description: str
+    version: str
+    direction: Direction
+    index: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFinished:
+    """A step ended after `duration` seconds and `attempts` tries; `error` is set when it failed."""
+
+    plugin: str
+    step: str
+    version: str
+    direction: Direction
+    index: int
+    total: int
+    duration: float
+    attempts: int
+    error: BaseException | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRetried:
+    """An attempt at a step failed with an error that may pass, and the step is tried again after a wait."""
+
+    plugin: str
+    step: str
+    attempt: int
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepSkipped:
+    """A rollback left the effect of a step in place, because the step has no `down`."""
+
+    plugin: str
+    step: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionReopened:
+    """The run's connection broke and a new one was made; the lock is taken and the ledger read again."""
+
+    attempt: int
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseAheadNoticed:
+    """The database holds `steps` of a newer release that this code can live with; nothing of the plugin is run."""
+
+    plugin: str
+    steps: tuple[str, ...]
+    version: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepsChanged:
+    """The bodies of applied steps differ from the ones that were run: reported, never run again."""
+
+    plugin: str
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyNoticed:
+    """The policy ``allow`` let something pass that ``strict`` refuses; `notice` says what."""
+
+    plugin: str
+    notice: str

@@ -1,0 +1,73 @@
+"""What stands for a step's body, a chain of steps and a plugin's whole declaration in the ledger."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from roost.migrations._step import MigrationStep
+
+UNKNOWN_PYTHON = "py:unknown"
+"""The fingerprint of a function whose source can't be read; equal to every other Python fingerprint."""
+
+
+def fingerprint_of(step: MigrationStep) -> str:
+    """Return what stands for the step's `up` in the ledger: ``sql:…`` or ``py:…`` and a hash, or the step's own."""
+    if step.fingerprint is not None:
+        return step.fingerprint
+    if isinstance(step.up, str):
+        return "sql:" + sha256(_text(step.up).encode()).hexdigest()
+    return _python_fingerprint(step.up)
+
+
+def _python_fingerprint(function: Callable[..., Any]) -> str:
+    # `ast.unparse` is the one form that agrees between 3.11, 3.12 and 3.13; bytecode and `ast.dump` differ.
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function))))
+    except (OSError, TypeError, SyntaxError):
+        return UNKNOWN_PYTHON
+    return "py:" + sha256(ast.unparse(tree).encode()).hexdigest()
+
+
+def body_changed(applied: str, declared: str) -> bool:
+    """Tell whether a step's body differs from the one that was applied, as far as its fingerprints can say."""
+    unknown = UNKNOWN_PYTHON in (applied, declared) and applied.startswith("py:") and declared.startswith("py:")
+    return applied != declared and not unknown
+
+
+def declared_mark(step: MigrationStep) -> str:
+    """Return what the step contributes to its plugin's chain: SQL by its fingerprint, a function by its mere presence."""
+    return fingerprint_of(step) if isinstance(step.up, str) or step.fingerprint is not None else "py"
+
+
+def declared_text(step: MigrationStep) -> str:
+    """Return what the step contributes to the digest of its plugin's declaration.
+
+    A changed Python body is a notice, not another declaration, and reading source code is too slow for a start with nothing
+    to do.
+    """
+    if step.fingerprint is not None:
+        return step.fingerprint
+    return _text(step.up) if isinstance(step.up, str) else "py"
+
+
+def _text(sql: str) -> str:
+    # A checkout with CRLF line ends is the same step.
+    return sql.replace("\r\n", "\n")
+
+
+def chain_hash(previous: str, step_id: str, version: str, mark: str) -> str:
+    """Extend the hash of a chain of steps by one step."""
+    return sha256("\0".join((previous, step_id, version, mark)).encode()).hexdigest()
+
+
+def digest(parts: Iterable[str]) -> str:
+    """Return one hash of `parts`, in their order; no two lists of parts have the same."""
+    texts = list(parts)
+    lengths = ",".join(str(len(text)) for text in texts)
+    return sha256(f"{lengths}\0{''.join(texts)}".encode()).hexdigest()

@@ -1,0 +1,213 @@
+"""Composes what is sent to the server for one step: a group of statements that is one transaction. Pure text.
+
+A group is ``BEGIN``; limits; the ledger's function that fences and claims; the step; resets; the ledger's function that
+finishes; ``COMMIT``. A pure-SQL group travels as one message.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from roost.migrations._fingerprint import fingerprint_of
+from roost.postgres import dollar_quote, quote_identifier, quote_literal
+
+if TYPE_CHECKING:
+    from roost.migrations._plan import PlannedStep
+    from roost.migrations._rollback import UndoneStep
+
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+
+# The session returns to its start parameters, whatever role or setting the step has left behind.
+RESETS = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL"
+
+MAX_APPLICATION_NAME_BYTES = 63
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """Whose groups these are.
+
+    Attributes:
+        run: The run's number.
+        key: The lock's key.
+        service: The service's name, for the history.
+        plugin: The plugin's name.
+        schema: The PostgreSQL schema in which the plugin's unqualified names live.
+        track_history: Whether history rows are written.
+    """
+
+    run: int
+    key: int
+    service: str
+    plugin: str
+    schema: str
+    track_history: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Time limits of a step, in seconds; 0 is none."""
+
+    lock_timeout: float
+    statement_timeout: float
+
+
+def text_or_null(text: str | None) -> str:
+    """Quote a text as SQL, None as null."""
+    return "NULL" if text is None else quote_literal(text)
+
+
+def settings(turn: Turn, limits: Limits, *, step: str, local: bool) -> str:
+    """Return the settings under which a step runs: its names, its limits and what others see it doing."""
+    scope = "SET LOCAL" if local else "SET"
+    name = f"roost {turn.plugin}: {step}".encode()[:MAX_APPLICATION_NAME_BYTES].decode("utf-8", "ignore")
+    return (
+        f"{scope} application_name = {quote_literal(name)}; "
+        f"{scope} lock_timeout = {round(limits.lock_timeout * 1000)}; "
+        f"{scope} statement_timeout = {round(limits.statement_timeout * 1000)}; "
+        # pg_temp is named last: unnamed it would come first, and a temporary table could stand in for the plugin's.
+        f"{scope} search_path = {quote_identifier(turn.schema)}, pg_temp"
+    )
+
+
+def execute(sql: str) -> str:
+    """Wrap a step's SQL so that its errors stay its own.
+
+    As a literal its syntax errors end only its own group and carry positions within it, an open quote can't swallow what
+    follows, and the server refuses COMMIT, ROLLBACK, SAVEPOINT and COPY FROM STDIN before any effect.
+    """
+    return f"DO {dollar_quote(f'BEGIN EXECUTE {dollar_quote(sql)}; END')}"
+
+
+def open_up(turn: Turn, planned: PlannedStep, limits: Limits, *, state: str) -> str:
+    """Return the beginning of a step's transaction, up to the step itself."""
+    step = planned.step
+    requires = "ARRAY[" + ", ".join(quote_literal(name) for name in step.requires) + "]::text[]"
+    down = step.down if isinstance(step.down, str) else None
+    claim = (
+        f"SELECT roost.begin_step({turn.run}, {turn.key}, {quote_literal(turn.plugin)}, {quote_literal(step.id)}, "
+        f"{quote_literal(planned.version)}, '{state}', {quote_literal(fingerprint_of(step))}, '{planned.chain}', "
+        f"{step.breaking}, {requires}, {text_or_null(down)})"
+    )
+    return f"{BEGIN}; {claim}; {settings(turn, limits, step=step.id, local=True)}"
+
+
+def close_up(turn: Turn, planned: PlannedStep, *, attempts: int) -> str:
+    """Return the end of a step's transaction, after the step itself."""
+    finish = (
+        f"SELECT roost.finish_step({quote_literal(turn.plugin)}, {quote_literal(planned.step.id)}, "
+        f"{text_or_null(planned.version_after)}, '{planned.chain}')"
+    )
+    return f"{RESETS}; {finish}; {_success(turn, planned, attempts=attempts)}COMMIT"
+
+
+def finish_intent(turn: Turn, planned: PlannedStep, *, attempts: int, took: float) -> str:
+    """Return the transaction that ends a step which ran outside one."""
+    finish = (
+        f"SELECT roost.finish_intent({turn.run}, {turn.key}, {quote_literal(turn.plugin)}, {quote_literal(planned.step.id)}, "
+        f"{text_or_null(planned.version_after)}, '{planned.chain}')"
+    )
+    return f"{RESETS}; {BEGIN}; {finish}; {_success(turn, planned, attempts=attempts, took=took)}COMMIT"
+
+
+def _success(turn: Turn, planned: PlannedStep, *, attempts: int, took: float | None = None) -> str:
+    checksum = fingerprint_of(planned.step)
+    return record(
+        turn, step=planned.step.id, version=planned.version, direction="up", attempts=attempts, took=took, checksum=checksum
+    )
+
+
+def forget_intent(turn: Turn, planned: PlannedStep) -> str:
+    """Return the transaction that takes back the intent of a step that surely had no effect."""
+    return (
+        f"{RESETS}; {BEGIN}; SELECT roost.fence({turn.run}, {turn.key}); DELETE FROM roost.applied "
+        f"WHERE plugin = {quote_literal(turn.plugin)} AND step = {quote_literal(planned.step.id)} AND state = 'intent'; COMMIT"
+    )
+
+
+def open_down(turn: Turn, undone: UndoneStep, limits: Limits) -> str:
+    """Return the beginning of the transaction that undoes a step."""
+    step = undone.row.step
+    mark = f"SELECT roost.begin_undo({turn.run}, {turn.key}, {quote_literal(turn.plugin)}, {quote_literal(step)})"
+    return f"{BEGIN}; {mark}; {settings(turn, limits, step=step, local=True)}"
+
+
+def close_down(turn: Turn, undone: UndoneStep, *, attempts: int) -> str:
+    """Return the end of the transaction that undoes a step."""
+    row = undone.row
+    finish = (
+        f"SELECT roost.finish_undo({quote_literal(turn.plugin)}, {quote_literal(row.step)}, "
+        f"{text_or_null(undone.version_after)}, {text_or_null(undone.chain_after)})"
+    )
+    done = record(
+        turn, step=row.step, version=row.version, direction="down", attempts=attempts, took=None, checksum=row.fingerprint
+    )
+    return f"{RESETS}; {finish}; {done}COMMIT"
+
+
+def reach(turn: Turn, *, version: str, chain: str) -> str:
+    """Return the transaction that moves a plugin to a version which needs no step."""
+    move = f"SELECT roost.move_head({quote_literal(turn.plugin)}, {quote_literal(version)}, {text_or_null(chain or None)})"
+    done = record(turn, step=None, version=version, direction="up", attempts=1, took=None, checksum=None)
+    return f"{BEGIN}; SELECT roost.fence({turn.run}, {turn.key}); {move}; {done}COMMIT"
+
+
+def fail(
+    turn: Turn, *, step: str, version: str, direction: str, error: str, attempts: int, took: float, checksum: str
+) -> str:
+    """Return the transaction that records a failed step."""
+    row = record(
+        turn,
+        step=step,
+        version=version,
+        direction=direction,
+        error=error,
+        attempts=attempts,
+        took=took,
+        checksum=checksum,
+    )
+    return f"{BEGIN}; SELECT roost.fence({turn.run}, {turn.key}); {row}COMMIT"
+
+
+def escape(turn: Turn, planned: PlannedStep) -> str:
+    """Return the statement that leaves a trace of a step which rolled its own transaction back, its claim with it."""
+    step = planned.step
+    return (
+        f"{RESETS}; {BEGIN}; SELECT roost.fence({turn.run}, {turn.key}); INSERT INTO roost.applied "
+        "(plugin, step, version, state, fingerprint, chain, breaking, requires, run) VALUES "
+        f"({quote_literal(turn.plugin)}, {quote_literal(step.id)}, {quote_literal(planned.version)}, 'escaped', "
+        f"{quote_literal(fingerprint_of(step))}, '{planned.chain}', {step.breaking}, '{{}}', {turn.run}) "
+        "ON CONFLICT DO NOTHING; COMMIT"
+    )
+
+
+def create_schema(turn: Turn) -> str:
+    """Return the transaction that makes the plugin's schema where it is missing.
+
+    ``CREATE SCHEMA IF NOT EXISTS`` asks for the right to create before it looks, which a role with all it needs may lack.
+    """
+    make = quote_literal(f"CREATE SCHEMA {quote_identifier(turn.schema)}")
+    body = f"BEGIN IF pg_catalog.to_regnamespace({quote_literal(quote_identifier(turn.schema))}) IS NULL THEN EXECUTE {make}; END IF; END"
+    return f"{BEGIN}; SELECT roost.fence({turn.run}, {turn.key}); DO {dollar_quote(body)}; COMMIT"
+
+
+def record(
+    turn: Turn,
+    *,
+    step: str | None,
+    version: str,
+    direction: str,
+    attempts: int,
+    took: float | None,
+    checksum: str | None,
+    error: str | None = None,
+) -> str:
+    """Return the statement that writes a history row, with its semicolon; nothing where history is off."""
+    if not turn.track_history:
+        return ""
+    return (
+        f"SELECT roost.record({turn.run}, {quote_literal(turn.service)}, {quote_literal(turn.plugin)}, {text_or_null(step)}, "
+        f"{quote_literal(version)}, '{direction}', {error is None}, {text_or_null(error)}, {attempts}, "
+        f"{'NULL' if took is None else took}, {text_or_null(checksum)}); "
+    )

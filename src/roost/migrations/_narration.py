@@ -1,0 +1,46 @@
+"""Puts migration events into one line each, for a terminal or a log. Pure."""
+
+from __future__ import annotations
+
+from roost.migrations import _events as events
+
+
+def narrate(event: object) -> str | None:
+    """Return an event as a line of English; None for events that a reader can do without."""
+    match event:
+        case events.LockWaitStarted(holder=holder):
+            return f"waiting for another run ({holder or 'unknown'})"
+        case events.LockWaitFinished(acquired=acquired, duration=duration, error=None):
+            return f"waited {duration:.1f} s; " + ("it is our turn" if acquired else "the other run did it all")
+        case events.ServiceMigrationFinished(error=None, steps=0) if event.version is not None:
+            return f"Plugin {event.plugin} is already at version {event.version}"
+        case events.StepStarted():
+            arrow = "up" if event.direction == "up" else "down"
+            return f"{event.plugin} {event.index}/{event.total} {arrow} {event.step}: {event.description}"
+        case events.StepFinished(error=None):
+            return f"{event.plugin} {event.index}/{event.total} done in {event.duration:.2f} s"
+        case events.StepFinished():
+            return f"{event.plugin} {event.index}/{event.total} FAILED: {_first_line(event.error)}"
+        case events.StepRetried():
+            return f"{event.plugin}: {event.step} is tried again after: {_first_line(event.error)}"
+        case events.StepSkipped():
+            return f"{event.plugin}: {event.step} has no way back and is left in place"
+        case events.SessionReopened():
+            return f"the connection broke and was made again: {_first_line(event.error)}"
+        case events.DatabaseAheadNoticed():
+            steps = ", ".join(event.steps) or f"version {event.version}"
+            return f"Plugin {event.plugin}: the database is ahead of this code ({steps})"
+        case events.StepsChanged():
+            return f"Plugin {event.plugin}: steps were edited after they ran, and are not run again: {', '.join(event.steps)}"
+        case events.PolicyNoticed():
+            return f"Plugin {event.plugin}: {event.notice}"
+        case events.RunFinished(error=None, steps=0):
+            return "nothing to do: the database is where the plugins want it"
+        case events.RunFinished(error=None):
+            return f"{event.steps} steps in {event.duration:.2f} s"
+        case _:
+            return None
+
+
+def _first_line(error: BaseException | None) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,409 @@
+"""Awaits the migration services of a runtime one after another, in one run under one lock."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from roost.errors import NoDatabase, PendingMigrations, RoostError, SeveralMigrationServices
+from roost.migrations._config import MigrationConfig
+from roost.migrations._dry_run import dry_run_steps
+from roost.migrations._events import RunFinished, RunStarted, ServiceMigrationFinished, ServiceMigrationStarted
+from roost.migrations._fingerprint import digest
+from roost.migrations._legacy_hook import LegacyHook
+from roost.migrations._order import sort_services
+from roost.migrations._protocol import IMigrationService, KeepsLedger
+from roost.migrations._reading import reading
+from roost.migrations._records import MigrationRecord, MigrationReport, MigrationStatus
+from roost.migrations._run import MigrationRun, current_run
+from roost.migrations._states import states_of
+from roost.migrations._status import is_pending, status_of
+from roost.postgres import Database
+from roost.runtime import parse_dependency
+
+if TYPE_CHECKING:
+    from roost.runtime import Plugin, Runtime
+
+
+class MigrationOrchestrator:
+    """Brings a runtime's database to where its plugins want it.
+
+    Args:
+        runtime: The runtime; it need not be started. Any object with a ``get_services_by_type`` will do for services that
+            need no database.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        """Bind to a runtime; nothing is connected yet."""
+        self._runtime = runtime
+        self._config: MigrationConfig = getattr(runtime, "config", None) or MigrationConfig()
+        self._states = states_of(runtime)
+
+    def get_migration_services(self) -> list[IMigrationService]:
+        """Return the runtime's migration services: all of the type ``"migration"`` in registration order, then legacy hooks."""
+        plugins: Sequence[Plugin] = getattr(self._runtime, "plugins", ())
+        hooks = [LegacyHook(plugin, self._runtime) for plugin in plugins if plugin.run_plugin_migrations is not None]
+        return [*self._runtime.get_services_by_type("migration"), *hooks]
+
+    def sort_migration_services(self, services: Sequence[IMigrationService]) -> list[IMigrationService]:
+        """Order services as they run: ``database-migration``, plugin dependencies, priority (higher first), name.
+
+        Returns:
+            A new list.
+        """
+        plugins = {service.service_name: self._plugin_of(service) for service in services}
+        return sort_services(
+            services,
+            plugin_of={name: plugin.name for name, plugin in plugins.items() if plugin is not None},
+            dependencies={
+                plugin.name: frozenset(parse_dependency(text)[0] for text in plugin.dependencies)
+                for plugin in getattr(self._runtime, "plugins", ())
+            },
+            priorities={
+                service.service_name: _priority(service, plugins[service.service_name]) for service in services
+            },
+        )
+
+    async def run_all_migrations(self, *, dry_run: bool = False, refuse_ahead: bool = False) -> MigrationReport:
+        """Await every migration service, one after another, in one run under the lock.
+
+        A start with nothing to do costs one round trip after connecting, and takes no lock. It stops at the first service that
+        fails.
+
+        Args:
+            dry_run: Write nothing, take no lock, and report the steps that would be taken.
+            refuse_ahead: Raise also where the database is ahead of the code in a way that the code could live with.
+
+        Returns:
+            What was done.
+
+        Raises:
+            RoostError: What stood in the way; the family `MigrationError` for steps, plans and the lock, `DatabaseError` for
+                the connection. A service's own exception is raised as it is.
+        """
+        return await self._run(self._ordered(), dry_run=dry_run, refuse_ahead=refuse_ahead)
+
+    async def run_service(self, service: IMigrationService) -> MigrationReport:
+        """Await one service in a run of its own; errors as of `run_all_migrations`."""
+        return await self._run([service], dry_run=False, refuse_ahead=False)
+
+    async def in_a_run(self, service: IMigrationService, operation: Callable[[MigrationRun], Awaitable[None]]) -> MigrationReport:
+        """Await an operation under the lock, whatever is settled; for what is no migration up, such as a rollback.
+
+        Raises:
+            RoostError: As `run_all_migrations`, and as `operation` raises it.
+        """
+        run = self._new_run([service], wish=None, refuse_ahead=False)
+        started = time.monotonic()
+        outer = current_run.set(run)
+        try:
+            await run.begin()
+            await operation(run)
+        except Exception as error:
+            self._states.set(service.service_name, "failed", error=error)
+            await run.end({})
+            raise
+        except BaseException:
+            run.abandon()
+            raise
+        finally:
+            current_run.reset(outer)
+        await run.end({})
+        self._states.set(service.service_name, "idle")
+        return _report(run, done=[service], failed=[], not_run=[], started=started)
+
+    async def has_pending_migrations(self) -> bool:
+        """Tell whether any service has something to run.
+
+        Raises:
+            DatabaseError: The database can't be asked.
+        """
+        async with reading(self._runtime):
+            for service in self.get_migration_services():
+                if await is_pending(service, self._name_of_plugin(service), runtime=self._runtime, config=self._config):
+                    return True
+        return False
+
+    def is_migration_in_progress(self) -> bool:
+        """Tell whether a run of this runtime is in progress in this process."""
+        return self._states.runs > 0
+
+    async def get_migration_status(self) -> MigrationStatus:
+        """Return where every service stands, in the order in which they run.
+
+        Raises:
+            DatabaseError: The database can't be asked.
+        """
+        services = self._ordered()
+        async with reading(self._runtime):
+            found = tuple(
+                [
+                    await status_of(
+                        service,
+                        self._name_of_plugin(service),
+                        runtime=self._runtime,
+                        config=self._config,
+                        state=self._states.states.get(service.service_name, "idle"),
+                        error=self._states.errors.get(service.service_name),
+                    )
+                    for service in services
+                ]
+            )
+        runs = [status.last_run for status in found if status.last_run is not None]
+        return MigrationStatus(total_services=len(found), last_migration=max(runs, default=None), services=found)
+
+    async def get_migration_history(self, plugin_name: str | None = None) -> list[Any]:
+        """Return all services' attempts, newest first.
+
+        Args:
+            plugin_name: Only this plugin's.
+
+        Returns:
+            Records; `MigrationRecord` from roost's own services.
+
+        Raises:
+            DatabaseError: The database can't be asked.
+        """
+        records: dict[object, Any] = {}  # services that share the ledger may tell of the same row
+        async with reading(self._runtime):
+            for service in self._ordered():
+                read = getattr(service, "get_migration_history", None)
+                for record in await read(plugin_name) if read is not None else ():
+                    records[record.id if isinstance(record, MigrationRecord) else object()] = record
+        return sorted(records.values(), key=_newest, reverse=True)
+
+    async def prepare(self, plugins: Sequence[Plugin]) -> None:
+        """Migrate before a runtime's services start: the runtime's port `Preparer`.
+
+        Args:
+            plugins: The plugins that are starting.
+
+        Raises:
+            PendingMigrations: The runtime must not migrate, and a plugin has something pending.
+            RoostError: As `run_all_migrations`.
+        """
+        names = {plugin.name for plugin in plugins}
+        services = [
+            service
+            for service in self._ordered()
+            if (plugin := self._plugin_of(service)) is None or plugin.name in names
+        ]
+        if self._runtime.auto_migrate:
+            await self._run(services, dry_run=False, refuse_ahead=False)
+            return
+        for service in services:
+            self._states.set(service.service_name, "skipped")
+        if self._runtime.allow_unmigrated:
+            return
+        pending = []
+        async with reading(self._runtime):
+            for service in services:
+                name = self._name_of_plugin(service)
+                if await is_pending(service, name, runtime=self._runtime, config=self._config):
+                    pending.append(name)
+        if pending:
+            raise PendingMigrations(plugins=tuple(pending))
+
+    async def _run(self, services: Sequence[IMigrationService], *, dry_run: bool, refuse_ahead: bool) -> MigrationReport:
+        started = time.monotonic()
+        wish = self._wish(services)
+        run = self._new_run(services, wish=wish, refuse_ahead=refuse_ahead)
+        if not services:
+            return _report(run, done=[], failed=[], not_run=[], started=started)
+        self._refuse_without_database(services, run)
+        if dry_run:
+            async with reading(self._runtime) as session:
+                run.steps.extend(await dry_run_steps(services, session, config=self._config))
+            return _report(run, done=[], failed=[], not_run=services, started=started)
+        names = tuple(service.service_name for service in services)
+        self._runtime_emit(RunStarted(services=names))
+        self._states.runs += 1
+        failure: BaseException | None = None
+        try:
+            return await self._in_turn(services, run, wish=wish or {}, started=started)
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            self._states.runs -= 1
+            self._runtime_emit(
+                RunFinished(steps=len(run.steps), duration=time.monotonic() - started, error=failure)
+            )
+
+    async def _in_turn(
+        self, services: Sequence[IMigrationService], run: MigrationRun, *, wish: Mapping[str, str], started: float
+    ) -> MigrationReport:
+        done: list[IMigrationService] = []
+        outer = current_run.set(run)
+        try:
+            if not await run.begin():
+                done = list(services)
+            for service in services[len(done) :]:
+                if not await self._one(service, run):
+                    done = list(services)
+                    break
+                done.append(service)
+        except Exception as error:
+            await run.end(self._settled(done, wish))
+            failed = services[len(done) : len(done) + 1]
+            not_run = services[len(done) + 1 :]
+            for service in failed:
+                blocked = isinstance(error, RoostError) and run.run_id is None
+                self._states.set(service.service_name, "blocked" if blocked else "failed", error=error)
+            for service in not_run:
+                self._states.set(service.service_name, "idle")
+            error.add_note(
+                f"migrations done: {_names(done)}; failed: {_names(failed)}; not run: {_names(not_run)}"
+            )
+            raise
+        except BaseException:
+            run.abandon()
+            for service in services[len(done) :]:
+                self._states.set(service.service_name, "idle")
+            raise
+        finally:
+            current_run.reset(outer)
+        await run.end(self._settled(done, wish))
+        for service in done:
+            if self._states.states.get(service.service_name) != "ahead":
+                self._states.set(service.service_name, "completed")
+        return _report(run, done=done, failed=[], not_run=[], started=started)
+
+    async def _one(self, service: IMigrationService, run: MigrationRun) -> bool:
+        """Await one service, again on a new session where the connection broke.
+
+        Returns:
+            False when another run was found to have done everything meanwhile.
+        """
+        name, plugin = service.service_name, self._name_of_plugin(service)
+        self._states.set(name, "running")
+        run.emit(ServiceMigrationStarted(service=name, plugin=plugin))
+        started, before = time.monotonic(), len(run.steps)
+        failure: BaseException | None = None
+        try:
+            for attempt in range(1, self._config.max_retries + 1):
+                try:
+                    await service.run_migrations(self._runtime)
+                except Exception as error:
+                    # What a broken connection has done, the ledger says, once the lock is ours again.
+                    if not run.is_broken or attempt == self._config.max_retries:
+                        raise
+                    if not await run.begin_again(error, attempt=attempt):
+                        return False
+                else:
+                    break
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            run.emit(
+                ServiceMigrationFinished(
+                    service=name,
+                    plugin=plugin,
+                    version=run.versions.get(plugin),
+                    steps=len(run.steps) - before,
+                    duration=time.monotonic() - started,
+                    error=failure,
+                )
+            )
+        return True
+
+    def _ordered(self) -> list[IMigrationService]:
+        return self.sort_migration_services(self.get_migration_services())
+
+    def _new_run(
+        self, services: Sequence[IMigrationService], *, wish: Mapping[str, str] | None, refuse_ahead: bool
+    ) -> MigrationRun:
+        source = getattr(self._runtime, "database", None)
+        return MigrationRun(
+            runtime=self._runtime,
+            config=self._config,
+            database=None if source is None else self._runtime.get_service(Database),
+            emit=self._runtime_emit,
+            states=self._states,
+            services=tuple(service.service_name for service in services),
+            settled_wish=wish,
+            refuse_ahead=refuse_ahead,
+        )
+
+    def _wish(self, services: Sequence[IMigrationService]) -> dict[str, str] | None:
+        """Return each plugin's digest of what the code declares; None where a service can only be run to find out."""
+        parts: dict[str, list[str]] = {}
+        chains: dict[str, list[str]] = {}
+        known = True
+        for service in services:
+            if isinstance(service, KeepsLedger):
+                parts.setdefault(service.plugin_name, []).append(service.declaration(self._config.policy))
+                if not isinstance(service, LegacyHook):
+                    chains.setdefault(service.plugin_name, []).append(service.service_name)
+            else:
+                known = False
+        for plugin, names in chains.items():
+            if len(names) > 1:
+                raise SeveralMigrationServices(plugin=plugin, services=tuple(names))
+        return {plugin: digest(found) for plugin, found in parts.items()} if known else None
+
+    def _settled(self, done: Sequence[IMigrationService], wish: Mapping[str, str]) -> dict[str, str]:
+        plugins = {
+            service.plugin_name
+            for service in done
+            if isinstance(service, KeepsLedger) and self._states.states.get(service.service_name) != "ahead"
+        }
+        return {plugin: declaration for plugin, declaration in wish.items() if plugin in plugins}
+
+    def _refuse_without_database(self, services: Sequence[IMigrationService], run: MigrationRun) -> None:
+        needing = tuple(service.service_name for service in services if isinstance(service, KeepsLedger))
+        if needing and run.database is None:
+            raise NoDatabase(services=needing)
+
+    def _runtime_emit(self, event: object) -> None:
+        events = getattr(self._runtime, "events", None)
+        if events is not None:
+            events.emit(event)
+
+    def _plugin_of(self, service: IMigrationService) -> Plugin | None:
+        if isinstance(service, LegacyHook):
+            return service.plugin
+        find = getattr(self._runtime, "plugin_of", None)
+        plugin: Plugin | None = find(service) if find is not None else None
+        return plugin
+
+    def _name_of_plugin(self, service: IMigrationService) -> str:
+        plugin = self._plugin_of(service)
+        return getattr(service, "plugin_name", None) or (plugin.name if plugin is not None else service.service_name)
+
+
+def _priority(service: IMigrationService, plugin: Plugin | None) -> int:
+    own: int | None = getattr(service, "priority", None)
+    return own if own is not None else plugin.priority if plugin is not None else 0
+
+
+def _newest(record: Any) -> tuple[datetime, int]:  # noqa: ANN401 -- a record of a service that is not ours
+    number = getattr(record, "id", 0)
+    return record.executed_at, number if isinstance(number, int) else 0
+
+
+def _names(services: Sequence[IMigrationService]) -> str:
+    return ", ".join(service.service_name for service in services) or "none"
+
+
+def _report(
+    run: MigrationRun,
+    *,
+    done: Sequence[IMigrationService],
+    failed: Sequence[IMigrationService],
+    not_run: Sequence[IMigrationService],
+    started: float,
+) -> MigrationReport:
+    return MigrationReport(
+        run_id=run.run_id,
+        done=tuple(service.service_name for service in done),
+        failed=tuple(service.service_name for service in failed),
+        not_run=tuple(service.service_name for service in not_run),
+        waited=run.waited,
+        duration=time.monotonic() - started,
+        steps=tuple(run.steps),
+    )

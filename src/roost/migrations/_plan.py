@@ -1,0 +1,286 @@
+"""Decides what is to be run, from what the code declares and what the ledger holds. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from roost.errors import (
+    DatabaseAhead,
+    DuplicateStep,
+    HistoriesDiverged,
+    StepEscaped,
+    StepOutcomeUnknown,
+    StepsMissing,
+    StepsOutOfOrder,
+)
+from roost.migrations._fingerprint import body_changed, chain_hash, declared_mark, fingerprint_of
+from roost.migrations._versions import UNVERSIONED, compare_versions, parse_version
+
+if TYPE_CHECKING:
+    from roost.migrations._config import Policy
+    from roost.migrations._step import MigrationStep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedStep:
+    """A row of the ledger, in applied order.
+
+    Attributes:
+        step: The step's id.
+        version: The version it was applied for.
+        state: ``"done"``, ``"intent"`` or ``"escaped"``.
+        fingerprint: Of the body that ran.
+        chain: Hash over this step and all before it.
+        breaking: Whether code from before the step may run beside it.
+        requires: The steps of other plugins it needs, each ``"plugin:step-id"``.
+        down_sql: The stored way back, where it is SQL.
+        run: The number of the run that applied it.
+    """
+
+    step: str
+    version: str
+    state: str
+    fingerprint: str
+    chain: str
+    breaking: bool
+    requires: tuple[str, ...]
+    down_sql: str | None
+    run: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginState:
+    """Where a plugin stands in the ledger: the version that is complete, and its applied steps in applied order."""
+
+    version: str | None
+    applied: tuple[AppliedStep, ...]
+
+    def without(self, step: str) -> PluginState:
+        """Return the same without one step."""
+        return replace(self, applied=tuple(row for row in self.applied if row.step != step))
+
+    def only(self, step: str) -> PluginState:
+        """Return the same with nothing but one step."""
+        return replace(self, applied=tuple(row for row in self.applied if row.step == step))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedStep:
+    """A step to be run.
+
+    Attributes:
+        step: The step.
+        version: The version it belongs to.
+        chain: The chain's hash once it is applied.
+        version_after: The plugin's version once it is applied: the step's own after the last step of that version.
+    """
+
+    step: MigrationStep
+    version: str
+    chain: str
+    version_after: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be run for one plugin.
+
+    Attributes:
+        plugin: The plugin.
+        from_version: Where it stands; None when nothing is applied.
+        target: Where it will stand; None for a plugin without any step.
+        steps: What is to be run, in order.
+        chain: The chain's hash before the first step.
+        ahead: Steps of a newer release that the database holds; nothing is run then.
+        changed: Applied steps whose SQL differs from the declared one.
+        changed_functions: The same for Python functions, which is only a notice.
+        notices: What the policy ``allow`` let pass.
+    """
+
+    plugin: str
+    from_version: str | None
+    target: str | None
+    steps: tuple[PlannedStep, ...] = ()
+    chain: str = ""
+    ahead: tuple[str, ...] = ()
+    is_ahead: bool = False
+    changed: tuple[str, ...] = ()
+    changed_functions: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+def in_order(steps: Sequence[MigrationStep], *, plugin: str, default_version: str | None) -> list[MigrationStep]:
+    """Give every step a version and put the steps into their order: by version, then as listed.
+
+    Args:
+        steps: The steps as declared.
+        plugin: Named by errors.
+        default_version: For steps without a version; None sorts them before all others.
+
+    Returns:
+        A new list of steps that all have a version.
+
+    Raises:
+        DuplicateStep: Two steps have one id.
+        InvalidPluginVersion: A version is malformed.
+    """
+    seen: set[str] = set()
+    for step in steps:
+        if step.id in seen:
+            raise DuplicateStep(plugin=plugin, step=step.id)
+        seen.add(step.id)
+    versioned = [
+        step if step.version is not None else replace(step, version=default_version or UNVERSIONED) for step in steps
+    ]
+    return sorted(versioned, key=lambda step: parse_version(step.version or UNVERSIONED))
+
+
+def plan_chain(
+    declared: Sequence[MigrationStep],
+    state: PluginState,
+    *,
+    plugin: str,
+    policy: Policy,
+    target: str | None = None,
+) -> Plan:
+    """Plan for a plugin whose whole chain of steps is known.
+
+    Args:
+        declared: All steps, in order and with versions (`in_order`).
+        state: What the ledger holds.
+        plugin: The plugin.
+        policy: What to do about steps that are missing or out of order.
+        target: Steps above this version are left for later; None runs all.
+
+    Returns:
+        The plan.
+
+    Raises:
+        StepEscaped: A step's function ended its own transaction in an earlier run.
+        StepOutcomeUnknown: A step outside a transaction was begun and not seen to end.
+        DatabaseAhead: The ledger holds a newer step that is breaking.
+        HistoriesDiverged: Ledger and code each hold newer steps that the other lacks.
+        StepsMissing: An applied step is not declared, under ``strict``.
+        StepsOutOfOrder: A step stands before one that is applied, under ``strict``.
+    """
+    check_outcomes(state, declared, plugin=plugin)
+    applied = {row.step: row for row in state.applied}
+    positions = {step.id: index for index, step in enumerate(declared)}
+    pending = [step for step in declared if step.id not in applied]
+    known = [row for row in state.applied if row.step in positions]
+    newest_known = max((index for index, row in enumerate(state.applied) if row.step in positions), default=-1)
+    newer = [row for row in state.applied[newest_known + 1 :]]
+    missing = [row.step for row in state.applied[: newest_known + 1] if row.step not in positions]
+    notices: list[str] = []
+    if newer and pending:
+        raise HistoriesDiverged(
+            plugin=plugin, unknown=tuple(row.step for row in newer), pending=tuple(step.id for step in pending)
+        )
+    if missing:
+        if policy == "strict":
+            raise StepsMissing(plugin=plugin, steps=tuple(missing))
+        notices.append(f"applied steps are missing from the code: {', '.join(missing)}")
+    if newer:
+        breaking = tuple(row.step for row in newer if row.breaking)
+        if breaking:
+            raise DatabaseAhead(plugin=plugin, steps=breaking)
+    last = max((positions[row.step] for row in known), default=-1)
+    early = tuple(step.id for step in pending if positions[step.id] < last)
+    if early:
+        if policy == "strict":
+            raise StepsOutOfOrder(plugin=plugin, steps=early, applied=declared[last].id)
+        notices.append(f"steps run out of order: {', '.join(early)}")
+    if target is not None:
+        pending = [step for step in pending if compare_versions(step.version, target) <= 0]
+    changed, changed_functions = _changed_bodies(declared, applied)
+    chain = state.applied[-1].chain if state.applied else ""
+    return Plan(
+        plugin=plugin,
+        from_version=state.version,
+        target=target or (declared[-1].version if declared else None),
+        steps=_with_chain(pending, state, chain, declared_after=declared),
+        chain=chain,
+        ahead=tuple(row.step for row in newer),
+        is_ahead=bool(newer),
+        changed=changed,
+        changed_functions=changed_functions,
+        notices=tuple(notices),
+    )
+
+
+def plan_computed(steps: Sequence[MigrationStep], state: PluginState, *, plugin: str, target: str) -> Plan:
+    """Plan for a plugin that computes its steps from two versions; it is judged by the steps it returned.
+
+    Args:
+        steps: What the plugin returned, in order and with versions (`in_order`).
+        state: What the ledger holds, below `target`.
+        plugin: The plugin.
+        target: The version to be reached, also when there is no step on the way.
+
+    Returns:
+        The plan.
+
+    Raises:
+        StepEscaped: A step's function ended its own transaction in an earlier run.
+        StepOutcomeUnknown: A step outside a transaction was begun and not seen to end.
+    """
+    check_outcomes(state, steps, plugin=plugin)
+    applied = {row.step for row in state.applied}
+    pending = [step for step in steps if step.id not in applied and compare_versions(step.version, target) <= 0]
+    chain = state.applied[-1].chain if state.applied else ""
+    planned = _with_chain(pending, state, chain, declared_after=pending)
+    if planned:
+        planned = (*planned[:-1], replace(planned[-1], version_after=target))
+    return Plan(plugin=plugin, from_version=state.version, target=target, steps=planned, chain=chain)
+
+
+def check_outcomes(state: PluginState, declared: Sequence[MigrationStep], *, plugin: str) -> None:
+    """Refuse to go on from a step whose outcome nobody knows.
+
+    Raises:
+        StepEscaped: A step's function ended its own transaction.
+        StepOutcomeUnknown: A step outside a transaction was not seen to end.
+    """
+    for row in state.applied:
+        if row.state == "escaped":
+            raise StepEscaped(plugin=plugin, step=row.step)
+        if row.state == "intent":
+            body = next((step.up for step in declared if step.id == row.step), "its SQL is no longer in the code")
+            raise StepOutcomeUnknown(plugin=plugin, step=row.step, sql=" ".join(str(body).split())[:200])
+
+
+def _with_chain(
+    pending: Sequence[MigrationStep], state: PluginState, chain: str, *, declared_after: Sequence[MigrationStep]
+) -> tuple[PlannedStep, ...]:
+    """Give each step the chain's hash and the plugin's version after it.
+
+    A version is reached with its last step, so that a plugin that stopped halfway is asked for the rest again.
+    """
+    last_of_version = {step.version: step.id for step in declared_after}
+    planned: list[PlannedStep] = []
+    version = state.version
+    for step in pending:
+        own = step.version or UNVERSIONED
+        chain = chain_hash(chain, step.id, own, declared_mark(step))
+        if last_of_version.get(step.version) == step.id and compare_versions(version, own) < 0:
+            version = own
+        planned.append(PlannedStep(step=step, version=own, chain=chain, version_after=version))
+    return tuple(planned)
+
+
+def _changed_bodies(
+    declared: Sequence[MigrationStep], applied: dict[str, AppliedStep]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    changed: list[str] = []
+    functions: list[str] = []
+    for step in declared:
+        row = applied.get(step.id)
+        if row is None:
+            continue
+        fingerprint = fingerprint_of(step)
+        if body_changed(row.fingerprint, fingerprint):
+            both_python = row.fingerprint.startswith("py:") and fingerprint.startswith("py:")
+            (functions if both_python else changed).append(step.id)
+    return tuple(changed), tuple(functions)

@@ -1,0 +1,229 @@
+"""A plugin's own steps: a list of them, or computed from two versions in the seed's form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from roost.errors import DatabaseAhead, InvalidStep
+from roost.migrations import _ledger as ledger
+from roost.migrations._dry_run import undone_steps
+from roost.migrations._fingerprint import declared_text, digest
+from roost.migrations._legacy_hook import LEGACY_STEP
+from roost.migrations._orchestrator import MigrationOrchestrator
+from roost.migrations._plan import Plan, PluginState, check_outcomes, in_order, plan_chain, plan_computed
+from roost.migrations._reading import reading
+from roost.migrations._records import MigrationRecord, MigrationReport
+from roost.migrations._rollback import RollbackPlan, check_dependants, plan_rollback
+from roost.migrations._service import MigrationService
+from roost.migrations._step import MigrationStep
+from roost.migrations._versions import UNVERSIONED, compare_versions
+from roost.runtime import parse_dependency
+
+if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
+
+    from roost.migrations._config import Policy
+    from roost.migrations._run import MigrationRun
+    from roost.postgres import MigrationSession
+    from roost.runtime import Plugin
+
+
+class PluginMigrationService(MigrationService):
+    """Runs a plugin's migration steps, each once, each in a transaction of its own.
+
+    Give the steps as a list, or override `get_target_version` and `get_migration_steps`.
+
+    Attributes:
+        steps: All steps of the plugin, old ones included. Their order is version, then place in the list.
+        schema: The PostgreSQL schema for the steps' unqualified names, made where it is missing; None is ``public``.
+    """
+
+    steps: Sequence[MigrationStep] = ()
+    schema: ClassVar[str | None] = None
+
+    def get_target_version(self) -> str:
+        """Return the version the code aims at; by default that of the last step."""
+        declared = self._declared()
+        return declared[-1].version or UNVERSIONED if declared else UNVERSIONED
+
+    def get_migration_steps(self, from_version: str, to_version: str) -> Sequence[MigrationStep]:
+        """Return the steps that lead from one version to another; by default those of `steps` in between.
+
+        Args:
+            from_version: Where the database is; ``"0.0.0"`` when nothing is applied.
+            to_version: The target.
+
+        Returns:
+            The steps; one without a version gets `to_version`.
+        """
+        return [
+            step
+            for step in self._declared()
+            if compare_versions(step.version, to_version) <= 0
+            and (compare_versions(step.version, from_version) > 0 or from_version == UNVERSIONED)
+        ]
+
+    async def migrate(self, run: MigrationRun) -> None:
+        """Run the steps that are not applied yet."""
+        plan = self.plan(await run.state(self.plugin_name), run.config.policy)
+        await run.carry_out(plan, service=self.service_name, schema=self.schema)
+
+    def has_plugin_migrations(self, plugin_name: str, /) -> bool:
+        """Tell whether these are the plugin's migrations, and whether there are any."""
+        return plugin_name == self.plugin_name and self.target_version() is not None
+
+    async def get_migration_history(self, plugin_name: str | None = None, /) -> Sequence[MigrationRecord]:
+        """Return the plugin's attempts, newest first; errors as of `MigrationService.get_migration_history`."""
+        if plugin_name not in (None, self.plugin_name):
+            return []
+        async with reading(self._bound()) as session:
+            return [] if session is None else await ledger.history(session, plugin=self.plugin_name)
+
+    async def rollback(
+        self,
+        version: str | None = None,
+        *,
+        steps: int | None = None,
+        run: int | None = None,
+        dry_run: bool = False,
+        skip_irreversible: bool = False,
+    ) -> MigrationReport:
+        """Undo steps in reverse applied order, under the lock. It is planned and, where it can't be done, refused first.
+
+        Args:
+            version: Undo what lies above this version; without this, `steps` and `run`, everything is undone.
+            steps: Undo so many steps.
+            run: Undo what the run of this number applied.
+            dry_run: Undo nothing, and report what would be undone.
+            skip_irreversible: Leave steps without a `down` in place instead of refusing.
+
+        Returns:
+            What was undone.
+
+        Raises:
+            UnknownRollbackTarget: The ledger doesn't hold the version, the run, or so many steps.
+            NoRollbackMethod: A step has no `down`.
+            DependantApplied: Something applied needs what would be undone.
+            StepFailed: A `down` failed; what was undone before stays undone.
+            DatabaseError: The database can't be used.
+        """
+
+        async def planned(session: MigrationSession) -> RollbackPlan:
+            state = (await ledger.plugin_state(session, self.plugin_name)).without(LEGACY_STEP)
+            check_outcomes(state, self._known(state), plugin=self.plugin_name)
+            plan = plan_rollback(
+                state,
+                {step.id: step for step in self._known(state)},
+                plugin=self.plugin_name,
+                version=version,
+                steps=steps,
+                run=run,
+                skip_irreversible=skip_irreversible,
+            )
+            requiring = await ledger.requiring_steps(session, self.plugin_name)
+            dependent = {
+                plugin.name: accepted
+                for plugin, accepted in self._dependent_plugins()
+                if (await ledger.plugin_state(session, plugin.name)).applied
+            }
+            check_dependants(plan, requiring=requiring, dependent_plugins=dependent)
+            return plan
+
+        runtime = self._bound()
+        if dry_run:
+            async with reading(runtime) as session:
+                undone = [] if session is None else undone_steps(await planned(session))
+            return MigrationReport(
+                run_id=None, done=(), failed=(), not_run=(self.service_name,), waited=0.0, duration=0.0, steps=tuple(undone)
+            )
+
+        async def undo(current: MigrationRun) -> None:
+            await current.undo(await planned(current.session), service=self.service_name, schema=self.schema)
+
+        return await MigrationOrchestrator(runtime).in_a_run(self, undo)
+
+    def declaration(self, policy: Policy, /) -> str:
+        """Return the digest of what the code declares: the chain of steps, or the target where steps are computed."""
+        if self._computes_steps():
+            return digest(["computed", self.get_target_version()])
+        declared = self._declared()
+        parts = ["steps", policy, self._target(declared) or ""]
+        for step in declared:
+            parts += (step.id, step.version or UNVERSIONED, declared_text(step))
+        return digest(parts)
+
+    def target_version(self) -> str | None:
+        """Return the version the code aims at; None without any step."""
+        if self._computes_steps():
+            return self.get_target_version()
+        return self._target(self._declared())
+
+    def plan(self, state: PluginState, policy: Policy, /) -> Plan:
+        """Decide what is to be run; in the computed form this asks for the steps, unless the target is reached.
+
+        Raises:
+            MigrationError: Code and ledger don't fit each other.
+        """
+        state = state.without(LEGACY_STEP)
+        if not self._computes_steps():
+            declared = self._declared()
+            target = self._target(declared)
+            return plan_chain(declared, state, plugin=self.plugin_name, policy=policy, target=target)
+        target = self.get_target_version()
+        distance = compare_versions(state.version, target)
+        if distance < 0:
+            returned = self.get_migration_steps(state.version or UNVERSIONED, target)
+            steps = in_order(returned, plugin=self.plugin_name, default_version=target)
+            return plan_computed(steps, state, plugin=self.plugin_name, target=target)
+        check_outcomes(state, (), plugin=self.plugin_name)
+        newer = [row for row in state.applied if compare_versions(row.version, target) > 0]
+        breaking = tuple(row.step for row in newer if row.breaking)
+        if breaking:
+            raise DatabaseAhead(plugin=self.plugin_name, steps=breaking)
+        return Plan(
+            plugin=self.plugin_name,
+            from_version=state.version,
+            target=target,
+            ahead=tuple(row.step for row in newer),
+            is_ahead=distance > 0,
+        )
+
+    def _dependent_plugins(self) -> list[tuple[Plugin, SpecifierSet]]:
+        """Return the runtime's plugins that depend on this one, with the versions that they accept."""
+        found: list[tuple[Plugin, SpecifierSet]] = []
+        for plugin in self._bound().plugins:
+            for text in plugin.dependencies:
+                name, accepted = parse_dependency(text)
+                if name == self.plugin_name:
+                    found.append((plugin, accepted))
+        return found
+
+    def load_steps(self) -> Sequence[MigrationStep]:
+        """Return all steps of the plugin; for services that don't keep them in `steps`."""
+        return self.steps
+
+    def _computes_steps(self) -> bool:
+        return type(self).get_migration_steps is not PluginMigrationService.get_migration_steps
+
+    def _target(self, declared: Sequence[MigrationStep]) -> str | None:
+        if not declared:
+            return None
+        if type(self).get_target_version is not PluginMigrationService.get_target_version:
+            return self.get_target_version()
+        return declared[-1].version
+
+    def _declared(self) -> list[MigrationStep]:
+        steps = self.load_steps()
+        for step in steps:
+            if not isinstance(step, MigrationStep):
+                raise InvalidStep(step=repr(step), reason=f"{self.service_name} lists it, and it is no MigrationStep")
+        plugin = self._owner()
+        return in_order(steps, plugin=self.plugin_name, default_version=plugin.version if plugin is not None else None)
+
+    def _known(self, state: PluginState) -> list[MigrationStep]:
+        if not self._computes_steps():
+            return self._declared()
+        target = self.get_target_version()
+        highest = target if compare_versions(state.version, target) < 0 else state.version or target
+        return in_order(self.get_migration_steps(UNVERSIONED, highest), plugin=self.plugin_name, default_version=target)

@@ -1,0 +1,62 @@
+"""What the orchestrator asks of a migration service, and the extra powers of those that keep the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from roost.migrations._config import Policy
+    from roost.migrations._plan import Plan, PluginState
+    from roost.runtime import Runtime
+
+
+@runtime_checkable
+class IMigrationService(Protocol):
+    """A migration service, whoever wrote it.
+
+    A service that only satisfies this, without the base class, is found, ordered and awaited under the lock. What it does is its
+    own: roost keeps no ledger for it and awaits it at every start, so its work is done at least once and must bear that.
+    """
+
+    @property
+    def service_name(self) -> str:
+        """Names the service."""
+
+    @property
+    def service_type(self) -> str | None:
+        """``"migration"``."""
+
+    def run_migrations(self, runtime: Runtime, /) -> Awaitable[Any]:
+        """Bring the database to where this service wants it."""
+
+    def get_migration_history(self, plugin_name: str | None = None, /) -> Awaitable[Sequence[Any]]:
+        """Return the attempts of this service; each has an ``executed_at``, an aware datetime."""
+
+    def get_plugin_version(self, plugin_name: str, /) -> Awaitable[str | None]:
+        """Return the version a plugin is at; None when nothing of it is applied."""
+
+    def has_plugin_migrations(self, plugin_name: str, /) -> bool | Awaitable[bool]:
+        """Tell whether the service brings migrations for a plugin."""
+
+
+@runtime_checkable
+class KeepsLedger(Protocol):
+    """A migration service whose steps are in roost's ledger, so that it can be planned, and a start with nothing to do is one look."""
+
+    @property
+    def service_name(self) -> str:
+        """Names the service."""
+
+    @property
+    def plugin_name(self) -> str:
+        """The plugin whose chain of steps this is."""
+
+    def declaration(self, policy: Policy, /) -> str:
+        """Return the digest of what the code declares."""
+
+    def plan(self, state: PluginState, policy: Policy, /) -> Plan:
+        """Decide what is to be run."""
+
+    def target_version(self) -> str | None:
+        """Return the version the code aims at."""

@@ -1,0 +1,135 @@
+"""What migrations tell about themselves: history, status and the report of a run. Plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+Direction: TypeAlias = Literal["up", "down"]
+MigrationState: TypeAlias = Literal["idle", "waiting", "running", "completed", "skipped", "failed", "blocked", "ahead"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationRecord:
+    """One row of the history: an attempt at a step, at its end.
+
+    Attributes:
+        id: Grows with every row of the database's history.
+        run: The number of the run.
+        service: The service's name.
+        plugin: The plugin's name.
+        step: The step's id; None where a version was reached without a step.
+        version: The version the step belongs to.
+        direction: ``"up"`` or ``"down"``.
+        success: Whether it took effect.
+        error: The error's text, cut and without passwords; None after a success.
+        attempts: How often it was tried, the last time included.
+        started_at: When it began, by the server's clock.
+        executed_at: When it ended, by the server's clock.
+        duration: Seconds between the two.
+        checksum: The fingerprint of the step's body.
+    """
+
+    id: int
+    run: int
+    service: str
+    plugin: str
+    step: str | None
+    version: str
+    direction: Direction
+    success: bool
+    error: str | None
+    attempts: int
+    started_at: datetime
+    executed_at: datetime
+    duration: float
+    checksum: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceStatus:
+    """Where one migration service stands.
+
+    Attributes:
+        service_name: The service.
+        has_migrations: Whether it brings any.
+        last_run: When its plugin's last successful step ended.
+        version: The plugin's version in the database; None when nothing is applied.
+        target_version: The version the code aims at; None where the service does not say.
+        pending: How many steps are to be run; None where the service can't say without running.
+        state: What the service did in this process, or ``"ahead"`` where the database is ahead of the code.
+        error: The text of the last failure in this process.
+    """
+
+    service_name: str
+    has_migrations: bool
+    last_run: datetime | None
+    version: str | None
+    target_version: str | None
+    pending: int | None
+    state: MigrationState
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationStatus:
+    """Where all migration services of a runtime stand.
+
+    Attributes:
+        total_services: How many there are.
+        last_migration: When the last successful step of any of them ended.
+        services: One status each, in the order in which they run.
+    """
+
+    total_services: int
+    last_migration: datetime | None
+    services: tuple[ServiceStatus, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepReport:
+    """One step that a run took, or that a dry run would take.
+
+    Attributes:
+        plugin: The plugin.
+        step: The step's id.
+        description: What it does.
+        version: The version it belongs to.
+        direction: ``"up"`` or ``"down"``.
+        sql: The SQL that is sent; None for a Python function.
+        attempts: How often it was tried; 0 in a dry run.
+        duration: Seconds; 0 in a dry run.
+    """
+
+    plugin: str
+    step: str
+    description: str
+    version: str
+    direction: Direction
+    sql: str | None
+    attempts: int = 0
+    duration: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationReport:
+    """What a run did.
+
+    Attributes:
+        run_id: The run's id in the ledger; None when there was nothing to do, or in a dry run.
+        done: The services that are satisfied, in order.
+        failed: The service that failed, if one did.
+        not_run: The services behind it, which were not run.
+        waited: Seconds spent waiting for the lock.
+        duration: Seconds in all.
+        steps: The steps taken, in order.
+    """
+
+    run_id: str | None
+    done: tuple[str, ...]
+    failed: tuple[str, ...]
+    not_run: tuple[str, ...]
+    waited: float
+    duration: float
+    steps: tuple[StepReport, ...] = ()

@@ -1,0 +1,160 @@
+"""Decides what a rollback undoes, and refuses it before anything is undone. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.specifiers import SpecifierSet
+
+from roost.errors import DependantApplied, NoRollbackMethod, UnknownRollbackTarget
+from roost.migrations._plan import AppliedStep, PluginState
+from roost.migrations._versions import UNVERSIONED, compare_versions, parse_version
+
+if TYPE_CHECKING:
+    from roost.migrations._step import MigrationStep, StepBody
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndoneStep:
+    """An applied step to be undone.
+
+    Attributes:
+        row: The ledger's row.
+        description: What the step had done, as far as the code still says it.
+        down: The way back.
+        version_after: The plugin's version once it is undone.
+        chain_after: The chain's hash then.
+    """
+
+    row: AppliedStep
+    description: str
+    down: StepBody
+    version_after: str | None
+    chain_after: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackPlan:
+    """What a rollback undoes, in order, what it leaves in place, and the version it ends at."""
+
+    plugin: str
+    steps: tuple[UndoneStep, ...]
+    skipped: tuple[str, ...]
+    version_after: str | None
+    chain_after: str | None
+
+
+def plan_rollback(
+    state: PluginState,
+    declared: Mapping[str, MigrationStep],
+    *,
+    plugin: str,
+    version: str | None = None,
+    steps: int | None = None,
+    run: int | None = None,
+    skip_irreversible: bool = False,
+) -> RollbackPlan:
+    """Plan a rollback in reverse applied order. Without `version`, `steps` and `run` everything is undone.
+
+    Args:
+        state: What the ledger holds.
+        declared: The steps that the code still has, by id; for the others the stored SQL is the way back.
+        plugin: The plugin.
+        version: Undo what lies above this version.
+        steps: Undo so many steps.
+        run: Undo what this run applied.
+        skip_irreversible: Leave steps without a `down` in place instead of refusing.
+
+    Returns:
+        The plan.
+
+    Raises:
+        UnknownRollbackTarget: The ledger doesn't hold the version, the run, or so many steps.
+        DependantApplied: Steps that were applied after the run's are in the way.
+        NoRollbackMethod: A step has no `down`.
+        InvalidPluginVersion: `version` is no version.
+    """
+    chosen = _choose(state, plugin=plugin, version=version, steps=steps, run=run)
+    remaining = list(state.applied)
+    undone: list[UndoneStep] = []
+    skipped: list[str] = []
+    reached, chain = state.version, remaining[-1].chain if remaining else None
+    for row in reversed(chosen):
+        body = declared[row.step].down if row.step in declared else None
+        body = body if body is not None else row.down_sql
+        if body is None:
+            if not skip_irreversible:
+                raise NoRollbackMethod(plugin=plugin, step=row.step)
+            skipped.append(row.step)
+            continue
+        remaining.remove(row)
+        reached = _highest_below(row.version, remaining)
+        chain = remaining[-1].chain if remaining else None
+        description = declared[row.step].description if row.step in declared else ""
+        undone.append(
+            UndoneStep(row=row, description=description, down=body, version_after=reached, chain_after=chain)
+        )
+    if version is not None and compare_versions(version, UNVERSIONED) > 0:
+        reached = version
+    elif version is not None or (steps is None and run is None):
+        reached = None
+    return RollbackPlan(
+        plugin=plugin, steps=tuple(undone), skipped=tuple(skipped), version_after=reached, chain_after=chain
+    )
+
+
+def _choose(
+    state: PluginState, *, plugin: str, version: str | None, steps: int | None, run: int | None
+) -> list[AppliedStep]:
+    rows = list(state.applied)
+    if sum(choice is not None for choice in (version, steps, run)) > 1:
+        raise UnknownRollbackTarget(plugin=plugin, target="several targets at once (give a version, steps or a run)")
+    if version is not None and compare_versions(version, UNVERSIONED) > 0:
+        known = sorted({row.version for row in rows} | ({state.version} if state.version else set()), key=parse_version)
+        if not any(compare_versions(version, one) == 0 for one in known):
+            raise UnknownRollbackTarget(plugin=plugin, target=f"version {version}", known=tuple(known))
+        return [row for row in rows if compare_versions(row.version, version) > 0]
+    if steps is not None:
+        if not 0 < steps <= len(rows):
+            raise UnknownRollbackTarget(plugin=plugin, target=f"{steps} steps back", known=(f"{len(rows)} steps",))
+        return rows[len(rows) - steps :]
+    if run is not None:
+        chosen = [row for row in rows if row.run == run]
+        if not chosen:
+            runs = tuple(f"run {number}" for number in sorted({row.run for row in rows}))
+            raise UnknownRollbackTarget(plugin=plugin, target=f"before run {run}", known=runs)
+        later = tuple(row.step for row in rows[rows.index(chosen[0]) :] if row.run != run)
+        if later:
+            raise DependantApplied(plugin=plugin, dependants=later)
+        return chosen
+    return rows
+
+
+def check_dependants(
+    plan: RollbackPlan, *, requiring: Sequence[tuple[str, str, str]], dependent_plugins: Mapping[str, SpecifierSet]
+) -> None:
+    """Refuse a rollback that would take away what something applied stands on.
+
+    Args:
+        plan: The rollback.
+        requiring: Applied steps of other plugins that require steps of this one, each (plugin, step, required step id).
+        dependent_plugins: Plugins that depend on this one and have applied steps, with the versions they accept.
+
+    Raises:
+        DependantApplied: There is such a thing.
+    """
+    undone = {step.row.step for step in plan.steps}
+    names = [f"{plugin}:{step}" for plugin, step, required in requiring if required in undone]
+    for plugin, accepted in dependent_plugins.items():
+        gone = plan.version_after is None
+        if undone and (gone or not accepted.contains(plan.version_after or UNVERSIONED, prereleases=True)):
+            names.append(f"plugin {plugin}")
+    if names:
+        raise DependantApplied(plugin=plan.plugin, dependants=tuple(names))
+
+
+def _highest_below(version: str, rows: Sequence[AppliedStep]) -> str | None:
+    below = [row.version for row in rows if compare_versions(row.version, version) < 0]
+    return max(below, key=parse_version, default=None)

@@ -1,0 +1,334 @@
+"""One run: a session, the lock on it, a number in the ledger, and the services that take their turns in it."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import anyio
+
+from roost.errors import DatabaseAhead, NoDatabase, PoolerInTheWay, ReadOnlyServer, RequiredStepMissing
+from roost.migrations import _ledger as ledger
+from roost.migrations._events import (
+    DatabaseAheadNoticed,
+    LockWaitFinished,
+    LockWaitStarted,
+    PolicyNoticed,
+    SessionReopened,
+    StepsChanged,
+    StepSkipped,
+)
+from roost.migrations._groups import Turn
+from roost.migrations._plan import in_order, plan_chain
+from roost.migrations._runner import LOCK_LOST, StepRunner
+from roost.migrations._versions import compare_versions
+from roost.postgres import (
+    MigrationSession,
+    advisory_lock_key,
+    is_connection_lost,
+    lock_or_satisfied,
+    sqlstate_of,
+)
+
+if TYPE_CHECKING:
+    from roost.migrations._config import MigrationConfig
+    from roost.migrations._plan import Plan, PluginState
+    from roost.migrations._protocol import IMigrationService
+    from roost.migrations._records import StepReport
+    from roost.migrations._rollback import RollbackPlan
+    from roost.migrations._states import MigrationStates
+    from roost.migrations._step import MigrationStep
+    from roost.postgres import Database, LockHolder
+    from roost.runtime import Runtime
+
+KEY = advisory_lock_key(ledger.LEDGER_LOCK)
+RELEASE_SECONDS = 5.0
+DEFAULT_SCHEMA = "public"
+
+
+@dataclass(slots=True, eq=False)
+class MigrationRun:
+    """A run in progress. A migration service gets it in `migrate`, and hands its steps to `apply`.
+
+    Attributes:
+        runtime: The runtime whose services take part.
+        config: How steps run.
+        services: The names of the services that take part, in order.
+        settled_wish: For each plugin the digest that leaves nothing to do; None where only a run can tell.
+        run_id: The run's id in the ledger; None while no lock is held.
+        number: The run's number: it grows with every run of the database.
+        refuse_ahead: Whether a database ahead of the code is an error also where the code could live with it.
+        waited: Seconds spent waiting for the lock.
+        steps: What was done, in order.
+    """
+
+    runtime: Runtime
+    config: MigrationConfig
+    database: Database | None
+    emit: Callable[[object], None]
+    states: MigrationStates
+    services: tuple[str, ...] = ()
+    settled_wish: Mapping[str, str] | None = None
+    refuse_ahead: bool = False
+    run_id: str | None = None
+    number: int = 0
+    waited: float = 0.0
+    steps: list[StepReport] = field(default_factory=list)
+    versions: dict[str, str | None] = field(default_factory=dict)
+    _session: MigrationSession | None = None
+    _jitter: random.Random = field(default_factory=random.Random)
+
+    @property
+    def session(self) -> MigrationSession:
+        """The run's one session.
+
+        Raises:
+            NoDatabase: The runtime has no database.
+        """
+        if self._session is None:
+            raise NoDatabase(services=("this migration service",))
+        return self._session
+
+    @property
+    def has_session(self) -> bool:
+        """Whether the run has a database at all."""
+        return self._session is not None
+
+    async def begin(self) -> bool:
+        """Connect, look, and take the lock if there is something to do.
+
+        Returns:
+            False when what is settled already satisfies this run: no lock is held then.
+
+        Raises:
+            DatabaseUnreachable: Nobody answers.
+            PoolerInTheWay: A pooler answers.
+            ReadOnlyServer: A standby answers, and there is something to do.
+            MigrationLockTimeout: Another run kept its turn for too long.
+            LedgerDenied: The role may not use the ledger.
+            LedgerTooNew: The ledger belongs to a newer roost.
+        """
+        if self.database is None:
+            return True
+        self._session = await MigrationSession.open(
+            self.database.migration_url,
+            application_name="roost: looking",
+            attempts=self.config.max_retries,
+            delay=self.config.retry_delay,
+        )
+        seen = await ledger.look(self._session)
+        if seen.backend_pid != self._session.server_pid:
+            raise PoolerInTheWay(location=self._session.url.location)
+        if self._is_satisfied(seen):
+            return False
+        if seen.in_recovery:
+            raise ReadOnlyServer(location=self._session.url.location)
+        if not await self._take_lock():
+            return False
+        await ledger.ensure_ledger(self._session)
+        self.run_id = str(uuid4())
+        self.number = await ledger.open_run(
+            self._session,
+            run_id=self.run_id,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            application_version=_own_version(),
+        )
+        return True
+
+    async def begin_again(self, error: BaseException, *, attempt: int) -> bool:
+        """Connect and lock anew after the connection broke; results and errors as of `begin`."""
+        if self._session is not None:
+            self._session.terminate()
+        self.emit(SessionReopened(attempt=attempt, error=error))
+        return await self.begin()
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the run's connection is gone, so that only a new one can go on."""
+        return self._session is not None and not self._session.is_open
+
+    async def end(self, settled: Mapping[str, str]) -> None:
+        """Settle what is satisfied, close the run and give the lock back, also while being cancelled.
+
+        A connection that breaks here takes nothing with it but the note of what is settled: every step's record is committed, and
+        the next start finds that out under the lock.
+        """
+        if self._session is None:
+            return
+        try:
+            if self.run_id is not None and self._session.is_open:
+                with anyio.move_on_after(RELEASE_SECONDS, shield=True):
+                    await ledger.close_run(self._session, number=self.number, key=KEY, settled=settled)
+        except Exception as error:
+            if not is_connection_lost(error) and sqlstate_of(error) != LOCK_LOST:
+                raise
+        finally:
+            self._session.terminate()
+
+    def abandon(self) -> None:
+        """Drop the connection at once, and with it the lock and what is in hand."""
+        if self._session is not None:
+            self._session.terminate()
+
+    async def state(self, plugin: str) -> PluginState:
+        """Read where a plugin stands."""
+        return await ledger.plugin_state(self.session, plugin)
+
+    async def apply(
+        self, service: IMigrationService, steps: Sequence[MigrationStep], *, schema: str | None = None
+    ) -> tuple[StepReport, ...]:
+        """Run those of a service's steps that are not applied yet, each once.
+
+        Args:
+            service: The service whose steps these are; its plugin names them in the ledger.
+            steps: The whole chain of the plugin's steps.
+            schema: The PostgreSQL schema for unqualified names; made where it is missing. None is ``public``.
+
+        Returns:
+            What was done.
+
+        Raises:
+            RoostError: As `plan_chain` and the runner raise it.
+        """
+        plugin = getattr(service, "plugin_name", service.service_name)
+        declared = in_order(steps, plugin=plugin, default_version=None)
+        plan = plan_chain(declared, await self.state(plugin), plugin=plugin, policy=self.config.policy)
+        return await self.carry_out(plan, service=service.service_name, schema=schema)
+
+    async def carry_out(self, plan: Plan, *, service: str, schema: str | None) -> tuple[StepReport, ...]:
+        """Run a plan's steps in order.
+
+        Raises:
+            DatabaseAhead: The database is ahead, and this run refuses that.
+            RequiredStepMissing: A step requires one that is not applied; nothing was run.
+            StepFailed: A step failed; those before it are kept.
+        """
+        self._tell(plan, service=service)
+        if plan.is_ahead:
+            return ()
+        await self._check_requirements(plan)
+        runner = self._runner(plan.plugin, service=service, schema=schema)
+        if plan.steps and schema is not None:
+            await runner.create_schema()
+        done: list[StepReport] = []
+        for index, planned in enumerate(plan.steps, start=1):
+            done.append(await runner.up(planned, index=index, total=len(plan.steps)))
+            self.steps.append(done[-1])
+            self.versions[plan.plugin] = planned.version_after
+        reached = plan.steps[-1].version_after if plan.steps else plan.from_version
+        if plan.target is not None and compare_versions(reached, plan.target) < 0:
+            await runner.reach(version=plan.target, chain=plan.steps[-1].chain if plan.steps else plan.chain)
+            self.versions[plan.plugin] = plan.target
+        return tuple(done)
+
+    async def undo(self, plan: RollbackPlan, *, service: str, schema: str | None) -> tuple[StepReport, ...]:
+        """Undo a rollback plan's steps in order.
+
+        Raises:
+            StepFailed: A step's way back failed; those undone before it stay undone.
+        """
+        for step in plan.skipped:
+            self.emit(StepSkipped(plugin=plan.plugin, step=step))
+        runner = self._runner(plan.plugin, service=service, schema=schema)
+        done: list[StepReport] = []
+        for index, undone in enumerate(plan.steps, start=1):
+            done.append(await runner.down(undone, index=index, total=len(plan.steps)))
+            self.steps.append(done[-1])
+        return tuple(done)
+
+    def _runner(self, plugin: str, *, service: str, schema: str | None) -> StepRunner:
+        if self.database is None:
+            raise NoDatabase(services=(service,))
+        turn = Turn(
+            run=self.number,
+            key=KEY,
+            service=service,
+            plugin=plugin,
+            schema=schema or DEFAULT_SCHEMA,
+            track_history=self.config.track_history,
+        )
+        return StepRunner(self.session, turn=turn, config=self.config, database=self.database, emit=self.emit)
+
+    def _tell(self, plan: Plan, *, service: str) -> None:
+        self.versions[plan.plugin] = plan.from_version
+        for notice in plan.notices:
+            self.emit(PolicyNoticed(plugin=plan.plugin, notice=notice))
+        if plan.changed or plan.changed_functions:
+            self.emit(StepsChanged(plugin=plan.plugin, steps=plan.changed + plan.changed_functions))
+        if plan.is_ahead:
+            if self.refuse_ahead:
+                raise DatabaseAhead(plugin=plan.plugin, steps=plan.ahead, version=plan.from_version)
+            self.states.set(service, "ahead")
+            self.emit(DatabaseAheadNoticed(plugin=plan.plugin, steps=plan.ahead, version=plan.from_version))
+
+    async def _check_requirements(self, plan: Plan) -> None:
+        required = [(planned.step.id, name) for planned in plan.steps for name in planned.step.requires]
+        if not required:
+            return
+        met = await ledger.applied_names(self.session)
+        for planned in plan.steps:
+            for name in planned.step.requires:
+                if name not in met:
+                    raise RequiredStepMissing(plugin=plan.plugin, step=planned.step.id, required=name)
+            met.add(f"{plan.plugin}:{planned.step.id}")
+
+    def _is_satisfied(self, seen: ledger.Look) -> bool:
+        wish = self.settled_wish
+        return wish is not None and all(seen.settled.get(plugin) == digest for plugin, digest in wish.items())
+
+    async def _take_lock(self) -> bool:
+        started = time.monotonic()
+        told = False
+
+        def waiting(holder: LockHolder | None) -> None:
+            nonlocal told
+            told = True
+            for service in self.services:
+                self.states.set(service, "waiting")
+            self.emit(LockWaitStarted(holder=holder.application_name if holder else None))
+
+        async def satisfied() -> bool:
+            return self._is_satisfied(await ledger.look(self.session))
+
+        acquired, failure = False, None
+        try:
+            acquired = await lock_or_satisfied(
+                self.session,
+                KEY,
+                timeout=self.config.run_lock_timeout,
+                satisfied=satisfied,
+                waiting=waiting,
+                jitter=self._jitter,
+            )
+            # Who had to wait may find that the other run did it all.
+            if acquired and told and await satisfied():
+                acquired = False
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            took = time.monotonic() - started
+            if told:
+                self.waited += took
+                self.emit(LockWaitFinished(acquired=acquired, duration=took, error=failure))
+        return acquired
+
+
+current_run: ContextVar[MigrationRun | None] = ContextVar("current_run", default=None)
+"""The run in whose turn the present task is, so that a service joins it instead of opening another."""
+
+
+def _own_version() -> str:
+    try:
+        return version("roost")
+    except PackageNotFoundError:  # used from a source tree that was never installed
+        return "unknown"

@@ -1,0 +1,117 @@
+"""Reads SQL migrations from files in the layouts that people have: dbmate's, up/down pairs, plain ordered files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+
+from roost.errors import InvalidSqlFile, InvalidStep
+from roost.migrations._step import MigrationStep, SqlText
+
+_MARKER = re.compile(r"^--[ \t]*migrate:(up|down)\b(.*)$", re.MULTILINE)
+_OPTION = re.compile(r"(\w+):(\S+)")
+
+
+def load_sql_steps(directory: str | Path, *, version: str | None = None) -> list[MigrationStep]:
+    """Read the migrations of a folder, in the order of their names.
+
+    Three layouts are known, file by file:
+
+    - one file with dbmate's markers, ``-- migrate:up`` and ``-- migrate:down``, each with an optional ``transaction:false``;
+    - a pair ``NAME.up.sql`` and ``NAME.down.sql``;
+    - a plain ``NAME.sql`` without a way back.
+
+    Args:
+        directory: The folder; what is in it and doesn't end in ``.sql`` is left alone.
+        version: The version of every step.
+
+    Returns:
+        The steps; a step's id is the file's name without its ending.
+
+    Raises:
+        InvalidSqlFile: The folder is missing or has no SQL file; a file is not UTF-8 or holds a NUL byte; a marker is wrong; a
+            way back has no way up; two files have one name.
+    """
+    folder = Path(directory)
+    if not folder.is_dir():
+        raise InvalidSqlFile(path=str(folder), reason="there is no such folder")
+    paths = sorted(path for path in folder.iterdir() if path.name.endswith(".sql") and path.is_file())
+    if not paths:
+        raise InvalidSqlFile(path=str(folder), reason="there is no .sql file in it")
+    downs = {path.name.removesuffix(".down.sql"): path for path in paths if path.name.endswith(".down.sql")}
+    steps: dict[str, MigrationStep] = {}
+    for path in paths:
+        if path.name.endswith(".down.sql"):
+            continue
+        step = _read_step(path, downs.pop(path.name.removesuffix(".sql").removesuffix(".up"), None), version=version)
+        if step.id in steps:
+            raise InvalidSqlFile(path=str(path), reason=f"another file is the step {step.id!r} already")
+        steps[step.id] = step
+    for path in downs.values():
+        raise InvalidSqlFile(path=str(path), reason="it undoes a step that is not there")
+    return list(steps.values())
+
+
+def _read_step(path: Path, down_path: Path | None, *, version: str | None) -> MigrationStep:
+    name = path.name.removesuffix(".sql").removesuffix(".up")
+    text = read_sql(path)
+    markers = list(_MARKER.finditer(text))
+    up: str = SqlText.read_from(text, path)
+    down: str | None = None if down_path is None else SqlText.read_from(read_sql(down_path), down_path)
+    transactional = True
+    if markers:
+        if down_path is not None:
+            raise InvalidSqlFile(path=str(down_path), reason=f"{path.name} has markers, so its way back belongs there")
+        up, down, transactional = _read_marked(path, text, markers)
+    try:
+        return MigrationStep(
+            name, _describe(name), up=up, down=down, version=version, transactional=transactional
+        )
+    except InvalidStep as error:
+        raise InvalidSqlFile(path=str(path), reason=error.reason) from error
+
+
+def _read_marked(path: Path, text: str, markers: list[re.Match[str]]) -> tuple[str, str | None, bool]:
+    directions = [marker[1] for marker in markers]
+    if directions not in (["up"], ["up", "down"]):
+        found = ", ".join(directions)
+        raise InvalidSqlFile(path=str(path), reason=f"its markers are {found}; there is one up, then at most one down")
+    bodies: dict[str, SqlText] = {}
+    transactional = True
+    for marker, end in zip(markers, [*(m.start() for m in markers[1:]), len(text)], strict=True):
+        start = min(marker.end() + 1, end)
+        bodies[marker[1]] = SqlText.read_from(text[start:end], path, text.count("\n", 0, start) + 1)
+        options = dict(_OPTION.findall(marker[2]))
+        unknown = options.keys() - {"transaction"}
+        if unknown or options.get("transaction", "true") not in ("true", "false"):
+            line = text.count("\n", 0, marker.start()) + 1
+            raise InvalidSqlFile(path=str(path), line=line, reason=f"unknown option in {marker[0].strip()!r}")
+        if marker[1] == "up":
+            transactional = options.get("transaction") != "false"
+    return bodies["up"], bodies.get("down"), transactional
+
+
+def read_sql(path: Path) -> str:
+    """Read a file of SQL as UTF-8, without the byte order mark that some editors leave.
+
+    Raises:
+        InvalidSqlFile: It can't be read, is not UTF-8 or holds a NUL byte.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InvalidSqlFile(path=str(path), reason=f"it can't be read: {error.strerror}") from error
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InvalidSqlFile(path=str(path), line=line, reason="it is not UTF-8; save it as UTF-8") from error
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise InvalidSqlFile(path=str(path), line=line, reason="it holds a NUL byte, which PostgreSQL can't take")
+    return text
+
+
+def _describe(name: str) -> str:
+    return re.sub(r"^[\d.]+[_-]*", "", name).replace("_", " ").replace("-", " ").strip() or name

@@ -1,0 +1,135 @@
+"""One step of a plugin's migrations, and the SQL text it may be made of."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from roost.errors import InvalidStep
+from roost.migrations._versions import parse_version
+
+if TYPE_CHECKING:
+    from roost.migrations._context import MigrationContext
+
+    StepFunction: TypeAlias = Callable[[MigrationContext], Awaitable[object]] | Callable[[], Awaitable[object]]
+    StepBody: TypeAlias = str | StepFunction
+
+MAX_NAME_BYTES = 255
+
+
+class SqlText(str):
+    """SQL that remembers the file and line it was read from, so that an error can name them.
+
+    Attributes:
+        path: The file.
+        first_line: The line of the file on which the text begins, counted from 1.
+    """
+
+    path: Path
+    first_line: int
+
+    @classmethod
+    def read_from(cls, text: str, path: Path, first_line: int = 1) -> SqlText:
+        """Mark `text` as lines of `path` that begin at `first_line`."""
+        sql = cls(text)
+        sql.path = path
+        sql.first_line = first_line
+        return sql
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationStep:
+    """One step: what it does to the database, and how that is undone.
+
+    Args:
+        id: Names the step within its plugin, for ever: the ledger knows it by this.
+        description: What it does, for people.
+        up: SQL text, or an async function that takes a `MigrationContext` or nothing.
+        down: The way back, in the same forms; None means that the step can't be rolled back.
+        version: The plugin version the step belongs to; None takes the target version of the call that returned the step.
+        transactional: False runs `up` outside a transaction, for statements such as ``CREATE INDEX CONCURRENTLY`` that
+            PostgreSQL refuses inside one; such a step is one SQL statement.
+        requires: Steps of other plugins that must be applied before, each ``"plugin:step-id"``.
+        breaking: True says that code from before this step must not run against a database that has it.
+        lock_timeout: Seconds one attempt waits for a table's lock; None takes the configuration's.
+        statement_timeout: Seconds one statement of the step may take; None takes the configuration's.
+        fingerprint: Stands for the body in the ledger, in place of the hash that roost computes.
+
+    Raises:
+        InvalidStep: The id is empty, too long or unprintable, the body is neither SQL nor callable, the SQL can't be sent
+            to PostgreSQL, or a step outside a transaction is a function.
+        InvalidPluginVersion: `version` is no version.
+    """
+
+    id: str
+    description: str
+    up: StepBody
+    down: StepBody | None = None
+    _: KW_ONLY
+    version: str | None = None
+    transactional: bool = True
+    requires: tuple[str, ...] = ()
+    breaking: bool = False
+    lock_timeout: float | None = None
+    statement_timeout: float | None = None
+    fingerprint: str | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.id, str) or not self.id or not self.id.isprintable():
+            raise InvalidStep(step=repr(self.id), reason="a step's id is a non-empty, printable string")
+        if len(self.id.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
+            raise InvalidStep(step=f"{self.id[:40]}…", reason=f"its id is longer than {MAX_NAME_BYTES} bytes")
+        if self.version is not None:
+            parse_version(self.version)
+        object.__setattr__(self, "requires", tuple(self.requires))
+        for name in self.requires:
+            if ":" not in name:
+                raise InvalidStep(step=self.id, reason=f"requires {name!r}, which is not of the form 'plugin:step-id'")
+        self._check_body("up", self.up)
+        if self.down is not None:
+            self._check_body("down", self.down)
+        for field in ("lock_timeout", "statement_timeout"):
+            seconds = getattr(self, field)
+            if seconds is not None and seconds < 0:
+                raise InvalidStep(step=self.id, reason=f"{field} is negative; it is seconds, and 0 means no limit")
+
+    def _check_body(self, name: str, body: object) -> None:
+        if isinstance(body, str):
+            check_sql_text(body, step=self.id, field=name)
+        elif not callable(body):
+            raise InvalidStep(step=self.id, reason=f"{name} is neither SQL text nor a function but {type(body).__name__}")
+        elif not self.transactional:
+            raise InvalidStep(step=self.id, reason=f"transactional=False is for SQL, and {name} is a function")
+
+
+def check_sql_text(text: str, *, step: str, field: str) -> None:
+    """Refuse text that PostgreSQL's protocol can't carry, before anything runs.
+
+    Raises:
+        InvalidStep: The text holds a NUL byte, or a lone surrogate, which has no UTF-8 form.
+    """
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise InvalidStep(step=step, reason=f"{field} holds a NUL byte in line {line}")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        line = text.count("\n", 0, error.start) + 1
+        raise InvalidStep(step=step, reason=f"{field} holds half a surrogate pair in line {line}") from error
+
+
+def takes_context(function: Callable[..., Any]) -> bool:
+    """Tell whether a step's function wants the `MigrationContext` or is called with nothing."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return True
+    positional = (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.VAR_POSITIONAL,
+    )
+    return any(parameter.kind in positional for parameter in parameters)

@@ -1,0 +1,126 @@
+"""The advisory lock that makes runs take turns: acquired by polling, never by waiting inside the server.
+
+A session that waits in ``pg_advisory_lock`` holds a snapshot, and ``CREATE INDEX CONCURRENTLY`` of the lock's holder waits for that
+snapshot: PostgreSQL resolves this deadlock by killing one of the two.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import anyio
+
+from roost.errors import MigrationLockTimeout
+from roost.postgres._copy_text import from_microseconds, microseconds
+
+if TYPE_CHECKING:
+    from roost.postgres._session import MigrationSession
+
+FIRST_WAIT = 0.02
+LONGEST_WAIT = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockHolder:
+    """Who holds a lock, as the server sees it.
+
+    Attributes:
+        pid: The holder's process on the server.
+        application_name: What it is doing; a run says its plugin and step here.
+        host: Where its client is; None for a local socket.
+        since: When its connection began.
+        state: The server's word for what the session does, such as ``"active"`` or ``"idle"``.
+    """
+
+    pid: int
+    application_name: str
+    host: str | None
+    since: datetime | None
+    state: str | None
+
+
+def advisory_lock_key(name: str) -> int:
+    """Return the lock's key for a name: stable, a signed 64-bit integer, as PostgreSQL wants it."""
+    return int.from_bytes(sha256(name.encode()).digest()[:8], "big", signed=True)
+
+
+async def try_lock(session: MigrationSession, key: int) -> bool:
+    """Take the session-level lock if it is free, in one round trip."""
+    rows = await session.rows(f"SELECT pg_catalog.pg_try_advisory_lock({key})")
+    return rows == [("t",)]
+
+
+async def lock_holder(session: MigrationSession, key: int) -> LockHolder | None:
+    """Return who holds the lock, or None when it is free by now."""
+    rows = await session.rows(
+        f"""SELECT a.pid, a.application_name, a.client_addr, {microseconds('a.backend_start')}, a.state
+        FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
+        WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+          AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+          AND l.classid::bigint = {(key >> 32) & 0xFFFFFFFF} AND l.objid::bigint = {key & 0xFFFFFFFF}"""  # noqa: S608 -- two integers
+    )
+    if not rows:
+        return None
+    pid, application_name, host, since, state = rows[0]
+    return LockHolder(
+        pid=int(pid or 0),
+        application_name=application_name or "",
+        host=host,
+        since=from_microseconds(since) if since else None,
+        state=state,
+    )
+
+
+async def lock_or_satisfied(
+    session: MigrationSession,
+    key: int,
+    *,
+    timeout: float,  # noqa: ASYNC109 -- the limit is on the turn, and the error names who has it
+    satisfied: Callable[[], Awaitable[bool]],
+    waiting: Callable[[LockHolder | None], None],
+    jitter: random.Random,
+) -> bool:
+    """Poll for the lock until it is ours, or until there is nothing left to do under it.
+
+    Args:
+        session: Where to lock.
+        key: The lock's key.
+        timeout: Seconds to wait at most.
+        satisfied: Looks, without a lock, whether somebody else has done the work meanwhile; asked after every refusal.
+        waiting: Told once who has the lock, at the first refusal.
+        jitter: Spreads the polls of many waiters.
+
+    Returns:
+        True with the lock held; False when `satisfied` said so.
+
+    Raises:
+        MigrationLockTimeout: Neither within `timeout`.
+    """
+    deadline = time.monotonic() + timeout
+    wait = FIRST_WAIT
+    first = True
+    while not await try_lock(session, key):
+        if first:
+            waiting(await lock_holder(session, key))
+            first = False
+        if await satisfied():
+            return False
+        left = deadline - time.monotonic()
+        if left <= 0:
+            holder = await lock_holder(session, key)
+            raise MigrationLockTimeout(
+                waited=timeout,
+                pid=holder.pid if holder else None,
+                application_name=holder.application_name if holder else None,
+                host=holder.host if holder else None,
+                since=holder.since if holder else None,
+            )
+        await anyio.sleep(min(left, wait * (0.5 + jitter.random())))
+        wait = min(wait * 1.5, LONGEST_WAIT)
+    return True

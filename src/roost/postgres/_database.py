@@ -1,0 +1,216 @@
+"""The `Database` service: a pool of connections for a runtime's services, and the step's own connection inside a step."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Self
+
+import anyio
+
+from roost.errors import DatabaseNotConfigured, InvalidDatabaseURL
+from roost.postgres._binding import bound_connection
+from roost.postgres._connect import connect_arguments, may_answer_later, raise_connect_error
+from roost.postgres._quoting import quote_identifier
+from roost.postgres._retry import retrying
+from roost.postgres._url import DatabaseURL, parse_url
+from roost.runtime import Runtime, Service
+
+if TYPE_CHECKING:
+    from asyncpg import Pool
+
+    from roost.postgres._protocols import Connection
+
+CLOSE_SECONDS = 5.0
+CONNECT_ATTEMPTS = 3
+CONNECT_DELAY = 0.5
+
+
+class Database(Service):
+    """A PostgreSQL database for the services of a runtime.
+
+    A service asks for it in its constructor, or by ``runtime.get_service(Database)``. It connects at first use. Inside a migration step
+    it is bound to the step's own connection, so that what the step does through it is committed or rolled back with the step.
+
+    Args:
+        source: A URL, or an asyncpg pool that is given; such a pool is never closed here.
+        migration_url: The address for migrations, where it is another one than the application's: another role, or a direct line
+            past a pooler.
+        min_size: Connections that the pool keeps open.
+        max_size: Connections that the pool opens at most.
+
+    Raises:
+        InvalidDatabaseURL: A URL is malformed.
+    """
+
+    service_name = "database"
+
+    def __init__(
+        self,
+        source: str | DatabaseURL | Pool,
+        *,
+        migration_url: str | DatabaseURL | None = None,
+        min_size: int = 0,
+        max_size: int = 10,
+    ) -> None:
+        """Note where the database is; nothing is connected."""
+        self._given: Pool | None = None
+        self._url: DatabaseURL | None = None
+        if isinstance(source, (str, DatabaseURL)):
+            self._url = parse_url(source) if isinstance(source, str) else source
+        elif hasattr(source, "acquire"):
+            self._given = source
+        else:
+            raise InvalidDatabaseURL(reason=f"a database is a URL or an asyncpg pool, not {type(source).__name__}")
+        self._migration_url = parse_url(migration_url) if isinstance(migration_url, str) else migration_url
+        self._sizes = min_size, max_size
+        self._pool: Pool | None = None
+        self._opening = asyncio.Lock()
+
+    @classmethod
+    def on_demand(cls, runtime: Runtime) -> Self:
+        """Make the database that a runtime names, for the runtime.
+
+        Raises:
+            DatabaseNotConfigured: The runtime names none.
+            InvalidDatabaseURL: Its URL is malformed.
+        """
+        source: Any = runtime.database
+        if source is None:
+            raise DatabaseNotConfigured
+        return source if isinstance(source, cls) else cls(source)
+
+    @property
+    def url(self) -> DatabaseURL:
+        """The application's address.
+
+        Raises:
+            DatabaseNotConfigured: A pool was given, and no URL: its address is not to be had.
+        """
+        found = self._url or self._migration_url
+        if found is None:
+            raise DatabaseNotConfigured
+        return found
+
+    @property
+    def migration_url(self) -> DatabaseURL:
+        """The address for migrations; errors as of `url`."""
+        return self._migration_url or self.url
+
+    async def start(self) -> None:
+        """Connect once, so that a wrong address shows at the start.
+
+        Raises:
+            DatabaseUnreachable: Nobody answers.
+            DatabaseRefused: The server refuses user, password or database.
+        """
+        async with self.acquire():
+            pass
+
+    async def stop(self) -> None:
+        """Close the pool, unless it was given: politely for five seconds, then at once."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        with anyio.move_on_after(CLOSE_SECONDS, shield=True) as scope:
+            await pool.close()
+        if scope.cancelled_caught:
+            pool.terminate()
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Connection]:
+        """Provide a connection for a while.
+
+        Yields:
+            A connection of the pool; inside a migration step, the step's own.
+
+        Raises:
+            DatabaseUnreachable: Nobody answers.
+            DatabaseRefused: The server refuses user, password or database.
+            StepEscapeError: A step of another database is in progress.
+        """
+        bound = bound_connection(self)
+        if bound is not None:
+            yield bound
+            return
+        pool = self._given if self._given is not None else await self._open()
+        async with pool.acquire() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Provide a connection with a transaction around it: committed at the end, rolled back after an error.
+
+        Inside a migration step it is a savepoint in the step's transaction.
+
+        Yields:
+            The connection.
+
+        Raises:
+            Exception: As of `acquire`, and as PostgreSQL raises it.
+        """
+        bound = bound_connection(self)
+        if bound is None:
+            async with self.acquire() as connection, connection.transaction():  # type: ignore[attr-defined] # a pool's connection has it
+                yield connection
+            return
+        name = quote_identifier(f"roost_{id(object()):x}")
+        await bound.execute(f"SAVEPOINT {name}")
+        try:
+            yield bound
+        except BaseException:
+            await bound.execute(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}")
+            raise
+        await bound.execute(f"RELEASE SAVEPOINT {name}")
+
+    async def execute(self, query: str, *args: Any) -> str:
+        """Run a statement, or several without arguments, and return the last one's status, such as ``"UPDATE 3"``.
+
+        Raises:
+            Exception: As of `acquire`, and as PostgreSQL raises it.
+        """
+        async with self.acquire() as connection:
+            return await connection.execute(query, *args)
+
+    async def executemany(self, query: str, args: Iterable[Sequence[Any]]) -> None:
+        """Run a statement once for each of `args`; errors as of `execute`."""
+        async with self.acquire() as connection:
+            await connection.executemany(query, args)
+
+    async def fetch(self, query: str, *args: Any) -> Sequence[Any]:
+        """Run a query and return its rows; errors as of `execute`."""
+        async with self.acquire() as connection:
+            return await connection.fetch(query, *args)
+
+    async def fetchrow(self, query: str, *args: Any) -> Any:
+        """Run a query and return its first row, or None; errors as of `execute`."""
+        async with self.acquire() as connection:
+            return await connection.fetchrow(query, *args)
+
+    async def fetchval(self, query: str, *args: Any) -> Any:
+        """Run a query and return the first column of its first row, or None; errors as of `execute`."""
+        async with self.acquire() as connection:
+            return await connection.fetchval(query, *args)
+
+    async def _open(self) -> Pool:
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await self._connect_pool()
+            return self._pool
+
+    async def _connect_pool(self) -> Pool:
+        import asyncpg  # the driver is loaded by who connects, not by who imports roost
+
+        smallest, largest = self._sizes
+        pools: list[Pool] = []
+        try:
+            async for attempt in retrying(
+                attempts=CONNECT_ATTEMPTS, delay=CONNECT_DELAY, max_delay=CONNECT_DELAY * 4, retryable=may_answer_later
+            ):
+                with attempt:
+                    pool = asyncpg.create_pool(**connect_arguments(self.url), min_size=max(smallest, 1), max_size=largest)
+                    pools.append(await pool)
+        except Exception as error:
+            raise_connect_error(error, self.url, attempts=CONNECT_ATTEMPTS)
+        return pools[0]

@@ -1,0 +1,40 @@
+"""The runtime: services with lifetimes, the plugins that bring them, and the events they make. It knows no database."""
+
+from roost.runtime._events import (
+    EventBus,
+    RuntimeStartFinished,
+    RuntimeStartStarted,
+    RuntimeStopFinished,
+    RuntimeStopStarted,
+    ServiceCrashed,
+    ServiceStartFinished,
+    ServiceStartStarted,
+    ServiceStopFinished,
+    ServiceStopStarted,
+)
+from roost.runtime._plugin import Plugin, parse_dependency
+from roost.runtime._preparer import OnDemand, Preparer
+from roost.runtime._runtime import Runtime, UnitStatus
+from roost.runtime._service import Service
+from roost.runtime._startup import State
+
+__all__ = [
+    "EventBus",
+    "OnDemand",
+    "Plugin",
+    "Preparer",
+    "Runtime",
+    "RuntimeStartFinished",
+    "RuntimeStartStarted",
+    "RuntimeStopFinished",
+    "RuntimeStopStarted",
+    "Service",
+    "ServiceCrashed",
+    "ServiceStartFinished",
+    "ServiceStartStarted",
+    "ServiceStopFinished",
+    "ServiceStopStarted",
+    "State",
+    "UnitStatus",
+    "parse_dependency",
+]

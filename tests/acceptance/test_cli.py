@@ -1,0 +1,302 @@
+"""The command line as a process, on a project in a directory of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import asyncpg
+import pytest
+
+from roost.postgres import EmbeddedPostgres
+
+PLUGINS = """
+from roost import MigrationStep, Plugin, PluginMigrationService, Runtime
+
+
+class NotesMigrations(PluginMigrationService):
+    service_name = "notes-migration"
+    steps = [
+        MigrationStep("make", "Make notes", up="CREATE TABLE notes (id int)", down="DROP TABLE notes", version="1.0.0"),
+        MigrationStep("kind", "Add a kind", up="ALTER TABLE notes ADD kind text", down="ALTER TABLE notes DROP kind", version="1.1.0"),
+    ]
+
+
+async def keep(ctx):
+    await ctx.execute("SELECT 1")
+
+
+class TagsMigrations(PluginMigrationService):
+    service_name = "tags-migration"
+    steps = [MigrationStep("keep", "Keep it", up=keep, version="2.0.0")]
+
+
+class BadMigrations(PluginMigrationService):
+    steps = [MigrationStep("bad", "Break", up="SELECT 1/0", version="1.0.0")]
+
+
+notes = Plugin(name="notes", services=[NotesMigrations])
+tags = Plugin(name="tags", services=[TagsMigrations])
+runtime = Runtime(plugins=[notes, tags])
+broken = Runtime(plugins=[Plugin(name="bad", services=[BadMigrations])])
+
+
+def only_notes():
+    return Runtime(plugins=[notes])
+
+
+def explode():
+    raise LookupError("no such thing")
+
+
+number = 7
+"""
+
+Roost: TypeAlias = "Callable[..., subprocess.CompletedProcess[str]]"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A server for this module's tests."""
+    embedded = EmbeddedPostgres(tmp_path_factory.mktemp("server"))
+    asyncio.run(embedded.start())
+    yield embedded
+    asyncio.run(embedded.stop())
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A directory with two plugins and a pyproject.toml that names their runtime."""
+    (tmp_path / "shop.py").write_text(PLUGINS)
+    (tmp_path / "pyproject.toml").write_text('[tool.roost]\nruntime = "shop:runtime"\n')
+    return tmp_path
+
+
+@pytest.fixture
+def url(server: EmbeddedPostgres, request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database."""
+    return asyncio.run(server.create_database(f"cli_{zlib.crc32(request.node.name.encode()):08x}"))
+
+
+@pytest.fixture
+def roost(project: Path) -> Roost:
+    """Run ``roost`` in the project's directory; its standard input is no terminal."""
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "roost.cli", *arguments],
+            cwd=project,
+            env=_clean_environment() | environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+def _clean_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in {"ROOST_DATABASE_URL", "DATABASE_URL"}}
+
+
+def _json(done: subprocess.CompletedProcess[str]) -> Any:
+    return json.loads(done.stdout)
+
+
+def test_life_of_a_database(roost: Roost, url: str) -> None:
+    """Pending, migrated, nothing to do, history, undone: each command says so, and by its exit code."""
+    before = roost("status", "--database-url", url)
+    assert (before.returncode, before.stderr) == (3, "")
+    assert "notes-migration" in before.stdout
+
+    planned = roost("plan", "--sql", "--database-url", url)
+    assert planned.returncode == 3
+    assert "CREATE TABLE notes (id int)" in planned.stdout
+    assert "-- a Python function" in planned.stdout
+
+    up = roost("up", "--database-url", url)
+    assert up.returncode == 0, up.stderr
+    assert up.stdout.startswith("3 steps run in ")
+    assert "notes 1/2 up make: Make notes" in up.stderr
+
+    again = roost("up", "--database-url", url)
+    assert (again.returncode, again.stdout) == (0, "nothing to do: the database is where the plugins want it\n")
+    assert roost("plan", "--database-url", url).returncode == 0
+    assert roost("status", "--database-url", url).returncode == 0
+
+    history = _json(roost("history", "--json", "--limit", "2", "--database-url", url))
+    assert history["total"] == 3
+    assert [record["step"] for record in history["records"]] == ["keep", "kind"]
+
+    undone = roost("down", "--plugin", "notes", "--to", "1.0.0", "--yes", "--database-url", url)
+    assert (undone.returncode, undone.stdout.split(" undone in ")[0]) == (0, "1 step")
+    status = _json(roost("status", "--json", "--database-url", url))
+    assert (status["schema_version"], status["command"], status["pending"]) == (1, "status", True)
+    assert {row["plugin"]: (row["version"], row["pending"]) for row in status["services"]} == {
+        "notes": ("1.0.0", 1),
+        "tags": ("2.0.0", 0),
+    }
+
+
+def test_dry_runs_write_nothing(roost: Roost, url: str) -> None:
+    """`up --dry-run` and `plan` report the steps, and the database stays empty."""
+    done = roost("up", "--dry-run", "--json", "--database-url", url)
+    document = _json(done)
+    assert (done.returncode, document["dry_run"], [step["step"] for step in document["steps"]]) == (0, True, ["make", "kind", "keep"])
+    assert [step["step"] for step in _json(roost("plan", "--json", "--database-url", url))["steps"]] == ["make", "kind", "keep"]
+    assert _fetch(url, "SELECT count(*) FROM pg_namespace WHERE nspname = 'roost'") == 0
+    assert _fetch(url, "SELECT to_regclass('notes')") is None
+
+
+def test_down_needs_a_terminal_or_yes(roost: Roost, url: str) -> None:
+    """Without a terminal and without --yes nothing is undone, and the exit code is 7."""
+    assert roost("up", "shop:only_notes", "--database-url", url).returncode == 0
+    refused = roost("down", "shop:only_notes", "--all", "--database-url", url)
+    assert refused.returncode == 7
+    assert refused.stderr.splitlines()[-2:] == [
+        "error: Rollback of plugin notes refused, as it may destroy data and there is no terminal to confirm it on: kind, make",
+        "hint: nothing was undone; look at it with --dry-run, and pass --yes to go ahead",
+    ]
+    dry = roost("down", "shop:only_notes", "--all", "--dry-run", "--json", "--database-url", url)
+    assert (dry.returncode, [step["step"] for step in _json(dry)["steps"]]) == (0, ["kind", "make"])
+    assert _fetch(url, "SELECT count(*) FROM roost.applied") == 2
+
+
+def test_down_refuses_a_step_without_way_back(roost: Roost, url: str) -> None:
+    """A step without `down` is refused with exit code 1, and left in place with --skip-irreversible."""
+    assert roost("up", "--database-url", url).returncode == 0
+    refused = roost("down", "--plugin", "tags", "--steps", "1", "--yes", "--database-url", url)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("error: No rollback method for migration step: keep (plugin tags)\nhint: ")
+
+
+@pytest.mark.parametrize("words", [(), ("--all", "--steps", "1"), ("--to", "1.0.0", "--all")])
+def test_down_wants_one_goal(roost: Roost, words: tuple[str, ...]) -> None:
+    """`down` wants exactly one of its goals."""
+    done = roost("down", *words)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, "error: down wants exactly one of --to VERSION, --steps N and --all")
+
+
+def test_down_wants_a_plugin_among_several(roost: Roost, url: str) -> None:
+    """Among several plugins `down` wants to know which."""
+    done = roost("down", "--all", "--database-url", url)
+    assert (done.returncode, done.stderr) == (2, "error: Several plugins have migrations\nhint: say which with --plugin: notes, tags\n")
+
+
+def test_failed_step_is_told(roost: Roost, url: str) -> None:
+    """A failing step exits 1 with its message, without a traceback."""
+    done = roost("up", "shop:broken", "--database-url", url)
+    assert done.returncode == 1
+    assert "error: Migration step 'bad' of plugin bad failed" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("shop", "Can't use 'shop': it is not of the form module:attribute"),
+        ("shp:runtime", "Can't use 'shp:runtime': there is no module shp"),
+        ("shop:runtme", "Can't use 'shop:runtme': shop has no 'runtme'"),
+        ("shop:number", "Can't use 'shop:number': it is no Runtime but int"),
+        ("lame:runtime", "Can't use 'lame:runtime': the module lame imports no_such_module, which is not there"),
+    ],
+)
+def test_wrong_name_is_a_usage_error(roost: Roost, project: Path, target: str, message: str) -> None:
+    """A name that leads to no runtime exits 2 with one sentence and a hint."""
+    (project / "lame.py").write_text("import no_such_module\n")
+    done = roost("status", target)
+    assert (done.returncode, done.stdout) == (2, "")
+    first, second = done.stderr.splitlines()
+    assert first == f"error: {message}"
+    assert second.startswith("hint: ")
+
+
+def test_users_own_error_is_told_by_its_type(roost: Roost) -> None:
+    """What the user's code raises exits 1 with type and text; --traceback shows where."""
+    done = roost("status", "shop:explode")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (1, "error: LookupError: no such thing")
+    assert 'raise LookupError("no such thing")' in roost("status", "shop:explode", "--traceback").stderr
+
+
+def test_no_runtime_named_is_a_usage_error(roost: Roost, project: Path) -> None:
+    """Without a name and without [tool.roost] the hint says what to write."""
+    (project / "pyproject.toml").unlink()
+    done = roost("up")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, "error: No runtime is named, neither here nor in pyproject.toml")
+
+
+def test_no_database_is_a_usage_error(roost: Roost) -> None:
+    """A runtime without a database, and no URL anywhere, exits 2."""
+    done = roost("up")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0].startswith("error: No database is configured")
+
+
+def test_environment_is_heard_in_order(roost: Roost, url: str) -> None:
+    """ROOST_DATABASE_URL is heard before DATABASE_URL; an option before both."""
+    nowhere = "postgresql://nobody@127.0.0.1:1/none"
+    assert roost("up", ROOST_DATABASE_URL=url, DATABASE_URL=nowhere).returncode == 0
+    assert roost("status", DATABASE_URL=url).returncode == 0
+    assert roost("status", "--database-url", url, ROOST_DATABASE_URL=nowhere).returncode == 0
+
+
+def test_unreachable_server_exits_six(roost: Roost) -> None:
+    """A server that does not answer exits 6, and the password is nowhere."""
+    done = roost("status", "--json", "--database-url", "postgresql://me:s3cret@127.0.0.1:1/none")
+    assert done.returncode == 6
+    assert _json(done)["exit_code"] == 6
+    assert "127.0.0.1:1" in done.stderr
+    assert "s3cret" not in done.stdout + done.stderr
+
+
+def test_malformed_url_exits_two(roost: Roost) -> None:
+    """A URL of another database is a usage error."""
+    done = roost("up", "--database-url", "mysql://me:s3cret@localhost/x")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: Invalid database URL: ")
+    assert "s3cret" not in done.stderr
+
+
+def test_interrupt_exits_130_and_frees_the_lock(project: Path, roost: Roost, url: str) -> None:
+    """Ctrl-C in the middle of a step exits 130; the next run takes the lock and goes on."""
+    (project / "slow.py").write_text(PLUGINS.replace('await ctx.execute("SELECT 1")', 'await ctx.execute("SELECT pg_sleep(60)")'))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "roost.cli", "up", "slow:runtime", "--database-url", url],
+        cwd=project,
+        env=_clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("tags 1/1 up keep"):
+                break
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "interrupted" in rest.splitlines()
+    assert "Traceback" not in rest
+    assert roost("up", "--database-url", url).returncode == 0
+
+
+def _fetch(url: str, query: str) -> Any:
+    async def fetch() -> Any:
+        connection = await asyncpg.connect(url)
+        try:
+            return await connection.fetchval(query)
+        finally:
+            await connection.close()
+
+    return asyncio.run(fetch())

@@ -1,0 +1,107 @@
+"""The command line on a terminal: what it asks, and the progress it shows."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from roost.postgres import EmbeddedPostgres
+
+PLUGIN = """
+from roost import MigrationStep, Plugin, PluginMigrationService, Runtime
+
+
+class NotesMigrations(PluginMigrationService):
+    steps = [
+        MigrationStep("make", "Make notes", up="CREATE TABLE notes (id int)", down="DROP TABLE notes", version="1.0.0"),
+        MigrationStep("kind", "Add a kind", up="ALTER TABLE notes ADD kind text", down="ALTER TABLE notes DROP kind", version="1.1.0"),
+    ]
+
+
+runtime = Runtime(plugins=[Plugin(name="notes", services=[NotesMigrations])])
+"""
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An empty database on a server of this module's own."""
+    embedded = EmbeddedPostgres(tmp_path_factory.mktemp("server"))
+    asyncio.run(embedded.start())
+    yield asyncio.run(embedded.create_database("terminal"))
+    asyncio.run(embedded.stop())
+
+
+def _on_terminal(directory: Path, *arguments: str, typed: bytes = b"") -> tuple[int, str]:
+    """Run ``roost`` on a terminal of its own, type when it asks, and return its exit code and all it showed."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "roost.cli", *arguments],
+        cwd=directory,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "120", "NO_COLOR": "1"},
+        # A session of its own, with the terminal as its own: only so does a typed Ctrl-C become a signal.
+        start_new_session=True,
+        preexec_fn=lambda: os.close(os.open(os.ttyname(theirs), os.O_RDWR)),  # noqa: PLW1509 -- no threads here
+    )
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            chunk = os.read(ours, 4096)
+        except OSError:  # the other end is closed
+            break
+        if not chunk:
+            break
+        seen += chunk
+        if typed and b"[y/N]" in seen:
+            os.write(ours, typed)
+            typed = b""
+    os.close(ours)
+    return process.wait(timeout=30), seen.decode()
+
+
+@pytest.fixture
+def project(tmp_path: Path, url: str) -> Path:
+    """A project on the migrated database."""
+    (tmp_path / "shop.py").write_text(PLUGIN)
+    (tmp_path / "pyproject.toml").write_text(f'[tool.roost]\nruntime = "shop:runtime"\ndatabase_url = "{url}"\n')
+    code, shown = _on_terminal(tmp_path, "up")
+    assert code == 0, shown
+    return tmp_path
+
+
+@pytest.mark.parametrize("answer", [b"n\n", b"\n", b"yep\n"])
+def test_no_undoes_nothing(project: Path, answer: bytes) -> None:
+    """Everything but yes undoes nothing and exits 7."""
+    code, shown = _on_terminal(project, "down", "--all", typed=answer)
+    assert code == 7
+    assert "Undo 2 steps of plugin notes? [y/N]" in shown
+    assert "it was not confirmed" in shown
+    assert _on_terminal(project, "status")[0] == 0
+
+
+def test_interrupt_at_the_question_exits_130(project: Path) -> None:
+    """Ctrl-C at the question exits 130 at once and undoes nothing."""
+    code, shown = _on_terminal(project, "down", "--all", typed=b"\x03")
+    assert (code, "Traceback" in shown) == (130, False)
+    assert _on_terminal(project, "status")[0] == 0
+
+
+def test_yes_undoes_and_up_shows_a_bar(project: Path) -> None:
+    """Yes undoes; `up` on a terminal shows a bar for the plugin, without colour where NO_COLOR says so."""
+    code, shown = _on_terminal(project, "down", "--all", typed=b"y\n")
+    assert code == 0, shown
+    assert "2 steps undone in" in shown
+    code, shown = _on_terminal(project, "up")
+    assert code == 0
+    assert "2/2" in shown
+    assert "\x1b[3" not in shown

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+
+from roost.cli._exit_codes import ExitCode, exit_code_of
+from roost.errors import (
+    BadTarget,
+    BadUsage,
+    DatabaseUnreachable,
+    InvalidDatabaseURL,
+    MigrationLockTimeout,
+    NoDatabase,
+    RollbackUnconfirmed,
+)
+
+UNREACHABLE = DatabaseUnreachable(location="db:5432/app", attempts=3, reason="refused")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ValueError("x"), 1),
+        (BadUsage(reason="r", remedy="h"), 2),
+        (BadTarget(target="a:b", reason="r"), 2),
+        (NoDatabase(services=("a",)), 2),
+        (InvalidDatabaseURL(reason="r"), 2),
+        (MigrationLockTimeout(waited=1.0), 5),
+        (UNREACHABLE, 6),
+        (RollbackUnconfirmed(plugin="p", steps=("s",), asked=False), 7),
+    ],
+)
+def test_kind_decides(error: Exception, code: int) -> None:
+    """The kind of an error decides the exit code; what roost does not know is a failure."""
+    assert exit_code_of(error) == code
+
+
+def test_cause_decides_for_what_wraps_it() -> None:
+    """An error that only wraps another has the exit code of its cause."""
+    wrapper = RuntimeError("a service failed to start")
+    wrapper.__cause__ = UNREACHABLE
+    assert exit_code_of(wrapper) is ExitCode.UNREACHABLE
+
+
+def test_circle_of_causes_ends() -> None:
+    """Errors that name each other as cause are a failure, not a hang."""
+    first, second = ValueError("1"), ValueError("2")
+    first.__cause__, second.__cause__ = second, first
+    assert exit_code_of(first) is ExitCode.FAILED

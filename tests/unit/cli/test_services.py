@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from roost.cli._services import plugins_of, refuse_unknown_plugin, service_to_undo
+from roost.errors import BadUsage
+
+
+def _reversible(plugin: str) -> Any:
+    return SimpleNamespace(service_name=f"{plugin}-migration", plugin_name=plugin, rollback=lambda: None)
+
+
+MEMORY, INBOX = _reversible("memory"), _reversible("inbox")
+FOREIGN: Any = SimpleNamespace(service_name="foreign")
+
+
+def test_service_without_plugin_stands_for_itself() -> None:
+    """A service that names no plugin is listed under its own name."""
+    assert plugins_of([MEMORY, FOREIGN]) == {"memory-migration": "memory", "foreign": "foreign"}
+
+
+def test_only_plugin_need_not_be_named() -> None:
+    """Where one plugin can roll back, it is meant."""
+    assert service_to_undo([FOREIGN, MEMORY], plugin=None) is MEMORY
+
+
+def test_named_plugin_is_chosen() -> None:
+    """The plugin that is named is chosen among several."""
+    assert service_to_undo([MEMORY, INBOX], plugin="inbox") is INBOX
+
+
+def test_several_plugins_want_a_name() -> None:
+    """Several plugins and no name are refused with their names."""
+    with pytest.raises(BadUsage) as caught:
+        service_to_undo([MEMORY, INBOX], plugin=None)
+    assert caught.value.hint == "say which with --plugin: inbox, memory"
+
+
+def test_unknown_plugin_is_refused() -> None:
+    """A name that no service answers to is refused with those that are."""
+    with pytest.raises(BadUsage) as caught:
+        refuse_unknown_plugin("memry", [MEMORY, INBOX])
+    assert str(caught.value) == "No plugin 'memry' has migrations in this runtime\nhint: there are: inbox, memory"
+
+
+def test_plugin_that_cannot_roll_back_is_refused() -> None:
+    """A service without `rollback` is refused, by name and without one."""
+    with pytest.raises(BadUsage, match="Plugin foreign has no service that can roll back"):
+        service_to_undo([FOREIGN, MEMORY], plugin="foreign")
+    with pytest.raises(BadUsage, match="No plugin can roll back"):
+        service_to_undo([FOREIGN], plugin=None)

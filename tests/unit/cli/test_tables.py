@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+from rich.console import Console
+
+from roost.cli._tables import history_table, status_table, steps_sql, steps_table
+from roost.migrations import MigrationReport, MigrationStatus, ServiceStatus, StepReport
+
+AT = datetime(2025, 3, 4, 5, 6, 7, tzinfo=UTC)
+
+
+def _drawn(renderable: Any) -> list[str]:
+    stream = io.StringIO()
+    Console(file=stream, width=200, markup=False).print(renderable)
+    return [" ".join(line.split()) for line in stream.getvalue().splitlines()]
+
+
+def _report(*steps: StepReport) -> MigrationReport:
+    return MigrationReport(run_id=None, done=(), failed=(), not_run=(), waited=0.0, duration=0.0, steps=steps)
+
+
+STEPS = _report(
+    StepReport(plugin="@org/[x]", step="a", description="Make it", version="1.0.0", direction="up", sql="CREATE TABLE a ()\n"),
+    StepReport(plugin="@org/[x]", step="b", description="Fill it", version="1.1.0", direction="up", sql=None),
+)
+
+
+def test_status_has_a_row_for_each_service() -> None:
+    """Each service is a row with its plugin, versions, pending steps, last run in UTC and state; names are no markup."""
+    status = MigrationStatus(
+        total_services=2,
+        last_migration=AT,
+        services=(
+            ServiceStatus(
+                service_name="x-migration",
+                has_migrations=True,
+                last_run=AT,
+                version="1.0.0",
+                target_version="1.1.0",
+                pending=2,
+                state="idle",
+                error=None,
+            ),
+            ServiceStatus(
+                service_name="other",
+                has_migrations=False,
+                last_run=None,
+                version=None,
+                target_version=None,
+                pending=None,
+                state="blocked",
+                error="first line\nsecond",
+            ),
+        ),
+    )
+    lines = _drawn(status_table(status, plugins={"x-migration": "@org/[x]"}))
+    assert lines[1] == "plugin service version target pending last run (UTC) state"
+    assert lines[3] == "@org/[x] x-migration 1.0.0 1.1.0 2 2025-03-04 05:06:07 idle"
+    assert lines[4] == "- other - - - - blocked: first line"
+
+
+def test_history_says_what_it_cuts() -> None:
+    """A cut history says how many rows there are; a failure shows the start of its first line."""
+    done = SimpleNamespace(
+        executed_at=AT, run=3, plugin="p", version="1.0.0", step="a", direction="up", duration=0.5, success=True, error=None
+    )
+    failed = SimpleNamespace(executed_at=AT, success=False, error="x" * 70 + "\nmore")
+    lines = _drawn(history_table([done, failed], total=9))
+    assert lines[0] == "History (the last 2 of 9)"
+    assert lines[3] == "2025-03-04 05:06:07 3 p 1.0.0 a up 0.500 s done"
+    assert lines[4] == f"2025-03-04 05:06:07 - - - - - - failed: {'x' * 59}…"
+
+
+def test_whole_history_says_its_number() -> None:
+    """A history that is shown whole says only how many rows it has."""
+    assert _drawn(history_table([], total=0))[0] == "History (0)"
+
+
+def test_steps_are_drawn_in_order() -> None:
+    """Each step is a row that says whether it is SQL or Python."""
+    lines = _drawn(steps_table(STEPS, title="Pending"))
+    assert lines[0] == "Pending"
+    assert lines[3:5] == ["@org/[x] 1.0.0 a up SQL Make it", "@org/[x] 1.1.0 b up Python Fill it"]
+
+
+def test_sql_is_written_out() -> None:
+    """The SQL of each step stands below a comment that names it."""
+    assert steps_sql(STEPS).plain == (
+        "-- @org/[x] 1.0.0 up a: Make it\nCREATE TABLE a ()\n\n-- @org/[x] 1.1.0 up b: Fill it\n-- a Python function"
+    )
