@@ -1,0 +1,55 @@
+"""A PostgreSQL server for the session, and an empty database for each test that asks."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from collections.abc import Iterator
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from roost.postgres import quote_identifier
+
+SERVER_VARIABLE = "ROOST_TEST_DATABASE_URL"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server's database `postgres`: of the one named by ROOST_TEST_DATABASE_URL, or of an embedded one."""
+    given = os.environ.get(SERVER_VARIABLE)
+    if given:
+        yield given
+        return
+    from roost.postgres import EmbeddedPostgres  # noqa: PLC0415 -- a server that is given needs no embedded one
+
+    # Nothing here must survive a crash of the machine.
+    fast = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "data", settings=fast)
+    asyncio.run(server.start())
+    try:
+        yield server.url
+    finally:
+        asyncio.run(server.stop())
+
+
+@pytest.fixture
+def database_url(postgres_url: str) -> Iterator[str]:
+    """An empty database of the test's own, so that no two tests share an advisory lock."""
+    name = f"roost_test_{os.getpid()}_{next(_numbers)}"
+    asyncio.run(_execute(postgres_url, f"CREATE DATABASE {quote_identifier(name)}"))
+    try:
+        yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
+    finally:
+        asyncio.run(_execute(postgres_url, f"DROP DATABASE {quote_identifier(name)} WITH (FORCE)"))
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
