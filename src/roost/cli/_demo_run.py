@@ -14,7 +14,7 @@ from roost.cli._listening import reachable_address, url_of
 from roost.cli._progress import shown_progress
 from roost.cli._services import plugins_of
 from roost.cli._serving import AsgiApp, served
-from roost.cli._tables import history_table, status_table
+from roost.cli._tables import history_table, outcome, status_table
 from roost.migrations import MigrationOrchestrator
 from roost.postgres import EmbeddedPostgres
 
@@ -57,7 +57,8 @@ async def migrate_and_show(runtime: Runtime, output: Output) -> None:
     """
     orchestrator = MigrationOrchestrator(runtime)
     with shown_progress(runtime, output):
-        await orchestrator.run_all_migrations()
+        report = await orchestrator.run_all_migrations()
+    output.note(outcome(report))
     status = await orchestrator.get_migration_status()
     records = await orchestrator.get_migration_history()
     output.console.print(status_table(status, plugins=plugins_of(orchestrator.get_migration_services())))

@@ -10,7 +10,8 @@ from cyclopts import Parameter
 RuntimeName: TypeAlias = Annotated[
     str | None,
     Parameter(
-        help="The runtime as module:attribute: a Runtime, or a function that returns one. By default `runtime` in \\[tool.roost] of pyproject.toml."
+        help="The runtime as module:attribute: a Runtime, or a function that returns one. "
+        "By default `runtime` in \\[tool.roost] of pyproject.toml."
     ),
 ]
 

@@ -22,7 +22,7 @@ def plan(
 
     async def body(output: Output) -> int:
         from roost.cli._documents import report_document  # noqa: PLC0415 -- `roost --help` needs no migrations
-        from roost.cli._tables import steps_sql, steps_table  # noqa: PLC0415 -- as above
+        from roost.cli._tables import NOTHING_TO_DO, steps_sql, steps_table  # noqa: PLC0415 -- as above
         from roost.cli._workplace import workplace  # noqa: PLC0415 -- as above
 
         async with workplace(runtime, database_url=common.database_url) as place:
@@ -34,7 +34,7 @@ def plan(
         elif pending:
             output.result(document, "no steps to run, but a new version to record: roost up does it")
         else:
-            output.result(document, "nothing to do: the database is where the plugins want it")
+            output.result(document, NOTHING_TO_DO)
         return ExitCode.PENDING if pending else ExitCode.FINE
 
     return perform("plan", body, json=common.json, traceback=common.traceback)

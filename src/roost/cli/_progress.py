@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from roost.migrations import StepFinished, StepStarted, narrate
+from roost.migrations import RunFinished, StepFinished, StepStarted, narrate
 
 if TYPE_CHECKING:
     from roost.cli._output import Output
@@ -30,7 +30,7 @@ def shown_progress(runtime: Runtime, output: Output) -> Iterator[None]:
         return
 
     def tell(event: object) -> None:
-        line = narrate(event)
+        line = _line(event)
         if line is not None:
             output.note(line)
 
@@ -39,6 +39,11 @@ def shown_progress(runtime: Runtime, output: Output) -> Iterator[None]:
         yield
     finally:
         unsubscribe()
+
+
+def _line(event: object) -> str | None:
+    # What a run came to is the command's result.
+    return None if isinstance(event, RunFinished) else narrate(event)
 
 
 class _Bars:
@@ -70,6 +75,6 @@ class _Bars:
                 if event.index == self.progress.tasks[bar].total:
                     self.progress.update(bar, description="done")
             case _:
-                line = narrate(event)
+                line = _line(event)
                 if line is not None:
                     self.progress.console.print(Text(line))

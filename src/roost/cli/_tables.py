@@ -94,6 +94,16 @@ def counted_steps(report: MigrationReport) -> str:
     return "1 step" if len(report.steps) == 1 else f"{len(report.steps)} steps"
 
 
+NOTHING_TO_DO = "nothing to do: the database is where the plugins want it"
+
+
+def outcome(report: MigrationReport) -> str:
+    """Say in one line what a run came to."""
+    if not report.steps:
+        return NOTHING_TO_DO
+    return f"{counted_steps(report)} run in {report.duration:.2f} s (run {report.run_id})"
+
+
 def steps_sql(report: MigrationReport) -> Text:
     """Write out the SQL of a report's steps, with a comment before each."""
     parts = []

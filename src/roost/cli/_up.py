@@ -23,19 +23,15 @@ def up(
     async def body(output: Output) -> int:
         from roost.cli._documents import report_document  # noqa: PLC0415 -- `roost --help` needs no migrations
         from roost.cli._progress import shown_progress  # noqa: PLC0415 -- as above
-        from roost.cli._tables import counted_steps, steps_table  # noqa: PLC0415 -- as above
+        from roost.cli._tables import outcome, steps_table  # noqa: PLC0415 -- as above
         from roost.cli._workplace import workplace  # noqa: PLC0415 -- as above
 
         async with workplace(runtime, database_url=common.database_url) as place:
             with shown_progress(place.runtime, output):
                 report = await place.orchestrator.run_all_migrations(dry_run=dry_run, refuse_ahead=True)
         document = report_document(report, dry_run=dry_run)
-        if not report.steps:
-            output.result(document, "nothing to do: the database is where the plugins want it")
-        elif dry_run:
-            output.result(document, steps_table(report, title="Would run"))
-        else:
-            output.result(document, f"{counted_steps(report)} run in {report.duration:.2f} s (run {report.run_id})")
+        shown = steps_table(report, title="Would run") if dry_run and report.steps else outcome(report)
+        output.result(document, shown)
         return ExitCode.FINE
 
     return perform("up", body, json=common.json, traceback=common.traceback)
