@@ -486,6 +486,53 @@ class ReadOnlyServer(DatabaseError):
         return "connect to the primary, for example with ?target_session_attrs=read-write"
 
 
+@dataclass(eq=False, kw_only=True)
+class EmbeddedServerUnavailable(DatabaseError):
+    """This machine has no PostgreSQL server that could be run, or no account to run it."""
+
+    reason: str
+    passed_over: tuple[str, ...] = ()
+    remedy: str = "pip install 'roost[embedded]'"
+
+    @property
+    def message(self) -> str:
+        lines = [f"No embedded PostgreSQL server can be run: {self.reason}", *(f"  {one}" for one in self.passed_over)]
+        return "\n".join(lines)
+
+    @property
+    def hint(self) -> str:
+        return self.remedy
+
+
+@dataclass(eq=False, kw_only=True)
+class EmbeddedDataUnusable(DatabaseError):
+    """An embedded server can't keep its data where it was told to."""
+
+    data_dir: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"An embedded server can't keep its data in {self.data_dir}: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "give another data directory, on a local disk and owned by the user who runs this"
+
+
+@dataclass(eq=False, kw_only=True)
+class EmbeddedServerFailed(DatabaseError):
+    """An embedded server did not start or not stop."""
+
+    reason: str
+    log_tail: str = ""
+
+    @property
+    def message(self) -> str:
+        tail = f"\nit logged:\n{self.log_tail}" if self.log_tail else ""
+        return f"The embedded PostgreSQL server failed: {self.reason}{tail}"
+
+
 # --- Migrations: steps, plans, the lock and the ledger ----------------------------------------------------------------
 
 
@@ -878,7 +925,10 @@ class LedgerDenied(MigrationError):
 
     @property
     def hint(self) -> str:
-        return "as its owner: GRANT USAGE ON SCHEMA roost and SELECT on its tables to read; to migrate, connect as the owner of the database"
+        return (
+            "to migrate, give a role that may by Database(url, migration_url=…); only to read, as the ledger's owner: "
+            f"GRANT USAGE ON SCHEMA roost TO {self.role}; GRANT SELECT ON ALL TABLES IN SCHEMA roost TO {self.role}"
+        )
 
 
 @dataclass(eq=False, kw_only=True)

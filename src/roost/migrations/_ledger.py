@@ -111,9 +111,18 @@ async def _role(session: MigrationSession) -> str:
 
 
 async def open_run(session: MigrationSession, *, run_id: str, host: str, pid: int, application_version: str) -> int:
-    """Close every run that a dead process left open, open a new one and return its number."""
+    """Close every run that a dead process left open, open a new one and return its number.
+
+    Raises:
+        LedgerDenied: The role may not write the ledger.
+    """
     texts = f"{quote_literal(run_id)}, {quote_literal(host)}, {pid}, {quote_literal(application_version)}"
-    rows = await session.rows(f"SELECT roost.open_run({texts})")
+    try:
+        rows = await session.rows(f"SELECT roost.open_run({texts})")
+    except Exception as error:
+        if sqlstate_of(error) == NO_RIGHT:
+            raise await _denied(session, error) from error
+        raise
     return int(rows[0][0] or 0)
 
 

@@ -4,6 +4,7 @@ from roost.postgres._advisory_lock import LockHolder, advisory_lock_key, lock_or
 from roost.postgres._binding import bind_step
 from roost.postgres._copy_text import Row, from_microseconds, microseconds
 from roost.postgres._database import Database
+from roost.postgres._embedded import EmbeddedPostgres
 from roost.postgres._protocols import Connection
 from roost.postgres._quoting import dollar_quote, quote_identifier, quote_literal
 from roost.postgres._retry import retrying
@@ -15,6 +16,7 @@ __all__ = [
     "Connection",
     "Database",
     "DatabaseURL",
+    "EmbeddedPostgres",
     "LockHolder",
     "MigrationSession",
     "Row",

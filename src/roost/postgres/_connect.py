@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from roost.errors import DatabaseRefused, DatabaseUnreachable
 from roost.postgres._binding import refuse_in_step
 from roost.postgres._retry import retrying
-from roost.postgres._sqlstate import CONNECT_AGAIN, is_connection_lost, sqlstate_of
+from roost.postgres._sqlstate import CONNECT_AGAIN, PROTOCOL_VIOLATION, is_connection_lost, sqlstate_of
 
 if TYPE_CHECKING:
     from asyncpg import Connection as DriverConnection
@@ -70,7 +70,7 @@ def connect_arguments(url: DatabaseURL) -> dict[str, Any]:
 
 def may_answer_later(error: BaseException) -> bool:
     """Tell whether another attempt to connect may find the server up."""
-    if isinstance(error, (ssl.SSLError, PermissionError)):
+    if isinstance(error, (ssl.SSLError, PermissionError)) or sqlstate_of(error) == PROTOCOL_VIOLATION:
         return False
     return isinstance(error, OSError) or sqlstate_of(error) in CONNECT_AGAIN or is_connection_lost(error)
 

@@ -10,7 +10,7 @@ import anyio
 from roost.errors import PoolerInTheWay
 from roost.postgres._connect import connect
 from roost.postgres._copy_text import Row, decode_copy_text
-from roost.postgres._sqlstate import is_connection_lost, sqlstate_of
+from roost.postgres._sqlstate import PROTOCOL_VIOLATION, is_connection_lost, sqlstate_of
 
 if TYPE_CHECKING:
     from asyncpg import Connection as DriverConnection
@@ -40,7 +40,6 @@ SESSION_SETTINGS = {
 
 ROLLBACK_SECONDS = 2.0
 INVALID_PARAMETER_VALUE = "22023"
-PROTOCOL_VIOLATION = "08P01"
 
 
 class MigrationSession:

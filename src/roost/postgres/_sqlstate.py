@@ -6,6 +6,9 @@ import socket
 
 LOCK_NOT_AVAILABLE = "55P03"
 
+PROTOCOL_VIOLATION = "08P01"
+"""Who answered does not speak the protocol as a server does: poolers answer so to start parameters that they don't know."""
+
 STEP_AGAIN = frozenset({"40001", "40P01", "55006", "53100", "53200", "57014", LOCK_NOT_AVAILABLE})
 """The same connection may simply try the transaction again: conflicts, deadlocks, time-outs, a full disk or memory."""
 

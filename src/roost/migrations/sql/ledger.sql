@@ -179,9 +179,8 @@ BEGIN
     IF pg_catalog.pg_my_temp_schema() <> 0 THEN
         DISCARD TEMP;
     END IF;
-    IF EXISTS (SELECT FROM pg_catalog.pg_listening_channels()) THEN
-        UNLISTEN *;
-    END IF;
+    -- A LISTEN of this very transaction is not among the listening channels yet, so there is nothing to ask first.
+    UNLISTEN *;
 END $$;
 
 -- Sets where a plugin stands; whatever was settled is so no more.

@@ -1,0 +1,189 @@
+"""Who connects, and where to: roles with few rights, standbys, poolers, and addresses that nobody answers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import shutil
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from roost import Database, MigrationConfig, MigrationOrchestrator, MigrationStep, Runtime
+from roost.errors import DatabaseRefused, DatabaseUnreachable, InvalidDatabaseURL, LedgerDenied, NoDatabase, PoolerInTheWay
+from roost.postgres import parse_url
+from roost.testing import RoundTripProxy
+from tests.plugins.build import QUICK, make_plugin, make_runtime, migrate, query, residue
+
+STEP = MigrationStep("make", "Make", up="CREATE TABLE things (id int)", version="1.0.0")
+MORE = MigrationStep("more", "More", up="CREATE TABLE more (id int)", version="1.1.0")
+CANARY = "c4n@ry/#pass?word"
+
+
+def with_user(url: str, user: str, password: str | None = None) -> str:
+    """Return the URL with other credentials."""
+    return replace(parse_url(url), user=user, password=password).dsn
+
+
+@pytest_asyncio.fixture
+async def reader_url(database_url: str) -> AsyncIterator[str]:
+    """The URL for a role that may read the ledger and nothing else; the plugin is migrated."""
+    await migrate(database_url, make_plugin("p", STEP))
+    role = f"reader_{os.getpid()}"
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute(
+            f"CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA roost TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA roost TO {role}"
+        )
+        yield with_user(database_url, role)
+        await connection.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+    finally:
+        await connection.close()
+
+
+@pytest.mark.asyncio
+async def test_a_reader_can_start_and_look(reader_url: str) -> None:
+    """USAGE and SELECT on the ledger are enough for a start with nothing to do, for status and for history."""
+    runtime = make_runtime(reader_url, make_plugin("p", STEP))
+    orchestrator = MigrationOrchestrator(runtime)
+    assert (await orchestrator.run_all_migrations()).steps == ()
+    status = await orchestrator.get_migration_status()
+    assert (status.services[0].version, status.services[0].pending) == ("1.0.0", 0)
+    assert len(await orchestrator.get_migration_history()) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_reader_with_work_pending_is_told_what_is_missing(reader_url: str, database_url: str) -> None:
+    """The error names the role and says what to give it; nothing was written and no lock is left."""
+    with pytest.raises(LedgerDenied, match="reader_") as caught:
+        await migrate(reader_url, make_plugin("p", STEP, MORE))
+    assert "migration_url" in caught.value.hint
+    assert await residue(database_url) == []
+
+
+@pytest.mark.asyncio
+async def test_another_role_migrates(reader_url: str, database_url: str) -> None:
+    """With `migration_url` the application keeps its few rights and the migrations have theirs."""
+    database = Database(reader_url, migration_url=database_url)
+    runtime = Runtime(plugins=[make_plugin("p", STEP, MORE)], database=database, config=QUICK)
+    report = await MigrationOrchestrator(runtime).run_all_migrations()
+    assert [step.step for step in report.steps] == ["more"]
+
+
+@pytest.mark.asyncio
+async def test_a_pool_that_is_given_is_used_and_not_closed(database_url: str) -> None:
+    """The application's own pool serves the Database service; migrations have a connection of their own beside it."""
+    async with asyncpg.create_pool(database_url, min_size=1, max_size=1) as pool:
+        runtime = Runtime(plugins=[make_plugin("p", STEP)], database=Database(pool, migration_url=database_url), config=QUICK)
+        async with pool.acquire(), runtime:
+            pass
+        async with Runtime(database=Database(pool, migration_url=database_url)) as runtime:
+            assert await runtime.get_service(Database).fetchval("SELECT count(*) FROM things") == 0
+        assert await pool.fetchval("SELECT 1") == 1
+
+
+@pytest.mark.asyncio
+async def test_an_address_that_nobody_answers() -> None:
+    """After the configured attempts the error names host and port, and never the password."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: refused at once
+        port = taken.getsockname()[1]
+        url = f"postgresql://someone:{quote(CANARY, safe='')}@127.0.0.1:{port}/db"
+        with pytest.raises(DatabaseUnreachable, match=f"127.0.0.1:{port}") as caught:
+            await migrate(url, make_plugin("p", STEP), config=MigrationConfig(max_retries=2, retry_delay=0.01))
+    assert caught.value.attempts == 2
+    assert CANARY not in f"{caught.value!r} {caught.value} {caught.value.__cause__}"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", ["role", "database"])
+async def test_credentials_that_are_refused_are_not_tried_again(proxy: RoundTripProxy, name: str) -> None:
+    """A role or a database that does not exist is one attempt."""
+    parts = urlsplit(proxy.url)
+    url = with_user(proxy.url, "nobody_of_that_name") if name == "role" else urlunsplit(parts._replace(path="/no_such_database"))
+    with pytest.raises(DatabaseRefused, match="does not exist"):
+        await migrate(url, make_plugin("p", STEP))
+    assert proxy.connections == 1
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("mysql://x/y", "mysql"),
+        ("postgresql://u:se#cret@h/d", "%23"),
+        ("postgresql://h:notaport/d", "port"),
+        ("  ", "empty"),
+    ],
+)
+async def test_a_malformed_url_is_refused_before_anything(url: str, words: str) -> None:
+    """The reason is named; nothing is connected."""
+    with pytest.raises(InvalidDatabaseURL, match=words) as caught:
+        await migrate(url, make_plugin("p", STEP))
+    assert "se#cret" not in str(caught.value)
+
+
+@pytest.mark.asyncio
+async def test_a_missing_database_is_named() -> None:
+    """Steps without a database are an error that says which service needs one; no services need none."""
+    with pytest.raises(NoDatabase, match="p-migration"):
+        await MigrationOrchestrator(Runtime(plugins=[make_plugin("p", STEP)])).run_all_migrations()
+    assert (await MigrationOrchestrator(Runtime()).run_all_migrations()).done == ()
+
+
+@pytest.mark.asyncio
+async def test_no_services_no_connection(proxy: RoundTripProxy) -> None:
+    """A runtime without migration services doesn't even connect."""
+    await MigrationOrchestrator(Runtime(database=proxy.url)).run_all_migrations()
+    assert proxy.connections == 0
+
+
+def account(host: str) -> str:
+    """Return the line that lets PgBouncer, which does not run as root, become somebody who reaches the server."""
+    if os.geteuid() != 0:
+        return ""
+    owner = pwd.getpwuid(Path(host).stat().st_uid).pw_name if host.startswith("/") else "nobody"
+    return f"user = {owner}\n"
+
+
+@pytest.mark.pgbouncer
+@pytest.mark.asyncio
+@pytest.mark.parametrize("mode", ["transaction", "session"])
+async def test_a_pooler_is_refused(tmp_path: Path, database_url: str, mode: str) -> None:
+    """Behind PgBouncer nothing is written and no lock is left: a session lock would exclude nobody there."""
+    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
+    assert program is not None, "pgbouncer is not installed"
+    target = parse_url(database_url)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    host, server_port = target.hosts[0]
+    config = tmp_path / "pgbouncer.ini"
+    config.write_text(
+        f"[databases]\n* = host={host} port={server_port or 5432} user={target.user}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+        f"listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = {mode}\n{account(host)}"
+    )
+    process = await asyncio.create_subprocess_exec(program, str(config), stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL)
+    try:
+        assert process.stderr is not None
+        while b"process up" not in (line := await process.stderr.readline()):
+            assert line, "pgbouncer ended"
+        url = f"postgresql://{target.user}@127.0.0.1:{port}/{target.database}"
+        with pytest.raises(PoolerInTheWay, match=f"127.0.0.1:{port}") as caught:
+            await migrate(url, make_plugin("p", STEP))
+        assert "migration_url" in caught.value.hint
+        assert await query(database_url, "SELECT to_regnamespace('roost')") == [None]
+        assert await residue(database_url) == []
+        runtime = Runtime(plugins=[make_plugin("p", STEP)], database=Database(url, migration_url=database_url), config=QUICK)
+        async with runtime:
+            assert await runtime.get_service(Database).fetchval("SELECT count(*) FROM things") == 0
+    finally:
+        process.terminate()
+        await process.communicate()

@@ -1,0 +1,70 @@
+"""Short ways to say what a test needs: a plugin with steps, a runtime, a look at the database from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from roost import MigrationConfig, MigrationOrchestrator, MigrationReport, MigrationStep, Plugin, PluginMigrationService, Runtime
+
+QUICK = MigrationConfig(retry_delay=0.01, retry_max_delay=0.02, run_lock_timeout=5.0, lock_wait_budget=0.5)
+"""Waits that a test can afford."""
+
+RESIDUE = """
+SELECT 'advisory lock' FROM pg_locks
+WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+UNION ALL
+SELECT 'idle in transaction' FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'
+UNION ALL
+SELECT 'invalid index' FROM pg_index WHERE NOT indisvalid
+"""
+
+
+def make_plugin(name: str, *steps: MigrationStep, schema: str | None = None, **fields: Any) -> Plugin:
+    """Return a plugin with these steps and whatever else it is to have."""
+    service = type(
+        f"{name.title()}Migrations", (PluginMigrationService,), {"service_name": f"{name}-migration", "steps": steps, "schema": schema}
+    )
+    return Plugin(name=name, services=[service, *fields.pop("services", ())], **fields)
+
+
+def make_runtime(url: str, *plugins: Plugin, config: MigrationConfig = QUICK, **fields: Any) -> Runtime:
+    """Return a runtime of these plugins that is not started."""
+    return Runtime(plugins=plugins, database=url, config=config, **fields)
+
+
+async def migrate(url: str, *plugins: Plugin, config: MigrationConfig = QUICK) -> MigrationReport:
+    """Migrate by an orchestrator of its own."""
+    return await MigrationOrchestrator(make_runtime(url, *plugins, config=config)).run_all_migrations()
+
+
+async def query(url: str, sql: str, *args: object) -> list[Any]:
+    """Ask from another connection; rows of one column come as values, others as tuples."""
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch(sql, *args)
+    finally:
+        await connection.close()
+    return [row[0] if len(row) == 1 else tuple(row) for row in rows]
+
+
+async def residue(url: str) -> list[str]:
+    """Return what a run has left behind: it should be nothing."""
+    return await query(url, RESIDUE)
+
+
+async def history(url: str, plugin: str | None = None) -> list[tuple[str, str | None, bool]]:
+    """Return (plugin, step, success) in the order in which they were written."""
+    return await query(url, "SELECT plugin, step, success FROM roost.history WHERE $1::text IS NULL OR plugin = $1 ORDER BY id", plugin)
+
+
+async def applied(url: str) -> list[tuple[str, str]]:
+    """Return (plugin, step) of what is applied, in order."""
+    return await query(url, "SELECT plugin, step FROM roost.applied WHERE state = 'done' ORDER BY position")
+
+
+def names(steps: Sequence[Any]) -> list[str]:
+    """Return the ids of steps or of step reports."""
+    return [getattr(step, "step", None) or step.id for step in steps]
