@@ -17,8 +17,8 @@ import pytest
 import pytest_asyncio
 
 from roost import Database, MigrationConfig, MigrationOrchestrator, MigrationStep, Runtime
-from roost.errors import DatabaseRefused, DatabaseUnreachable, InvalidDatabaseURL, LedgerDenied, NoDatabase, PoolerInTheWay
-from roost.postgres import parse_url
+from roost.errors import DatabaseRefused, DatabaseUnreachable, InvalidDatabaseURL, LedgerDenied, NoDatabase, PoolerInTheWay, ReadOnlyServer
+from roost.postgres import EmbeddedPostgres, parse_url
 from roost.testing import RoundTripProxy
 from tests.plugins.build import QUICK, make_plugin, make_runtime, migrate, query, residue
 
@@ -143,6 +143,24 @@ async def test_no_services_no_connection(proxy: RoundTripProxy) -> None:
     """A runtime without migration services doesn't even connect."""
     await MigrationOrchestrator(Runtime(database=proxy.url)).run_all_migrations()
     assert proxy.connections == 0
+
+
+@pytest.mark.asyncio
+async def test_a_standby_is_refused(tmp_path: Path) -> None:
+    """It would grant the lock to anybody; with nothing to do a server may start on it."""
+    plugin = make_plugin("p", STEP)
+    async with EmbeddedPostgres(tmp_path / "data") as server:
+        await migrate(server.url, plugin)
+        data_dir = server.data_dir
+    cluster = next(path.parent for path in data_dir.rglob("PG_VERSION") if path.parent.parent.name != "base")
+    (cluster / "standby.signal").touch()
+    try:
+        async with EmbeddedPostgres(tmp_path / "data") as server:
+            with pytest.raises(ReadOnlyServer):
+                await migrate(server.url, make_plugin("p", STEP, MORE))
+            assert (await migrate(server.url, plugin)).steps == ()
+    finally:
+        shutil.rmtree(data_dir, ignore_errors=True)
 
 
 def account(host: str) -> str:

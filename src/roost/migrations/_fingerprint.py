@@ -67,7 +67,5 @@ def chain_hash(previous: str, step_id: str, version: str, mark: str) -> str:
 
 
 def digest(parts: Iterable[str]) -> str:
-    """Return one hash of `parts`, in their order; no two lists of parts have the same."""
-    texts = list(parts)
-    lengths = ",".join(str(len(text)) for text in texts)
-    return sha256(f"{lengths}\0{''.join(texts)}".encode()).hexdigest()
+    """Return one hash of `parts`, in their order; no two lists of parts have the same, as no part holds a NUL."""
+    return sha256("\0".join(parts).encode()).hexdigest()

@@ -93,13 +93,23 @@ def open_up(turn: Turn, planned: PlannedStep, limits: Limits, *, state: str) -> 
     return f"{BEGIN}; {claim}; {settings(turn, limits, step=step.id, local=True)}"
 
 
-def close_up(turn: Turn, planned: PlannedStep, *, attempts: int) -> str:
-    """Return the end of a step's transaction, after the step itself."""
+def close_up(turn: Turn, planned: PlannedStep, *, attempts: int, flush: bool) -> str:
+    """Return the end of a step's transaction, after the step itself.
+
+    Args:
+        turn: Whose step it is.
+        planned: The step.
+        attempts: How often it was tried.
+        flush: Whether COMMIT waits for the disk. Where a later commit of the run does, this one need not: that one flushes both, and
+            a crash of the server before it takes a step together with its record.
+    """
     finish = (
         f"SELECT roost.finish_step({quote_literal(turn.plugin)}, {quote_literal(planned.step.id)}, "
         f"{text_or_null(planned.version_after)}, '{planned.chain}')"
     )
-    return f"{RESETS}; {finish}; {_success(turn, planned, attempts=attempts)}COMMIT"
+    # After the resets, which would undo it.
+    patience = "" if flush else "SET LOCAL synchronous_commit = off; "
+    return f"{RESETS}; {patience}{finish}; {_success(turn, planned, attempts=attempts)}COMMIT"
 
 
 def finish_intent(turn: Turn, planned: PlannedStep, *, attempts: int, took: float) -> str:

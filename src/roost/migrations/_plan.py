@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from roost.errors import (
@@ -126,14 +127,13 @@ def in_order(steps: Sequence[MigrationStep], *, plugin: str, default_version: st
         DuplicateStep: Two steps have one id.
         InvalidPluginVersion: A version is malformed.
     """
-    seen: set[str] = set()
-    for step in steps:
-        if step.id in seen:
-            raise DuplicateStep(plugin=plugin, step=step.id)
-        seen.add(step.id)
-    versioned = [
-        step if step.version is not None else replace(step, version=default_version or UNVERSIONED) for step in steps
-    ]
+    ids = [step.id for step in steps]
+    if len(set(ids)) < len(ids):
+        raise DuplicateStep(plugin=plugin, step=next(name for index, name in enumerate(ids) if name in ids[:index]))
+    versioned = [step if step.version is not None else replace(step, version=default_version or UNVERSIONED) for step in steps]
+    # A start with nothing to do passes here: most lists are in order, and to see that is cheaper than to sort.
+    if all(a.version == b.version or compare_versions(a.version, b.version) <= 0 for a, b in pairwise(versioned)):
+        return versioned
     return sorted(versioned, key=lambda step: parse_version(step.version or UNVERSIONED))
 
 

@@ -150,7 +150,7 @@ class PluginMigrationService(MigrationService):
         declared = self._declared()
         parts = ["steps", policy, self._target(declared) or ""]
         for step in declared:
-            parts += (step.id, step.version or UNVERSIONED, declared_text(step))
+            parts += step.id, step.version or UNVERSIONED, declared_text(step)
         return digest(parts)
 
     def target_version(self) -> str | None:

@@ -129,7 +129,7 @@ class MigrationRun:
             raise PoolerInTheWay(location=self._session.url.location)
         if self._is_satisfied(seen):
             return False
-        if seen.in_recovery:
+        if self._session.is_standby:
             raise ReadOnlyServer(location=self._session.url.location)
         if not await self._take_lock():
             return False

@@ -79,6 +79,8 @@ class StepRunner:
         """
         step = planned.step
         limits = self._limits(step.lock_timeout, step.statement_timeout)
+        # A function may have done more than the database knows of, so its record is on disk before anything follows it.
+        flush = index == total or not isinstance(step.up, str)
 
         async def once(attempt: int) -> None:
             if not step.transactional:
@@ -88,7 +90,7 @@ class StepRunner:
                 step.up,
                 step=step.id,
                 opening=groups.open_up(self._turn, planned, limits, state="done" if isinstance(step.up, str) else "escaped"),
-                closing=groups.close_up(self._turn, planned, attempts=attempt),
+                closing=groups.close_up(self._turn, planned, attempts=attempt, flush=flush),
                 on_escape=groups.escape(self._turn, planned),
             )
 

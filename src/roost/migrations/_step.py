@@ -78,10 +78,12 @@ class MigrationStep:
     fingerprint: str | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.id, str) or not self.id or not self.id.isprintable():
+        if not _is_printable(self.id):
             raise InvalidStep(step=repr(self.id), reason="a step's id is a non-empty, printable string")
         if len(self.id.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
             raise InvalidStep(step=f"{self.id[:40]}…", reason=f"its id is longer than {MAX_NAME_BYTES} bytes")
+        if self.fingerprint is not None and not _is_printable(self.fingerprint):
+            raise InvalidStep(step=self.id, reason="its fingerprint is not printable")
         if self.version is not None:
             parse_version(self.version)
         object.__setattr__(self, "requires", tuple(self.requires))
@@ -103,6 +105,10 @@ class MigrationStep:
             raise InvalidStep(step=self.id, reason=f"{name} is neither SQL text nor a function but {type(body).__name__}")
         elif not self.transactional:
             raise InvalidStep(step=self.id, reason=f"transactional=False is for SQL, and {name} is a function")
+
+
+def _is_printable(value: object) -> bool:
+    return isinstance(value, str) and value != "" and value.isprintable()
 
 
 def check_sql_text(text: str, *, step: str, field: str) -> None:

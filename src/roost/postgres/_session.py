@@ -102,6 +102,11 @@ class MigrationSession:
         """The process id that the server gave at the start; behind a pooler, the pooler's."""
         return int(self._driver.get_server_pid())
 
+    @property
+    def is_standby(self) -> bool:
+        """Whether the server is a standby, as it says at the start of a connection (``in_hot_standby``, PostgreSQL 14 and later)."""
+        return getattr(self._driver.get_settings(), "in_hot_standby", "off") == "on"
+
     async def rows(self, query: str) -> list[Row]:
         """Run one query in one round trip.
 
