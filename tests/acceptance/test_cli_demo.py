@@ -9,9 +9,12 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.plugins.embedded_users import remove_data_elsewhere
 
 APP = """
 from roost import MigrationStep, Plugin, PluginMigrationService, Runtime, Service
@@ -53,11 +56,12 @@ async def refusing(scope, receive, send):
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(tmp_path: Path) -> Iterator[Path]:
     """A project with an application."""
     (tmp_path / "shop.py").write_text(APP)
     _write_project(tmp_path)
-    return tmp_path
+    yield tmp_path
+    remove_data_elsewhere(tmp_path)
 
 
 def _write_project(directory: Path, *, app: str = 'app = "shop:app"', request: str = "GET /") -> None:

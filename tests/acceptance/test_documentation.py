@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "CONTRIBUTING.md"]
-RUN_BY_CI = ("git clone", "make ", "pip install", ".ci/run", "python -m examples.", "curl ")
+RUN_BY_CI = ("uv ", "git clone", "make ", "pip install", ".ci/run", "python -m examples.", "curl ")
 """Commands that other checks run: a clone's own commands by .ci/run, the example's by its acceptance test."""
 
 _BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

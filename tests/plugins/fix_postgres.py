@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import shutil
 from collections.abc import Iterator
 from urllib.parse import urlsplit, urlunsplit
 
@@ -34,6 +35,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.url
     finally:
         asyncio.run(server.stop())
+        shutil.rmtree(server.data_dir, ignore_errors=True)  # as root it may lie elsewhere than pytest knows
 
 
 @pytest.fixture

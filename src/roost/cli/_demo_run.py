@@ -44,7 +44,8 @@ async def embedded_database(data_dir: Path, output: Output) -> AsyncIterator[str
     output.note(f"starting PostgreSQL in {data_dir}")
     async with EmbeddedPostgres(data_dir) as server:
         url = await server.create_database(DATABASE_NAME)
-        output.note(f"PostgreSQL {server.version} is up")
+        elsewhere = "" if server.data_dir == data_dir.resolve() else f", with its data in {server.data_dir}"
+        output.note(f"PostgreSQL {server.version} is up{elsewhere}")
         yield url
         output.note("stopping PostgreSQL")
 

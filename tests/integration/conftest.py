@@ -1,0 +1,47 @@
+"""Directories for embedded servers, and processes that use them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.plugins.embedded_users import BOUND, USER_PROGRAM, remove_data_elsewhere
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Iterator[Path]:
+    """A directory that does not exist yet; what root's servers below it keep elsewhere is removed at the end."""
+    yield tmp_path / "data"
+    remove_data_elsewhere(tmp_path)
+
+
+@pytest.fixture
+def open_directory() -> Iterator[Path]:
+    """A directory that everybody can reach and write; pytest's own are closed to others."""
+    directory = Path(tempfile.mkdtemp(prefix=f"roost-test-{os.getpid()}-"))
+    directory.chmod(0o777)
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def another_user(data_dir: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """Starts a process that uses the server on `data_dir` until its stdin gets a line."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start() -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", USER_PROGRAM, str(data_dir)]
+        running.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        return running[-1]
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate(timeout=BOUND)

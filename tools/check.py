@@ -1,0 +1,45 @@
+"""`make check`: lint, format, types, architecture, coverage, licences. Runs all of them, and fails when one does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHON = sys.executable
+BIN = Path(PYTHON).parent
+
+CHECKS = {
+    "lint": [[PYTHON, "-m", "ruff", "check", "--quiet"]],
+    "format": [[PYTHON, "-m", "ruff", "format", "--check", "--quiet"]],
+    "types": [[PYTHON, "-m", "mypy", "--no-error-summary"]],
+    "architecture": [[str(BIN / "lint-imports"), "--no-cache"]],
+    "licences": [[PYTHON, "tools/licences.py"]],
+    "coverage": [
+        [PYTHON, "-m", "coverage", "erase"],
+        [PYTHON, "-m", "coverage", "run", "-m", "pytest", "-q", "tests/unit", "tests/integration", "tests/conformance"],
+        [PYTHON, "-m", "coverage", "combine", "--quiet"],
+        [PYTHON, "-m", "coverage", "report"],
+    ],
+}
+
+
+def passes(name: str) -> bool:
+    """Run one check, and show what it said when it failed."""
+    started = time.monotonic()
+    for command in CHECKS[name]:
+        done = subprocess.run(command, cwd=ROOT, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if done.returncode != 0:
+            print(f"{done.stdout}\n{name}: FAILED", flush=True)
+            return False
+    last = done.stdout.strip().splitlines()[-1:] if name in ("coverage", "licences") else []
+    print(f"{name}: ok, {time.monotonic() - started:.0f} s", *last, flush=True)
+    return True
+
+
+if __name__ == "__main__":
+    chosen = sys.argv[1:] or list(CHECKS)
+    results = [passes(name) for name in chosen]
+    sys.exit(0 if all(results) else 1)
