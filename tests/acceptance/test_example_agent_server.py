@@ -91,7 +91,7 @@ def ask(database_url: str, query: str) -> list[dict[str, Any]]:
     """Return what the database answers."""
 
     async def fetch() -> list[dict[str, Any]]:
-        connection = await asyncpg.connect(database_url)
+        connection = await asyncpg.connect(database_url, command_timeout=STOP_SECONDS)
         try:
             return [dict(row) for row in await connection.fetch(query)]
         finally:

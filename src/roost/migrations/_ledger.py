@@ -14,9 +14,9 @@ from roost.migrations._records import MigrationRecord
 from roost.postgres import from_microseconds, microseconds, quote_literal, sqlstate_of
 
 if TYPE_CHECKING:
-    from roost.migrations._records import Direction
     from datetime import datetime
 
+    from roost.migrations._records import Direction
     from roost.postgres import MigrationSession, Row
 
 LEDGER_VERSION = 1

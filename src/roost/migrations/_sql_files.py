@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-
 from roost.errors import InvalidSqlFile, InvalidStep
 from roost.migrations._step import MigrationStep, SqlText
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from roost.errors import StepEscapeError
 
 if TYPE_CHECKING:
-    from roost.postgres._database import Database
     from roost.postgres._protocols import Connection
 
 
@@ -20,7 +19,7 @@ class StepBinding:
     """A step in progress: its connection, the `Database` it belongs to, and its name for errors."""
 
     connection: Connection
-    database: Database
+    database: object
     step: str
 
 
@@ -28,7 +27,7 @@ _current: ContextVar[StepBinding | None] = ContextVar("_current", default=None)
 
 
 @contextmanager
-def bind_step(connection: Connection, *, database: Database, step: str) -> Iterator[None]:
+def bind_step(connection: Connection, *, database: object, step: str) -> Iterator[None]:
     """Make `database` speak through `connection` until the step is over; every other way to a database is shut."""
     token = _current.set(StepBinding(connection, database, step))
     try:
@@ -37,7 +36,7 @@ def bind_step(connection: Connection, *, database: Database, step: str) -> Itera
         _current.reset(token)
 
 
-def bound_connection(database: Database) -> Connection | None:
+def bound_connection(database: object) -> Connection | None:
     """Return the step's connection where a step is in progress, else None.
 
     Raises:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from roost.errors import DuplicatePlugin, InvalidPlugin, PluginCycle, PluginMissing, PluginVersionMismatch
 
-if TYPE_CHECKING:
-    from roost.runtime._runtime import Runtime
-
-    Hook: TypeAlias = Callable[[Runtime], Awaitable[None] | None]
+AnyRuntime: TypeAlias = Any
+"""The `Runtime`, where a module that it is made of names it."""
+Hook: TypeAlias = Callable[[AnyRuntime], Awaitable[None] | None]
 
 _DEPENDENCY = re.compile(r"\s*(@?[A-Za-z0-9][\w./-]*?)\s*((?:[<>=!~].*)?)\s*")
 

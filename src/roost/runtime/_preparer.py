@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
-    from roost.runtime._plugin import Plugin
-    from roost.runtime._runtime import Runtime
+    from roost.runtime._plugin import AnyRuntime, Plugin
 
 
 class Preparer(Protocol):
@@ -32,5 +31,5 @@ class OnDemand(Protocol):
     """
 
     @classmethod
-    def on_demand(cls, runtime: Runtime, /) -> Self:
+    def on_demand(cls, runtime: AnyRuntime, /) -> Self:
         """Make the service for a runtime, without I/O."""

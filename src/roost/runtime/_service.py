@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from roost.runtime._plugin import AnyRuntime
     from roost.runtime._preparer import Preparer
-    from roost.runtime._runtime import Runtime
 
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
@@ -37,7 +37,7 @@ class Service:
     priority: ClassVar[int | None] = None
     start_timeout: ClassVar[float | None] = None
     stop_timeout: ClassVar[float | None] = None
-    prepared_by: ClassVar[Callable[[Runtime], Preparer] | None] = None
+    prepared_by: ClassVar[Callable[[AnyRuntime], Preparer] | None] = None
 
     def __init_subclass__(cls) -> None:
         """Name the service after its class, unless it names itself."""

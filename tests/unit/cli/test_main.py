@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from roost.cli import main
 from roost.cli import _main as entry
+from roost.cli import main
 
 WITHOUT_EXTRA = """
 import sys
