@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.plugins.embedded_users import remove_data_elsewhere
+from tests.plugins.embedded_users import is_held, remove_data_elsewhere, wait_for_lock
 
 APP = """
+import asyncio
 from roost import MigrationStep, Plugin, PluginMigrationService, Runtime, Service
 
 
@@ -25,8 +26,15 @@ class NotesMigrations(PluginMigrationService):
 
 
 class Speaker(Service):
+    def __init__(self):
+        self.crash = asyncio.Event()
+
     async def start(self):
         print("speaker started", flush=True)
+
+    async def run(self):
+        await self.crash.wait()
+        raise RuntimeError("lost its voice")
 
     async def stop(self):
         print("speaker stopped", flush=True)
@@ -44,6 +52,8 @@ async def app(scope, receive, send):
         await runtime.stop()
         await send({"type": "lifespan.shutdown.complete"})
         return
+    if scope["path"] == "/crash":
+        runtime.get_service(Speaker).crash.set()
     status = 200 if scope["path"] == "/" else 404
     await send({"type": "http.response.start", "status": status, "headers": []})
     await send({"type": "http.response.body", "body": b"hello from notes"})
@@ -95,17 +105,9 @@ def _served_url(process: subprocess.Popen[str]) -> str:
     raise AssertionError(process.stderr.read() if process.stderr else "")
 
 
-def _servers_in(directory: Path) -> list[int]:
-    """Return the processes whose command line names a directory."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (entry / "cmdline").read_bytes()
-        except OSError:  # it ended meanwhile
-            continue
-        if os.fsencode(directory) in command and int(entry.name) != os.getpid():
-            found.append(int(entry.name))
-    return found
+def _server_lives(project: Path) -> bool:
+    """Tell whether a server lives on the project's data: it holds this lock as long as one of its processes does."""
+    return is_held(project / ".roost" / "server.lock")
 
 
 def test_once_migrates_serves_and_ends(project: Path) -> None:
@@ -117,7 +119,7 @@ def test_once_migrates_serves_and_ends(project: Path) -> None:
     assert first.stdout.endswith("GET / -> 200\nhello from notes\nspeaker stopped\n")
     assert first.stderr.endswith("stopped\n")
     assert (project / ".roost").is_dir()
-    assert _servers_in(project) == []
+    assert not _server_lives(project)
 
     second = _run(project, "--once")
     assert second.returncode == 0, second.stderr
@@ -136,7 +138,7 @@ def test_signal_stops_everything_in_reverse_order(project: Path, number: signal.
     assert (process.returncode, out) == (0, "speaker stopped\n")
     assert err.splitlines()[-3:] == ["stopping", "stopping PostgreSQL", "stopped"]
     assert "Traceback" not in err
-    assert _servers_in(project) == []
+    assert not _server_lives(project)
 
 
 def test_two_demos_share_a_server_and_serve_on_two_ports(project: Path) -> None:
@@ -152,7 +154,7 @@ def test_two_demos_share_a_server_and_serve_on_two_ports(project: Path) -> None:
         _, second = two.communicate(timeout=30)
     assert (one.returncode, two.returncode) == (0, 0)
     assert (first + second).count("notes 1/1 up make: Make notes") == 1
-    assert _servers_in(project) == []
+    assert not _server_lives(project)
 
 
 def test_given_port_that_is_taken_is_an_error(project: Path) -> None:
@@ -174,7 +176,7 @@ def test_bad_answer_exits_one(project: Path) -> None:
     assert done.returncode == 1
     assert "error: The request GET /nowhere failed: the answer was 404: hello from notes" in done.stderr
     assert done.stdout.endswith("speaker stopped\n")
-    assert _servers_in(project) == []
+    assert not _server_lives(project)
 
 
 def test_application_that_refuses_is_an_error(project: Path) -> None:
@@ -183,7 +185,31 @@ def test_application_that_refuses_is_an_error(project: Path) -> None:
     done = _run(project)
     assert done.returncode == 1
     assert "error: The application shop:refusing failed: no mood" in done.stderr
-    assert _servers_in(project) == []
+    assert not _server_lives(project)
+
+
+def test_crash_of_a_service_ends_the_demo(project: Path) -> None:
+    """A service that crashes is an error with exit code 1; uvicorn alone would go on answering."""
+    with _start(project) as process:
+        url = _served_url(process)
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(f"{url}crash")  # noqa: S310 -- our own server
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "error: Service speaker crashed: lost its voice" in err
+    assert not _server_lives(project)
+
+
+def test_killed_demo_leaves_no_server(project: Path) -> None:
+    """After kill -9 the server ends by itself, and the next demo starts cleanly and finds nothing to do."""
+    with _start(project) as process:
+        _served_url(process)
+        process.kill()
+        process.communicate(timeout=30)
+    wait_for_lock(project / ".roost" / "server.lock")
+    again = _run(project, "--once")
+    assert again.returncode == 0, again.stderr
+    assert "nothing to do" in again.stderr
 
 
 def test_runtime_alone_runs_until_a_signal(project: Path) -> None:
@@ -197,7 +223,7 @@ def test_runtime_alone_runs_until_a_signal(project: Path) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (0, "speaker stopped\n"), err
-    assert _servers_in(project) == []
+    assert not _server_lives(project)
 
 
 def test_once_without_application_is_a_usage_error(project: Path) -> None:

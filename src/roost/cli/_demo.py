@@ -51,7 +51,7 @@ def demo(  # noqa: PLR0913 -- one parameter an option
                 await act.run_alone(plan.runtime, output)
             else:
                 request = plan.request if once else None
-                await act.serve_app(plan.app, listener, output, name=plan.app_name, request=request)
+                await act.serve_app(plan.app, listener, plan.runtime, output, name=plan.app_name, request=request)
         output.note("stopped")
         return ExitCode.FINE
 

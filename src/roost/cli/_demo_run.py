@@ -13,10 +13,11 @@ from roost.cli._first_request import send_request
 from roost.cli._listening import reachable_address, url_of
 from roost.cli._progress import shown_progress
 from roost.cli._services import plugins_of
-from roost.cli._serving import AsgiApp, served
+from roost.cli._serving import AsgiApp, Serving, served
 from roost.cli._tables import history_table, outcome, status_table
 from roost.migrations import MigrationOrchestrator
 from roost.postgres import EmbeddedPostgres
+from roost.runtime import ServiceCrashed
 
 if TYPE_CHECKING:
     from roost.cli._first_request import Request
@@ -44,10 +45,13 @@ async def embedded_database(data_dir: Path, output: Output) -> AsyncIterator[str
     output.note(f"starting PostgreSQL in {data_dir}")
     async with EmbeddedPostgres(data_dir) as server:
         url = await server.create_database(DATABASE_NAME)
-        elsewhere = "" if server.data_dir == data_dir.resolve() else f", with its data in {server.data_dir}"
-        output.note(f"PostgreSQL {server.version} is up{elsewhere}")
+        output.note(f"PostgreSQL {server.version} is up{_where(server, asked=data_dir)}")
         yield url
         output.note("stopping PostgreSQL")
+
+
+def _where(server: EmbeddedPostgres, *, asked: Path) -> str:
+    return "" if server.data_dir.samefile(asked) else f", with its data in {server.data_dir}"
 
 
 async def migrate_and_show(runtime: Runtime, output: Output) -> None:
@@ -68,21 +72,25 @@ async def migrate_and_show(runtime: Runtime, output: Output) -> None:
     output.console.print()
 
 
-async def serve_app(app: AsgiApp, listener: socket.socket, output: Output, *, name: str, request: Request | None) -> None:
-    """Serve the application until Ctrl-C, or until it answered one request.
+async def serve_app(  # noqa: PLR0913 -- each is another thing
+    app: AsgiApp, listener: socket.socket, runtime: Runtime, output: Output, *, name: str, request: Request | None
+) -> None:
+    """Serve the application until Ctrl-C, until it answered one request, or until a service crashes.
 
     Args:
         app: The application, whose lifespan starts the runtime.
         listener: Where it serves.
+        runtime: The runtime.
         output: Where to say so.
         name: What errors call the application.
         request: What to ask it; None serves until Ctrl-C or SIGTERM.
 
     Raises:
         DemoRequestFailed: The answer was not one of the 200s.
+        ServiceTaskCrashed: A service of the runtime crashed; uvicorn itself would serve on.
         BaseException: What the application's lifespan raised.
     """
-    async with served(app, listener, name=name) as serving:
+    async with served(app, listener, name=name) as serving, until_crash(runtime, serving):
         stop = "" if request else " (Ctrl-C stops it)"
         output.console.print(f"serving {name} on {url_of(listener)}{stop}", soft_wrap=True)
         if request is not None:
@@ -91,7 +99,30 @@ async def serve_app(app: AsgiApp, listener: socket.socket, output: Output, *, na
             output.console.print(f"{request} -> {answer.status}", soft_wrap=True)
             output.console.print(answer.body, soft_wrap=True)
             return
-        await until_asked_to_stop(serving, output)
+        await until_asked_to_stop(serving.task, output)
+
+
+@asynccontextmanager
+async def until_crash(runtime: Runtime, serving: Serving) -> AsyncIterator[None]:
+    """End the server when a service crashes inside the block.
+
+    Raises:
+        ServiceTaskCrashed: One did.
+    """
+    crashed = False
+
+    def end(_: ServiceCrashed) -> None:
+        nonlocal crashed
+        crashed = True
+        serving.stop()
+
+    unsubscribe = runtime.events.subscribe(end, ServiceCrashed)
+    try:
+        yield
+    finally:
+        unsubscribe()
+    if crashed:
+        await runtime.wait()
 
 
 async def run_alone(runtime: Runtime, output: Output) -> None:

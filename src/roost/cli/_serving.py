@@ -7,6 +7,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import uvicorn
@@ -20,8 +21,21 @@ AsgiApp: TypeAlias = Callable[
 _GRACE = 10  # seconds that open requests have to end
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """A server that serves.
+
+    Attributes:
+        task: Its task, which ends by itself only when something is wrong.
+        stop: Asks it to end what it has begun and then itself.
+    """
+
+    task: asyncio.Task[None]
+    stop: Callable[[], None]
+
+
 @asynccontextmanager
-async def served(app: AsgiApp, listener: socket.socket, *, name: str) -> AsyncIterator[asyncio.Task[None]]:
+async def served(app: AsgiApp, listener: socket.socket, *, name: str) -> AsyncIterator[Serving]:
     """Serve an application inside the block.
 
     Args:
@@ -30,7 +44,7 @@ async def served(app: AsgiApp, listener: socket.socket, *, name: str) -> AsyncIt
         name: What errors call the application.
 
     Yields:
-        The server's task, which ends by itself only when something is wrong.
+        The server.
 
     Raises:
         AppFailed: The application said that it failed, and raised nothing.
@@ -43,9 +57,9 @@ async def served(app: AsgiApp, listener: socket.socket, *, name: str) -> AsyncIt
     try:
         await server.startup_ended.wait()
         if server.started:
-            yield serving
+            yield Serving(task=serving, stop=server.ask_to_stop)
     finally:
-        server.should_exit = True
+        server.ask_to_stop()
         await serving
         listener.close()
     if remembered.error is not None:
@@ -60,6 +74,10 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.startup_ended = asyncio.Event()
+
+    def ask_to_stop(self) -> None:
+        """Let the server end."""
+        self.should_exit = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
