@@ -245,6 +245,7 @@ class MigrationOrchestrator:
                     done = list(services)
                     break
                 done.append(service)
+                self._complete([service])
         except Exception as error:
             await run.end(self._settled(done, wish))
             failed = services[len(done) : len(done) + 1]
@@ -266,9 +267,7 @@ class MigrationOrchestrator:
         finally:
             current_run.reset(outer)
         await run.end(self._settled(done, wish))
-        for service in done:
-            if self._states.states.get(service.service_name) != "ahead":
-                self._states.set(service.service_name, "completed")
+        self._complete(done)
         return _report(run, done=done, failed=[], not_run=[], started=started)
 
     async def _one(self, service: IMigrationService, run: MigrationRun) -> bool:
@@ -309,6 +308,11 @@ class MigrationOrchestrator:
                 )
             )
         return True
+
+    def _complete(self, services: Sequence[IMigrationService]) -> None:
+        for service in services:
+            if self._states.states.get(service.service_name) != "ahead":
+                self._states.set(service.service_name, "completed")
 
     def _ordered(self) -> list[IMigrationService]:
         return self.sort_migration_services(self.get_migration_services())

@@ -99,14 +99,14 @@ class Database(Service):
         return self._migration_url or self.url
 
     async def start(self) -> None:
-        """Connect once, so that a wrong address shows at the start.
+        """Connect once, so that a wrong address shows at the start; no query is sent.
 
         Raises:
             DatabaseUnreachable: Nobody answers.
             DatabaseRefused: The server refuses user, password or database.
         """
-        async with self.acquire():
-            pass
+        if self._given is None:
+            await self._open()
 
     async def stop(self) -> None:
         """Close the pool, unless it was given: politely for five seconds, then at once."""
