@@ -7,7 +7,8 @@ import sys
 from importlib.metadata import Distribution, distributions
 
 FINE = re.compile(
-    r"\b(MIT(-0|-CMU)?|BSD|[023]-Clause|Apache|ISC|PSF|Python Software Foundation|Python-2\.0|MPL|Mozilla|PostgreSQL|Unlicense|Zlib|0BSD)\b",
+    r"\b(MIT(-0|-CMU)?|BSD|0BSD|[023]-Clause|Apache|ISC|PSF|Python Software Foundation|Python-2\.0|MPL|Mozilla|PostgreSQL|Unlicense|Zlib)"
+    r"\b",
     re.IGNORECASE,
 )
 WEAK_COPYLEFT = re.compile(r"\bL(esser )?G(NU |eneral |P)", re.IGNORECASE)
@@ -17,9 +18,13 @@ LINKED_ONLY = frozenset({"psycopg", "psycopg-binary", "psycopg-pool"})
 
 def licence_of(package: Distribution) -> str:
     """Return what a package says about its licence, in one line."""
-    said = [package.metadata.get("License-Expression"), *(package.metadata.get_all("Classifier") or [])]
-    texts = [text.removeprefix("License :: ").removeprefix("OSI Approved :: ") for text in said if text and ("::" not in text or "License" in text)]
-    return "; ".join(texts) or (package.metadata.get("License") or "").partition("\n")[0]
+    said = [*(package.metadata.get_all("License-Expression") or []), *(package.metadata.get_all("Classifier") or [])]
+    texts = [
+        text.removeprefix("License :: ").removeprefix("OSI Approved :: ")
+        for text in said
+        if text and ("::" not in text or "License" in text)
+    ]
+    return "; ".join(texts) or "".join(package.metadata.get_all("License") or []).partition("\n")[0]
 
 
 def main() -> int:

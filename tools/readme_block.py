@@ -25,7 +25,7 @@ def block(page: str, name: str) -> str:
     Raises:
         LookupError: There is no such comment with a fence on the next line, or more than one.
     """
-    found = re.findall(rf"^<!-- block: {re.escape(name)} -->\n```\w*\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    found: list[str] = re.findall(rf"^<!-- block: {re.escape(name)} -->\n```\w*\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     if len(found) != 1:
         raise LookupError(f"README has {len(found)} blocks named {name!r}; one is expected")
     return found[0]

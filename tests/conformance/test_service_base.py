@@ -194,4 +194,3 @@ def test_SB_17_a_success_without_a_start_cannot_be_expressed() -> None:
     public |= {name for name in dir(MigrationRun) if not name.startswith("_")}
     assert {name for name in public if "record" in name or "success" in name or "failure" in name} == set()
     assert public >= {"run_migrations", "migrate", "apply", "get_migration_history"}
-

@@ -88,7 +88,8 @@ async def test_what_a_step_leaves_in_the_session_is_cleaned(database_url: str) -
         seen.extend(
             await ctx.fetchrow(
                 "SELECT current_user = session_user, replace(current_setting('search_path'), chr(34), ''), "
-                "current_setting('statement_timeout'), current_setting('application_name'), current_setting('client_encoding'), to_regclass('pg_temp.history'), "
+                "current_setting('statement_timeout'), current_setting('application_name'), current_setting('client_encoding'), "
+                "to_regclass('pg_temp.history'), "
                 "(SELECT count(*) FROM pg_listening_channels())"
             )
             or ()

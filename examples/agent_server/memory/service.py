@@ -63,9 +63,7 @@ class Memory(Service):
         """Take the database; the runtime gives it."""
         self._db = db
 
-    async def remember(
-        self, body: str, *, kind: str = "note", source: str | None = None, using: Connection | None = None
-    ) -> MemoryRecord:
+    async def remember(self, body: str, *, kind: str = "note", source: str | None = None, using: Connection | None = None) -> MemoryRecord:
         """Store a memory; one of the same source is replaced, so that work done twice is remembered once.
 
         Args:

@@ -15,7 +15,7 @@ from roost.cli._output import Output
 from roost.cli._perform import perform
 
 
-def demo(  # noqa: PLR0913 -- one parameter an option
+def demo(
     runtime: RuntimeName = None,
     *,
     host: Annotated[str, Parameter(show_default=True, help="The address to serve on.")] = "127.0.0.1",

@@ -72,9 +72,7 @@ async def migrate_and_show(runtime: Runtime, output: Output) -> None:
     output.console.print()
 
 
-async def serve_app(  # noqa: PLR0913 -- each is another thing
-    app: AsgiApp, listener: socket.socket, runtime: Runtime, output: Output, *, name: str, request: Request | None
-) -> None:
+async def serve_app(app: AsgiApp, listener: socket.socket, runtime: Runtime, output: Output, *, name: str, request: Request | None) -> None:
     """Serve the application until Ctrl-C, until it answered one request, or until a service crashes.
 
     Args:

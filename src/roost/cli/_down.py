@@ -14,7 +14,7 @@ from roost.cli._perform import perform
 from roost.errors import BadUsage, RollbackUnconfirmed
 
 
-def down(  # noqa: PLR0913 -- one parameter an option
+def down(
     runtime: RuntimeName = None,
     *,
     to: Annotated[str | None, Parameter(help="Undo what lies above this version.")] = None,

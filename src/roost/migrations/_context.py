@@ -106,6 +106,4 @@ class MigrationContext:
         Raises:
             Exception: As PostgreSQL raises it.
         """
-        return await self._connection.copy_records_to_table(
-            table_name, records=records, columns=columns, schema_name=schema_name
-        )
+        return await self._connection.copy_records_to_table(table_name, records=records, columns=columns, schema_name=schema_name)

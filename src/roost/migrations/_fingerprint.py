@@ -63,7 +63,7 @@ def _text(sql: str) -> str:
 
 def chain_hash(previous: str, step_id: str, version: str, mark: str) -> str:
     """Extend the hash of a chain of steps by one step."""
-    return sha256("\0".join((previous, step_id, version, mark)).encode()).hexdigest()
+    return sha256(f"{previous}\0{step_id}\0{version}\0{mark}".encode()).hexdigest()
 
 
 def digest(parts: Iterable[str]) -> str:

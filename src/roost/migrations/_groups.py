@@ -123,9 +123,7 @@ def finish_intent(turn: Turn, planned: PlannedStep, *, attempts: int, took: floa
 
 def _success(turn: Turn, planned: PlannedStep, *, attempts: int, took: float | None = None) -> str:
     checksum = fingerprint_of(planned.step)
-    return record(
-        turn, step=planned.step.id, version=planned.version, direction="up", attempts=attempts, took=took, checksum=checksum
-    )
+    return record(turn, step=planned.step.id, version=planned.version, direction="up", attempts=attempts, took=took, checksum=checksum)
 
 
 def forget_intent(turn: Turn, planned: PlannedStep) -> str:
@@ -150,9 +148,7 @@ def close_down(turn: Turn, undone: UndoneStep, *, attempts: int) -> str:
         f"SELECT roost.finish_undo({quote_literal(turn.plugin)}, {quote_literal(row.step)}, "
         f"{text_or_null(undone.version_after)}, {text_or_null(undone.chain_after)})"
     )
-    done = record(
-        turn, step=row.step, version=row.version, direction="down", attempts=attempts, took=None, checksum=row.fingerprint
-    )
+    done = record(turn, step=row.step, version=row.version, direction="down", attempts=attempts, took=None, checksum=row.fingerprint)
     return f"{RESETS}; {finish}; {done}COMMIT"
 
 
@@ -163,9 +159,7 @@ def reach(turn: Turn, *, version: str, chain: str) -> str:
     return f"{BEGIN}; SELECT roost.fence({turn.run}, {turn.key}); {move}; {done}COMMIT"
 
 
-def fail(
-    turn: Turn, *, step: str, version: str, direction: str, error: str, attempts: int, took: float, checksum: str
-) -> str:
+def fail(turn: Turn, *, step: str, version: str, direction: str, error: str, attempts: int, took: float, checksum: str) -> str:
     """Return the transaction that records a failed step."""
     row = record(
         turn,

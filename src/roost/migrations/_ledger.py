@@ -80,9 +80,7 @@ async def ensure_ledger(session: MigrationSession) -> None:
             "FROM pg_catalog.pg_namespace WHERE nspname = 'roost'"
         )
         if not rows or rows[0][0] != "t":
-            if rows:
-                raise LedgerDenied(role=await _role(session), reason="a schema roost exists that is not a ledger")
-            await _create(session)
+            await _create(session, instead_of_another=bool(rows))
             return
         versions = await session.rows("SELECT schema_version, oldest_reader FROM roost.meta")
     except Exception as error:
@@ -94,7 +92,9 @@ async def ensure_ledger(session: MigrationSession) -> None:
         raise LedgerTooNew(found=found, known=LEDGER_VERSION)
 
 
-async def _create(session: MigrationSession) -> None:
+async def _create(session: MigrationSession, *, instead_of_another: bool) -> None:
+    if instead_of_another:
+        raise LedgerDenied(role=await _role(session), reason="a schema roost exists that is not a ledger")
     script = files(__package__).joinpath("sql", "ledger.sql").read_text("utf-8")
     try:
         await session.execute(f"BEGIN;\n{script}\nCOMMIT")
@@ -129,9 +129,7 @@ async def open_run(session: MigrationSession, *, run_id: str, host: str, pid: in
 
 async def close_run(session: MigrationSession, *, number: int, key: int, settled: Mapping[str, str]) -> None:
     """Settle the plugins whose declarations are satisfied, close the run and give the lock back: one message."""
-    settle = "".join(
-        f"SELECT roost.settle({quote_literal(name)}, {quote_literal(declaration)}); " for name, declaration in settled.items()
-    )
+    settle = "".join(f"SELECT roost.settle({quote_literal(name)}, {quote_literal(declaration)}); " for name, declaration in settled.items())
     try:
         await session.execute(
             f"BEGIN; SELECT roost.fence({number}, {key}); {settle}"
@@ -161,7 +159,7 @@ async def plugin_state(session: MigrationSession, plugin: str) -> PluginState:
     name = quote_literal(plugin)
     rows = await _rows(
         session,
-        "SELECT NULL::text, (SELECT version FROM roost.plugin WHERE name = "  # noqa: S608 -- the literal is quoted
+        "SELECT NULL::text, (SELECT version FROM roost.plugin WHERE name = "
         f"{name}), NULL, NULL, NULL, NULL, NULL, NULL, NULL UNION ALL "
         "(SELECT step, version, state, fingerprint, chain, breaking::text, pg_catalog.array_to_json(requires)::text, down_sql, run::text "
         f"FROM roost.applied WHERE plugin = {name} ORDER BY position)",
@@ -187,7 +185,7 @@ def _applied(row: Sequence[str | None]) -> AppliedStep:
 
 async def plugin_version(session: MigrationSession, plugin: str) -> str | None:
     """Read a plugin's version; None when nothing of it is applied."""
-    rows = await _rows(session, f"SELECT version FROM roost.plugin WHERE name = {quote_literal(plugin)}")  # noqa: S608 -- quoted
+    rows = await _rows(session, f"SELECT version FROM roost.plugin WHERE name = {quote_literal(plugin)}")
     return rows[0][0] if rows else None
 
 
@@ -201,22 +199,20 @@ async def requiring_steps(session: MigrationSession, plugin: str) -> list[tuple[
     """Read the applied steps of other plugins that require a step of `plugin`: (plugin, step, required step id)."""
     name = quote_literal(plugin)
     rows = await session.rows(
-        "SELECT plugin, step, pg_catalog.substr(required, pg_catalog.length("  # noqa: S608 -- the literal is quoted
+        "SELECT plugin, step, pg_catalog.substr(required, pg_catalog.length("
         f"{name}) + 2) FROM roost.applied, pg_catalog.unnest(requires) AS required "
         f"WHERE plugin <> {name} AND pg_catalog.starts_with(required, {name} || ':')"
     )
     return [(row[0] or "", row[1] or "", row[2] or "") for row in rows]
 
 
-async def history(
-    session: MigrationSession, *, plugin: str | None = None, service: str | None = None
-) -> list[MigrationRecord]:
+async def history(session: MigrationSession, *, plugin: str | None = None, service: str | None = None) -> list[MigrationRecord]:
     """Read the history, newest first: of one plugin or one service where it is named."""
     names = {"plugin": plugin, "service": service}
     wanted = " AND ".join(f"{column} = {quote_literal(name)}" for column, name in names.items() if name is not None)
     rows = await _rows(
         session,
-        "SELECT id, run, service, plugin, step, version, direction, success, error, attempts, "  # noqa: S608 -- quoted
+        "SELECT id, run, service, plugin, step, version, direction, success, error, attempts, "
         f"{microseconds('started_at')}, {microseconds('executed_at')}, duration, checksum "
         f"FROM roost.history {f'WHERE {wanted}' if wanted else ''} ORDER BY id DESC",
     )
@@ -227,8 +223,7 @@ async def last_run(session: MigrationSession, plugin: str) -> datetime | None:
     """Read when a plugin's last successful step ended."""
     rows = await _rows(
         session,
-        f"SELECT {microseconds('max(executed_at)')} FROM roost.history "  # noqa: S608 -- quoted
-        f"WHERE success AND plugin = {quote_literal(plugin)}",
+        f"SELECT {microseconds('max(executed_at)')} FROM roost.history WHERE success AND plugin = {quote_literal(plugin)}",
     )
     return from_microseconds(rows[0][0]) if rows and rows[0][0] is not None else None
 

@@ -60,7 +60,7 @@ class LegacyHook:
         steps = tuple(replace(planned, version_after=state.version) for planned in plan.steps)
         return replace(plan, steps=steps, target=None)
 
-    async def run_migrations(self, runtime: Runtime, /) -> None:
+    async def run_migrations(self, _runtime: Runtime, /) -> None:
         """Take the hook's turn in the run in progress; an orchestrator awaits this."""
         run = current_run.get()
         if run is None:

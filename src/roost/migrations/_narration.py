@@ -5,7 +5,7 @@ from __future__ import annotations
 from roost.migrations import _events as events
 
 
-def narrate(event: object) -> str | None:
+def narrate(event: object) -> str | None:  # noqa: C901, PLR0911, PLR0912 -- a table: one line for one event
     """Return an event as a line of English; None for events that a reader can do without."""
     match event:
         case events.LockWaitStarted(holder=holder):

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from roost.errors import NoDatabase, PendingMigrations, RoostError, SeveralMigrationServices
+from roost.errors import NoDatabase, PendingMigrations, SeveralMigrationServices
 from roost.migrations._config import MigrationConfig
 from roost.migrations._dry_run import dry_run_steps
-from roost.migrations._events import RunFinished, RunStarted, ServiceMigrationFinished, ServiceMigrationStarted
+from roost.migrations._events import RunFinished, RunStarted
 from roost.migrations._fingerprint import digest
 from roost.migrations._legacy_hook import LegacyHook
 from roost.migrations._order import sort_services
@@ -20,6 +20,7 @@ from roost.migrations._records import MigrationRecord, MigrationReport, Migratio
 from roost.migrations._run import MigrationRun, current_run
 from roost.migrations._states import states_of
 from roost.migrations._status import is_pending, status_of
+from roost.migrations._turns import Turns, report_of
 from roost.postgres import Database
 from roost.runtime import parse_dependency
 
@@ -61,9 +62,7 @@ class MigrationOrchestrator:
                 plugin.name: frozenset(parse_dependency(text)[0] for text in plugin.dependencies)
                 for plugin in getattr(self._runtime, "plugins", ())
             },
-            priorities={
-                service.service_name: _priority(service, plugins[service.service_name]) for service in services
-            },
+            priorities={service.service_name: _priority(service, plugins[service.service_name]) for service in services},
         )
 
     async def run_all_migrations(self, *, dry_run: bool = False, refuse_ahead: bool = False) -> MigrationReport:
@@ -112,7 +111,7 @@ class MigrationOrchestrator:
             current_run.reset(outer)
         await run.end({})
         self._states.set(service.service_name, "idle")
-        return _report(run, done=[service], failed=[], not_run=[], started=started)
+        return report_of(run, done=[service], failed=[], not_run=[], started=started)
 
     async def has_pending_migrations(self) -> bool:
         """Tell whether any service has something to run.
@@ -185,11 +184,7 @@ class MigrationOrchestrator:
             RoostError: As `run_all_migrations`.
         """
         names = {plugin.name for plugin in plugins}
-        services = [
-            service
-            for service in self._ordered()
-            if (plugin := self._plugin_of(service)) is None or plugin.name in names
-        ]
+        services = [service for service in self._ordered() if (plugin := self._plugin_of(service)) is None or plugin.name in names]
         if self._runtime.auto_migrate:
             await self._run(services, dry_run=False, refuse_ahead=False)
             return
@@ -211,115 +206,30 @@ class MigrationOrchestrator:
         wish = self._wish(services)
         run = self._new_run(services, wish=wish, refuse_ahead=refuse_ahead)
         if not services:
-            return _report(run, done=[], failed=[], not_run=[], started=started)
+            return report_of(run, done=[], failed=[], not_run=[], started=started)
         self._refuse_without_database(services, run)
         if dry_run:
             async with reading(self._runtime) as session:
                 run.steps.extend(await dry_run_steps(services, session, config=self._config))
-            return _report(run, done=[], failed=[], not_run=services, started=started)
+            return report_of(run, done=[], failed=[], not_run=services, started=started)
         names = tuple(service.service_name for service in services)
         self._runtime_emit(RunStarted(services=names))
         self._states.runs += 1
         failure: BaseException | None = None
         try:
-            return await self._in_turn(services, run, wish=wish or {}, started=started)
+            turns = Turns(run, states=self._states, wish=wish or {}, name_of_plugin=self._name_of_plugin)
+            return await turns.take(services)
         except BaseException as error:
             failure = error
             raise
         finally:
             self._states.runs -= 1
-            self._runtime_emit(
-                RunFinished(steps=len(run.steps), duration=time.monotonic() - started, error=failure)
-            )
-
-    async def _in_turn(
-        self, services: Sequence[IMigrationService], run: MigrationRun, *, wish: Mapping[str, str], started: float
-    ) -> MigrationReport:
-        done: list[IMigrationService] = []
-        outer = current_run.set(run)
-        try:
-            if not await run.begin():
-                done = list(services)
-            for service in services[len(done) :]:
-                if not await self._one(service, run):
-                    done = list(services)
-                    break
-                done.append(service)
-                self._complete([service])
-        except Exception as error:
-            await run.end(self._settled(done, wish))
-            failed = services[len(done) : len(done) + 1]
-            not_run = services[len(done) + 1 :]
-            for service in failed:
-                blocked = isinstance(error, RoostError) and run.run_id is None
-                self._states.set(service.service_name, "blocked" if blocked else "failed", error=error)
-            for service in not_run:
-                self._states.set(service.service_name, "idle")
-            error.add_note(
-                f"migrations done: {_names(done)}; failed: {_names(failed)}; not run: {_names(not_run)}"
-            )
-            raise
-        except BaseException:
-            run.abandon()
-            for service in services[len(done) :]:
-                self._states.set(service.service_name, "idle")
-            raise
-        finally:
-            current_run.reset(outer)
-        await run.end(self._settled(done, wish))
-        self._complete(done)
-        return _report(run, done=done, failed=[], not_run=[], started=started)
-
-    async def _one(self, service: IMigrationService, run: MigrationRun) -> bool:
-        """Await one service, again on a new session where the connection broke.
-
-        Returns:
-            False when another run was found to have done everything meanwhile.
-        """
-        name, plugin = service.service_name, self._name_of_plugin(service)
-        self._states.set(name, "running")
-        run.emit(ServiceMigrationStarted(service=name, plugin=plugin))
-        started, before = time.monotonic(), len(run.steps)
-        failure: BaseException | None = None
-        try:
-            for attempt in range(1, self._config.max_retries + 1):
-                try:
-                    await service.run_migrations(self._runtime)
-                except Exception as error:
-                    # What a broken connection has done, the ledger says, once the lock is ours again.
-                    if not run.is_broken or attempt == self._config.max_retries:
-                        raise
-                    if not await run.begin_again(error, attempt=attempt):
-                        return False
-                else:
-                    break
-        except BaseException as error:
-            failure = error
-            raise
-        finally:
-            run.emit(
-                ServiceMigrationFinished(
-                    service=name,
-                    plugin=plugin,
-                    version=run.versions.get(plugin),
-                    steps=len(run.steps) - before,
-                    duration=time.monotonic() - started,
-                    error=failure,
-                )
-            )
-        return True
-
-    def _complete(self, services: Sequence[IMigrationService]) -> None:
-        for service in services:
-            if self._states.states.get(service.service_name) != "ahead":
-                self._states.set(service.service_name, "completed")
+            self._runtime_emit(RunFinished(steps=len(run.steps), duration=time.monotonic() - started, error=failure))
 
     def _ordered(self) -> list[IMigrationService]:
         return self.sort_migration_services(self.get_migration_services())
 
-    def _new_run(
-        self, services: Sequence[IMigrationService], *, wish: Mapping[str, str] | None, refuse_ahead: bool
-    ) -> MigrationRun:
+    def _new_run(self, services: Sequence[IMigrationService], *, wish: Mapping[str, str] | None, refuse_ahead: bool) -> MigrationRun:
         source = getattr(self._runtime, "database", None)
         return MigrationRun(
             runtime=self._runtime,
@@ -348,14 +258,6 @@ class MigrationOrchestrator:
             if len(names) > 1:
                 raise SeveralMigrationServices(plugin=plugin, services=tuple(names))
         return {plugin: digest(found) for plugin, found in parts.items()} if known else None
-
-    def _settled(self, done: Sequence[IMigrationService], wish: Mapping[str, str]) -> dict[str, str]:
-        plugins = {
-            service.plugin_name
-            for service in done
-            if isinstance(service, KeepsLedger) and self._states.states.get(service.service_name) != "ahead"
-        }
-        return {plugin: declaration for plugin, declaration in wish.items() if plugin in plugins}
 
     def _refuse_without_database(self, services: Sequence[IMigrationService], run: MigrationRun) -> None:
         needing = tuple(service.service_name for service in services if isinstance(service, KeepsLedger))
@@ -387,26 +289,3 @@ def _priority(service: IMigrationService, plugin: Plugin | None) -> int:
 def _newest(record: Any) -> tuple[datetime, int]:  # noqa: ANN401 -- a record of a service that is not ours
     number = getattr(record, "id", 0)
     return record.executed_at, number if isinstance(number, int) else 0
-
-
-def _names(services: Sequence[IMigrationService]) -> str:
-    return ", ".join(service.service_name for service in services) or "none"
-
-
-def _report(
-    run: MigrationRun,
-    *,
-    done: Sequence[IMigrationService],
-    failed: Sequence[IMigrationService],
-    not_run: Sequence[IMigrationService],
-    started: float,
-) -> MigrationReport:
-    return MigrationReport(
-        run_id=run.run_id,
-        done=tuple(service.service_name for service in done),
-        failed=tuple(service.service_name for service in failed),
-        not_run=tuple(service.service_name for service in not_run),
-        waited=run.waited,
-        duration=time.monotonic() - started,
-        steps=tuple(run.steps),
-    )

@@ -171,13 +171,11 @@ def plan_chain(
     pending = [step for step in declared if step.id not in applied]
     known = [row for row in state.applied if row.step in positions]
     newest_known = max((index for index, row in enumerate(state.applied) if row.step in positions), default=-1)
-    newer = [row for row in state.applied[newest_known + 1 :]]
+    newer = state.applied[newest_known + 1 :]
     missing = [row.step for row in state.applied[: newest_known + 1] if row.step not in positions]
     notices: list[str] = []
     if newer and pending:
-        raise HistoriesDiverged(
-            plugin=plugin, unknown=tuple(row.step for row in newer), pending=tuple(step.id for step in pending)
-        )
+        raise HistoriesDiverged(plugin=plugin, unknown=tuple(row.step for row in newer), pending=tuple(step.id for step in pending))
     if missing:
         if policy == "strict":
             raise StepsMissing(plugin=plugin, steps=tuple(missing))
@@ -270,9 +268,7 @@ def _with_chain(
     return tuple(planned)
 
 
-def _changed_bodies(
-    declared: Sequence[MigrationStep], applied: dict[str, AppliedStep]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _changed_bodies(declared: Sequence[MigrationStep], applied: dict[str, AppliedStep]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     changed: list[str] = []
     functions: list[str] = []
     for step in declared:

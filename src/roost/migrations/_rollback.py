@@ -93,21 +93,15 @@ def plan_rollback(
         reached = _highest_below(row.version, remaining)
         chain = remaining[-1].chain if remaining else None
         description = declared[row.step].description if row.step in declared else ""
-        undone.append(
-            UndoneStep(row=row, description=description, down=body, version_after=reached, chain_after=chain)
-        )
+        undone.append(UndoneStep(row=row, description=description, down=body, version_after=reached, chain_after=chain))
     if version is not None and compare_versions(version, UNVERSIONED) > 0:
         reached = version
     elif version is not None or (steps is None and run is None):
         reached = None
-    return RollbackPlan(
-        plugin=plugin, steps=tuple(undone), skipped=tuple(skipped), version_after=reached, chain_after=chain
-    )
+    return RollbackPlan(plugin=plugin, steps=tuple(undone), skipped=tuple(skipped), version_after=reached, chain_after=chain)
 
 
-def _choose(
-    state: PluginState, *, plugin: str, version: str | None, steps: int | None, run: int | None
-) -> list[AppliedStep]:
+def _choose(state: PluginState, *, plugin: str, version: str | None, steps: int | None, run: int | None) -> list[AppliedStep]:
     rows = list(state.applied)
     if sum(choice is not None for choice in (version, steps, run)) > 1:
         raise UnknownRollbackTarget(plugin=plugin, target="several targets at once (give a version, steps or a run)")

@@ -13,9 +13,10 @@ from roost.migrations._context import MigrationContext
 from roost.migrations._events import StepFinished, StepRetried, StepStarted
 from roost.migrations._explain import explain, location_of
 from roost.migrations._fingerprint import fingerprint_of
+from roost.migrations._patience import with_patience
 from roost.migrations._records import StepReport
 from roost.migrations._step import takes_context
-from roost.postgres import bind_step, is_connection_lost, is_lock_timeout, is_retryable, retrying, sqlstate_of
+from roost.postgres import bind_step, is_connection_lost, sqlstate_of
 
 if TYPE_CHECKING:
     from roost.migrations._config import MigrationConfig
@@ -153,9 +154,7 @@ class StepRunner:
             await self._transaction(f"{opening}; {groups.execute(body)}; {closing}")
             return
         await self._transaction(opening)
-        context = MigrationContext(
-            self._session.connection, run_number=self._turn.run, plugin=self._turn.plugin, step=step
-        )
+        context = MigrationContext(self._session.connection, run_number=self._turn.run, plugin=self._turn.plugin, step=step)
         try:
             with bind_step(self._session.connection, database=self._database, step=f"{self._turn.plugin}: {step}"):
                 await _call(body, context)
@@ -249,7 +248,12 @@ class StepRunner:
             )
 
         try:
-            await self._with_patience(counted, step=step)
+            await with_patience(
+                counted,
+                config=self._config,
+                is_open=lambda: self._session.is_open,
+                told=lambda attempt, error: self._emit(StepRetried(plugin=turn.plugin, step=step, attempt=attempt, error=error)),
+            )
         except Exception as error:
             raised = await self._failure(
                 error,
@@ -279,52 +283,6 @@ class StepRunner:
             attempts=attempts,
             duration=time.monotonic() - started,
         )
-
-    async def _with_patience(self, operation: Callable[[], Any], *, step: str) -> None:
-        """Repeat a whole transaction where that may help: a refused table lock within its budget, the rest by count."""
-        config = self._config
-
-        def told(attempt: int, error: BaseException) -> None:
-            self._emit(StepRetried(plugin=self._turn.plugin, step=step, attempt=attempt, error=error))
-
-        def again(error: BaseException) -> bool:
-            return self._session.is_open and is_retryable(error) and not is_lock_timeout(error)
-
-        def locked(error: BaseException) -> bool:
-            return self._session.is_open and is_lock_timeout(error)
-
-        try:
-            await operation()
-        except Exception as error:
-            if not again(error) and not locked(error):
-                raise
-            # Setting up retries costs more than most steps' bookkeeping, so it waits for a first failure, which becomes theirs.
-            failures = [error]
-        else:
-            return
-
-        async def once() -> None:
-            if failures:
-                raise failures.pop()
-            await operation()
-
-        async def within_budget() -> None:
-            # Short waits: while nobody queues for the lock, readers pass, and the chance comes again soon.
-            async for attempt in retrying(
-                attempts=None, budget=config.lock_wait_budget, delay=0.05, max_delay=1.0, retryable=locked, before_retry=told
-            ):
-                with attempt:
-                    await once()
-
-        async for attempt in retrying(
-            attempts=config.max_retries,
-            delay=config.retry_delay,
-            max_delay=config.retry_max_delay,
-            retryable=again,
-            before_retry=told,
-        ):
-            with attempt:
-                await within_budget()
 
     async def _failure(
         self,

@@ -64,9 +64,7 @@ def _read_step(path: Path, down_path: Path | None, *, version: str | None) -> Mi
             raise InvalidSqlFile(path=str(down_path), reason=f"{path.name} has markers, so its way back belongs there")
         up, down, transactional = _read_marked(path, text, markers)
     try:
-        return MigrationStep(
-            name, _describe(name), up=up, down=down, version=version, transactional=transactional
-        )
+        return MigrationStep(name, _describe(name), up=up, down=down, version=version, transactional=transactional)
     except InvalidStep as error:
         raise InvalidSqlFile(path=str(path), reason=error.reason) from error
 

@@ -71,9 +71,7 @@ async def status_of(
     )
 
 
-async def _status_of_other(
-    service: IMigrationService, plugin: str, *, state: MigrationState, error: str | None
-) -> ServiceStatus:
+async def _status_of_other(service: IMigrationService, plugin: str, *, state: MigrationState, error: str | None) -> ServiceStatus:
     records = await _ask(service, "get_migration_history", default=())
     runs = [record.executed_at for record in records if getattr(record, "success", True)]
     return ServiceStatus(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MAX_NAME_BYTES = 255
 
 
-class SqlText(str):
+class SqlText(str):  # noqa: SLOT000 -- it has attributes of its own
     """SQL that remembers the file and line it was read from, so that an error can name them.
 
     Attributes:

@@ -59,7 +59,7 @@ async def try_lock(session: MigrationSession, key: int) -> bool:
 async def lock_holder(session: MigrationSession, key: int) -> LockHolder | None:
     """Return who holds the lock, or None when it is free by now."""
     rows = await session.rows(
-        f"""SELECT a.pid, a.application_name, a.client_addr, {microseconds('a.backend_start')}, a.state
+        f"""SELECT a.pid, a.application_name, a.client_addr, {microseconds("a.backend_start")}, a.state
         FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
         WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
           AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())

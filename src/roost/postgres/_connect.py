@@ -23,9 +23,7 @@ REFUSED = ("28", "3D")
 """SQLSTATE classes for wrong credentials and a database that doesn't exist: trying again can't help."""
 
 
-async def connect(
-    url: DatabaseURL, *, server_settings: Mapping[str, str], attempts: int, delay: float
-) -> DriverConnection:
+async def connect(url: DatabaseURL, *, server_settings: Mapping[str, str], attempts: int, delay: float) -> DriverConnection:
     """Connect to a database.
 
     Args:
@@ -47,9 +45,7 @@ async def connect(
     import asyncpg  # the driver is loaded by who connects, not by who imports roost
 
     async def once() -> DriverConnection:
-        connection: DriverConnection = await asyncpg.connect(
-            **connect_arguments(url), server_settings={**server_settings}
-        )
+        connection: DriverConnection = await asyncpg.connect(**connect_arguments(url), server_settings={**server_settings})
         keep_alive(connection)
         return connection
 
@@ -58,7 +54,7 @@ async def connect(
         async for attempt in retrying(attempts=attempts, delay=delay, max_delay=LONGEST_DELAY, retryable=may_answer_later):
             with attempt:
                 made.append(await once())
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 -- raised again, as what it means
         raise_connect_error(error, url, attempts=attempts)
     return made[0]
 

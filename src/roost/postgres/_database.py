@@ -211,6 +211,6 @@ class Database(Service):
                 with attempt:
                     pool = asyncpg.create_pool(**connect_arguments(self.url), min_size=max(smallest, 1), max_size=largest)
                     pools.append(await pool)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- raised again, as what it means
             raise_connect_error(error, self.url, attempts=CONNECT_ATTEMPTS)
         return pools[0]

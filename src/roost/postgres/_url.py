@@ -50,7 +50,7 @@ class DatabaseURL:
     @property
     def redacted(self) -> str:
         """The URL with stars for its password."""
-        return self._write(secret="***")
+        return self._write(secret="***")  # noqa: S106 -- these stars are no secret
 
     @property
     def dsn(self) -> str:
@@ -165,9 +165,7 @@ def _from_keywords(text: str) -> DatabaseURL:
     return _build((), {"user": None, "password": None, "database": None}, params)
 
 
-def _build(
-    hosts: tuple[tuple[str, int | None], ...], own: dict[str, str | None], params: dict[str, str]
-) -> DatabaseURL:
+def _build(hosts: tuple[tuple[str, int | None], ...], own: dict[str, str | None], params: dict[str, str]) -> DatabaseURL:
     ports = [_port(port) for port in params["port"].split(",")] if params.get("port") else []
     names = (params.get("host") or params.get("hostaddr") or "").split(",")
     if not hosts and (names != [""] or ports):

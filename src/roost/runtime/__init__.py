@@ -14,9 +14,9 @@ from roost.runtime._events import (
 )
 from roost.runtime._plugin import Plugin, parse_dependency
 from roost.runtime._preparer import OnDemand, Preparer
-from roost.runtime._runtime import Runtime, UnitStatus
+from roost.runtime._runtime import Runtime
 from roost.runtime._service import Service
-from roost.runtime._startup import State
+from roost.runtime._unit import State, UnitStatus
 
 __all__ = [
     "EventBus",

@@ -8,10 +8,19 @@ from collections.abc import Callable
 from typing import Any
 
 from roost.errors import StartNotAsync
+from roost.runtime._service import Service
+from roost.runtime._unit import Action
 
 
 class Body:
-    """Starts, watches and stops one service; each of start and stop is called once."""
+    """Starts, watches and stops one service; each of start and stop is called once.
+
+    Attributes:
+        start: Starts the service; None where its class has nothing to start.
+        stop: Stops it; None where its class has nothing to stop.
+    """
+
+    __slots__ = ("_crashed", "_leave", "_name", "_service", "_task", "start", "stop")
 
     def __init__(self, service: Any, name: str, *, crashed: Callable[[str, BaseException], None]) -> None:  # noqa: ANN401 -- any class
         """Take a service; `crashed` is told when its task ends with an error."""
@@ -19,69 +28,82 @@ class Body:
         self._name = name
         self._crashed = crashed
         self._task: asyncio.Task[None] | None = None
-        self._leave = asyncio.Event()
-
-    async def start(self) -> None:
-        """Start the service, and its task where it has one.
-
-        Raises:
-            StartNotAsync: Its ``start`` is a plain function.
-            Exception: As the service raises it.
-        """
-        if hasattr(type(self._service), "lifespan"):
-            await self._enter()
-            return
-        await self._call("start")
-        run = getattr(type(self._service), "run", None)
-        if inspect.iscoroutinefunction(run):
-            self._task = asyncio.create_task(self._service.run(), name=f"roost {self._name}.run")
-            self._task.add_done_callback(self._ended)
-
-    async def stop(self) -> None:
-        """End the service's task, then stop the service.
-
-        Raises:
-            Exception: As the service raises it.
-        """
-        task, self._task = self._task, None
-        failure: BaseException | None = None
-        if task is not None:
-            task.remove_done_callback(self._ended)
-            if hasattr(type(self._service), "lifespan"):
-                self._leave.set()
-            else:
-                task.cancel()
-            failure = await _outcome(task)
-        if not hasattr(type(self._service), "lifespan"):
-            await self._call("stop")
-        if failure is not None:
-            raise failure
+        self._leave: asyncio.Event | None = None
+        cls = type(service)
+        if hasattr(cls, "lifespan"):
+            self.start: Action | None = self._enter
+            self.stop: Action | None = self._exit
+        elif inspect.iscoroutinefunction(getattr(cls, "run", None)):
+            self.start, self.stop = self._start_and_run, self._cancel_and_stop
+        else:
+            self.start = self._own("start", Service.start)
+            self.stop = self._own("stop", Service.stop)
 
     def stack(self) -> str:
         """Return where the service's task stands, for a report on one that does not stop."""
-        return "" if self._task is None else stack_of(self._task)
+        return "" if self._task is None or self._task.done() else stack_of(self._task)
+
+    def _own(self, method: str, inherited: object) -> Action | None:
+        function = getattr(type(self._service), method, None)
+        if function is None or function is inherited:
+            return None
+        return getattr(self._service, method) if inspect.iscoroutinefunction(function) else lambda: self._call(method)
+
+    async def _start_and_run(self) -> None:
+        await self._call("start")
+        self._task = asyncio.create_task(self._service.run(), name=f"roost {self._name}.run")
+        self._task.add_done_callback(self._ended)
+
+    async def _cancel_and_stop(self) -> None:
+        failure = await self._end(lambda task: task.cancel())
+        try:
+            await self._call("stop")
+        except Exception as error:
+            if failure is not None:
+                error.add_note(f"and before that its run() raised: {failure!r}")
+            raise
+        if failure is not None:
+            raise failure
 
     async def _enter(self) -> None:
         entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        leave = self._leave = asyncio.Event()
 
         async def live() -> None:
             async with self._service.lifespan():
                 entered.set_result(None)
-                await self._leave.wait()
+                await leave.wait()
 
-        self._task = asyncio.create_task(live(), name=f"roost {self._name}.lifespan")
+        task = self._task = asyncio.create_task(live(), name=f"roost {self._name}.lifespan")
         try:
-            await asyncio.wait({self._task, entered}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({task, entered}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            self._task.cancel()
-            await _outcome(self._task)
+            task.cancel()
+            await _outcome(task)
             raise
         if not entered.done():
             entered.cancel()
-            task, self._task = self._task, None
+            self._task = None
             task.result()
             raise RuntimeError(f"{self._name}.lifespan() ended without a yield")
-        self._task.add_done_callback(self._ended)
+        task.add_done_callback(self._ended)
+
+    async def _exit(self) -> None:
+        leave = self._leave
+        failure = await self._end(lambda _task: leave.set() if leave is not None else None)
+        if failure is not None:
+            raise failure
+
+    async def _end(self, ask: Callable[[asyncio.Task[None]], object]) -> BaseException | None:
+        """Ask the task to end, wait until it did, and return its error; one that crashed before has told of it already."""
+        task = self._task
+        if task is None:
+            return None
+        had_ended = task.done()
+        task.remove_done_callback(self._ended)
+        ask(task)
+        failure = await _outcome(task)
+        return None if had_ended else failure
 
     async def _call(self, method: str) -> None:
         function = getattr(self._service, method, None)

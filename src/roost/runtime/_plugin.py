@@ -52,8 +52,9 @@ class Plugin:
     run_plugin_migrations: Callable[..., Awaitable[object]] | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name.strip() or not self.name.isprintable():
-            raise InvalidPlugin(name=repr(self.name), reason="a plugin's name is a non-empty, printable string")
+        given: object = self.name  # annotations bind nobody
+        if not isinstance(given, str) or not given.strip() or not given.isprintable():
+            raise InvalidPlugin(name=repr(given), reason="a plugin's name is a non-empty, printable string")
         if self.version is not None:
             _check_version(self.name, self.version)
         for text in self.dependencies:
@@ -119,13 +120,19 @@ def check_plugins(plugins: Sequence[Plugin]) -> dict[str, frozenset[str]]:
                 raise PluginVersionMismatch(plugin=plugin.name, needed=text, found=other.version)
             names.append(name)
         needs[plugin.name] = frozenset(names)
-    for name in by_name:
-        _refuse_cycle(name, needs, ())
+    _refuse_cycle(needs)
     return needs
 
 
-def _refuse_cycle(name: str, needs: dict[str, frozenset[str]], path: tuple[str, ...]) -> None:
-    if name in path:
-        raise PluginCycle(path=(*path[path.index(name) :], name))
-    for needed in sorted(needs[name]):
-        _refuse_cycle(needed, needs, (*path, name))
+def _refuse_cycle(needs: dict[str, frozenset[str]]) -> None:
+    fine: set[str] = set()
+
+    def follow(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            raise PluginCycle(path=(*path[path.index(name) :], name))
+        for needed in sorted(needs[name] - fine):
+            follow(needed, (*path, name))
+        fine.add(name)
+
+    for name in needs:
+        follow(name, ())

@@ -1,222 +1,191 @@
-"""Starts nodes in parallel as their needs allow, and stops them in reverse, under deadlines. Knows no plugins."""
+"""Starts units in parallel, each as soon as its needs are started, under deadlines. Knows no plugins."""
 
 from __future__ import annotations
 
 import asyncio
+import heapq
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from collections.abc import Sequence
+from functools import partial
 
-from roost.errors import RuntimeStopFailed, ServiceHung, ServiceStartFailed
+from roost.errors import DependencyCycle, ServiceHung, ServiceStartFailed
 from roost.runtime._body import stack_of
-from roost.runtime._events import (
-    EventBus,
-    ServiceStartFinished,
-    ServiceStartStarted,
-    ServiceStopFinished,
-    ServiceStopStarted,
-)
+from roost.runtime._events import EventBus, ServiceStartFinished, ServiceStartStarted
+from roost.runtime._unit import Unit
 
-State: TypeAlias = Literal["new", "waiting", "starting", "running", "failed", "stopping", "stopped", "abandoned"]
 CANCEL_GRACE = 1.0
 """Seconds that a cancelled start or stop gets to obey before it is abandoned."""
 
 
-@dataclass(eq=False, slots=True, kw_only=True)
-class Unit:
-    """One thing to be started and stopped: a service, a preparer, or a plugin's hooks.
+class Startup:
+    """One start of a runtime's units.
+
+    Args:
+        units: What to start, in any order.
+        events: Where it is told.
+        total: Seconds for all of it.
 
     Attributes:
-        name: For events and errors.
-        start: Starts it.
-        stop: Stops it; called only after a start that succeeded.
-        needs: What must be started before.
-        start_timeout: Seconds, or None.
-        stop_timeout: Seconds, or None.
-        is_service: Whether its failure is wrapped in an error that names the service.
+        started: What has started, in the order in which it did.
     """
 
-    name: str
-    start: Callable[[], Awaitable[None]]
-    stop: Callable[[], Awaitable[None]]
-    needs: Sequence[Unit] = ()
-    start_timeout: float | None = None
-    stop_timeout: float | None = None
-    is_service: bool = True
-    state: State = "new"
-    since: float = 0.0
-    took: float | None = None
-    error: BaseException | None = None
-    started: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def enter(self, state: State) -> None:
-        """Note a change of state."""
-        self.state, self.since = state, time.monotonic()
-
-
-class Sequencer:
-    """Starts and stops the units of one runtime."""
-
-    def __init__(self, units: Sequence[Unit], events: EventBus) -> None:
-        """Take the units, in any order."""
+    def __init__(self, units: Sequence[Unit], events: EventBus, *, total: float) -> None:
+        self.started: list[Unit] = []
         self._units = units
         self._events = events
-        self.started: list[Unit] = []
+        self._total = total
+        self._unmet = {unit: len(unit.needs) for unit in units}
+        self._dependents: dict[Unit, list[Unit]] = {}
+        self._running: dict[Unit, asyncio.Task[None]] = {}
+        self._deadlines: list[tuple[float, int, Unit | None]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        for unit in units:
+            for needed in unit.needs:
+                self._dependents.setdefault(needed, []).append(unit)
 
-    async def start(self, total: float) -> None:
-        """Start all units, each as soon as its needs are started.
-
-        Args:
-            total: Seconds for all of it.
+    async def run(self) -> None:
+        """Start all units; when one fails, the others that are starting are cancelled.
 
         Raises:
             ServiceStartFailed: A service's start raised; its error is the cause.
             ServiceHung: A start did not end in time.
+            DependencyCycle: What is left waits for itself in a circle.
             Exception: What a preparer or a plugin's hook raised, as it is.
         """
-        deadline = time.monotonic() + total
-        waiting = {unit: len(unit.needs) for unit in self._units}
-        dependents: dict[Unit, list[Unit]] = {}
-        for unit in self._units:
-            unit.enter("waiting")
-            for needed in unit.needs:
-                dependents.setdefault(needed, []).append(unit)
-        done: asyncio.Queue[tuple[Unit, asyncio.Task[None]]] = asyncio.Queue()
-        running: dict[Unit, asyncio.Task[None]] = {}
+        self._loop = asyncio.get_running_loop()
+        self._end: asyncio.Future[None] = self._loop.create_future()
+        try:
+            for unit in self._units:
+                unit.took = None
+                unit.enter("waiting")
+            self._watch(None, self._total)
+            self._launch([unit for unit, count in self._unmet.items() if count == 0])
+            await self._end
+        except BaseException:
+            await self._cancel()
+            raise
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
 
-        def launch(unit: Unit) -> None:
+    def fail(self, error: BaseException) -> None:
+        """Tell who waits for a unit that the start has failed, once what had started is stopped again."""
+        for unit in self._units:
+            if unit.state not in ("failed", "abandoned"):
+                unit.enter("new", error)
+
+    def _launch(self, ready: list[Unit]) -> None:
+        """Start units; those with nothing to do are started in passing, and then those that waited for them."""
+        for unit in ready:  # grows while it is walked
             unit.enter("starting")
             self._events.emit(ServiceStartStarted(service=unit.name))
+            if unit.start is None:
+                ready.extend(self._has_started(unit))
+                continue
             task = asyncio.ensure_future(unit.start())
-            running[unit] = task
-            task.add_done_callback(lambda ended, unit=unit: done.put_nowait((unit, ended)))
+            self._running[unit] = task
+            if unit.start_timeout is not None:
+                self._watch(unit, unit.start_timeout)
+            task.add_done_callback(partial(self._ended, unit))
+        if not self._running and not self._end.done():
+            if self._unmet:
+                self._end.set_exception(DependencyCycle(path=_circle(next(iter(self._unmet)))))
+            else:
+                self._end.set_result(None)
 
-        try:
-            for unit in [unit for unit, count in waiting.items() if count == 0]:
-                launch(unit)
-            while running:
-                unit, task = await self._next(done, running, deadline, total)
-                running.pop(unit, None)
-                self._finish_start(unit, task)
-                for dependent in dependents.get(unit, ()):
-                    waiting[dependent] -= 1
-                    if waiting[dependent] == 0:
-                        launch(dependent)
-        except BaseException as error:
-            await self._cancel(running)
-            for unit in self._units:
-                if unit.state in ("waiting", "starting"):
-                    unit.enter("new")
-                    unit.error = error
-                unit.started.set()
-            raise
-
-    async def _next(
-        self,
-        done: asyncio.Queue[tuple[Unit, asyncio.Task[None]]],
-        running: dict[Unit, asyncio.Task[None]],
-        deadline: float,
-        total: float,
-    ) -> tuple[Unit, asyncio.Task[None]]:
-        """Wait for the next start to end; one watcher for all their deadlines."""
-        first, unit_at_fault = deadline, None
-        for unit in running:
-            if unit.start_timeout is not None and unit.since + unit.start_timeout < first:
-                first, unit_at_fault = unit.since + unit.start_timeout, unit
-        try:
-            async with asyncio.timeout(max(0.0, first - time.monotonic())):
-                return await done.get()
-        except TimeoutError:
-            late = unit_at_fault or next(iter(running))
-            raise ServiceHung(
-                service=late.name,
-                phase="start",
-                timeout=(late.start_timeout if unit_at_fault is not None else total) or 0.0,
-                stack=stack_of(running[late]),
-                tree=self._tree(running),
-            ) from None
-
-    def _finish_start(self, unit: Unit, task: asyncio.Task[None]) -> None:
+    def _ended(self, unit: Unit, task: asyncio.Task[None]) -> None:
+        if self._end.done():  # the start is over, and `_cancel` looks after the rest
+            return
+        del self._running[unit]
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is None:
+            self._launch(self._has_started(unit))
+            return
+        self._told(unit, error)
+        unit.enter("failed", error)
+        if unit.kind == "service" and isinstance(error, Exception):
+            failed = ServiceStartFailed(service=unit.name, reason=str(error) or type(error).__name__)
+            failed.__cause__ = error
+            error = failed
+        self._end.set_exception(error)
+
+    def _has_started(self, unit: Unit) -> list[Unit]:
+        self._told(unit, None)
+        unit.enter("running")
+        self.started.append(unit)
+        del self._unmet[unit]
+        ready = []
+        for dependent in self._dependents.get(unit, ()):
+            self._unmet[dependent] -= 1
+            if self._unmet[dependent] == 0:
+                ready.append(dependent)
+        return ready
+
+    def _told(self, unit: Unit, error: BaseException | None) -> None:
         unit.took = time.monotonic() - unit.since
         self._events.emit(ServiceStartFinished(service=unit.name, duration=unit.took, error=error))
-        if error is None:
-            unit.enter("running")
-            unit.started.set()
-            self.started.append(unit)
-            return
-        unit.enter("failed")
-        unit.error = error
-        unit.started.set()
-        if unit.is_service and isinstance(error, Exception):
-            raise ServiceStartFailed(service=unit.name, reason=str(error) or type(error).__name__) from error
-        raise error
 
-    async def _cancel(self, running: dict[Unit, asyncio.Task[None]]) -> None:
+    def _watch(self, unit: Unit | None, seconds: float) -> None:
+        """Note a deadline; one timer serves all of them."""
+        heapq.heappush(self._deadlines, (self._loop.time() + seconds, len(self._deadlines), unit))
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._deadlines[0][0], self._late)
+
+    def _late(self) -> None:
+        _, _, unit = heapq.heappop(self._deadlines)
+        if self._end.done():
+            return
+        if unit is not None and unit not in self._running:
+            self._timer = self._loop.call_at(self._deadlines[0][0], self._late)
+            return
+        late = unit if unit is not None else next(iter(self._running))
+        self._end.set_exception(
+            ServiceHung(
+                service=late.name,
+                phase="start",
+                timeout=self._total if unit is None else unit.start_timeout or 0.0,
+                stack=self._stack(late),
+                tree=self._tree(),
+            )
+        )
+
+    async def _cancel(self) -> None:
+        running, self._running = self._running, {}
         for task in running.values():
             task.cancel()
         if running:
             await asyncio.wait(running.values(), timeout=CANCEL_GRACE)
         for unit, task in running.items():
-            error: BaseException | None = None
             if not task.done():
+                self._told(unit, asyncio.CancelledError())
                 unit.enter("abandoned")
-            elif not task.cancelled() and (error := task.exception()) is None:
+            elif not task.cancelled() and task.exception() is None:
                 # It ended well in the very moment it was cancelled, so it is stopped like the others.
-                self.started.append(unit)
+                self._told(unit, None)
                 unit.enter("running")
-            self._events.emit(
-                ServiceStartFinished(service=unit.name, duration=time.monotonic() - unit.since, error=error or asyncio.CancelledError())
-            )
+                self.started.append(unit)
+            else:
+                self._told(unit, asyncio.CancelledError() if task.cancelled() else task.exception())
 
-    def _tree(self, running: dict[Unit, asyncio.Task[None]]) -> str:
+    def _stack(self, unit: Unit) -> str:
+        return (unit.stack() if unit.stack is not None else "") or stack_of(self._running[unit])
+
+    def _tree(self) -> str:
         lines = []
         for unit in self._units:
             lines.append(f"{unit.name}: {unit.state}")
-            if unit in running:
-                lines.extend(f"    {line}" for line in stack_of(running[unit]).splitlines())
+            if unit in self._running:
+                lines.extend(f"    {line}" for line in self._stack(unit).splitlines())
             elif unit.state == "waiting":
-                needs = [needed.name for needed in unit.needs if needed.state != "running"]
-                lines.append(f"    waits for {', '.join(needs)}")
+                lines.append(f"    waits for {', '.join(unit.waits_for())}")
         return "\n".join(lines)
 
-    async def stop(self, total: float, *, fresh: bool = False) -> None:
-        """Stop what is started, in reverse, past errors and hangs.
 
-        Args:
-            total: Seconds for all of it; with `fresh`, for each unit.
-            fresh: Whether each unit has a deadline of its own, as in the rollback of a failed start.
-
-        Raises:
-            RuntimeStopFailed: Stops raised or hung.
-        """
-        deadline = time.monotonic() + total
-        failures: list[tuple[str, BaseException]] = []
-        while self.started:
-            unit = self.started.pop()
-            left = total if fresh else max(0.0, deadline - time.monotonic())
-            limit = left if unit.stop_timeout is None else min(left, unit.stop_timeout)
-            unit.enter("stopping")
-            self._events.emit(ServiceStopStarted(service=unit.name))
-            error = await self._stop_one(unit, limit)
-            self._events.emit(
-                ServiceStopFinished(service=unit.name, duration=time.monotonic() - unit.since, error=error)
-            )
-            unit.enter("abandoned" if isinstance(error, ServiceHung) else "stopped")
-            unit.error = error
-            unit.started = asyncio.Event()
-            if error is not None:
-                failures.append((unit.name, error))
-        if failures:
-            raise RuntimeStopFailed(failures=tuple(failures)) from failures[0][1]
-
-    async def _stop_one(self, unit: Unit, limit: float) -> BaseException | None:
-        task = asyncio.ensure_future(unit.stop())
-        await asyncio.wait({task}, timeout=limit)
-        if not task.done():
-            stack = stack_of(task)
-            task.cancel()
-            await asyncio.wait({task}, timeout=CANCEL_GRACE)
-            return ServiceHung(service=unit.name, phase="stop", timeout=limit, stack=stack, tree="")
-        return None if task.cancelled() else task.exception()
+def _circle(unit: Unit) -> tuple[str, ...]:
+    path = [unit]
+    while True:
+        unit = next(needed for needed in unit.needs if needed.state != "running")
+        if unit in path:
+            return tuple(one.name for one in (*path[path.index(unit) :], unit))
+        path.append(unit)

@@ -1,0 +1,149 @@
+"""Turns the services, preparers and plugins of a runtime into units with the order between them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from roost.runtime._assembly import Assembly
+from roost.runtime._body import Body
+from roost.runtime._graph import reachable
+from roost.runtime._node import Node
+from roost.runtime._plugin import AnyRuntime, Hook, Plugin
+from roost.runtime._preparer import Preparer
+from roost.runtime._unit import Action, Kind, Unit
+
+
+class Arrangement:
+    """The units of a runtime. They are kept from one start to the next, for those who wait for one.
+
+    Args:
+        runtime: What preparers and plugins' hooks are given.
+        crashed: Told of a service whose task ends with an error.
+    """
+
+    def __init__(self, runtime: AnyRuntime, *, crashed: Callable[[str, BaseException], None]) -> None:
+        self._runtime = runtime
+        self._crashed = crashed
+        self._units: dict[tuple[Kind, str], Unit] = {}
+
+    def units(self) -> list[Unit]:
+        """Return all units: services in registration order, preparers, plugins."""
+        return list(self._units.values())
+
+    def unit(self, kind: Kind, name: str) -> Unit:
+        """Return a unit, made when it is asked for the first time."""
+        unit = self._units.get((kind, name))
+        if unit is None:
+            unit = self._units[kind, name] = Unit(kind, name)
+        return unit
+
+    def of_service(self, node: Node) -> Unit:
+        """Return a service's unit, given to the service that the node has now."""
+        unit = self.unit("service", node.name)
+        body = Body(node.instance, node.name, crashed=self._crashed)
+        unit.start, unit.stop, unit.stack = body.start, body.stop, body.stack
+        unit.start_timeout = getattr(node.cls, "start_timeout", None)
+        unit.stop_timeout = getattr(node.cls, "stop_timeout", None)
+        return unit
+
+    def arrange(self, assembly: Assembly, plugins: Sequence[Plugin], dependencies: Mapping[str, frozenset[str]]) -> list[Unit]:
+        """Make the units of a start, each with what it needs.
+
+        Args:
+            assembly: The services.
+            plugins: The plugins.
+            dependencies: The plugins that each plugin needs, directly.
+        """
+        earlier, self._units = self._units, {}
+        nodes = assembly.nodes
+        for node in nodes:
+            self._units["service", node.name] = earlier.get(("service", node.name)) or Unit("service", node.name)
+            self.of_service(node)
+        needs = {unit: [self.unit("service", needed.name) for needed in node.edges] for unit, node in zip(self.units(), nodes, strict=True)}
+        prepared = self._add_preparers(nodes, plugins, dependencies, needs)
+        self._add_plugins(nodes, plugins, dependencies, needs, prepared=prepared)
+        for unit, needed in needs.items():
+            unit.needs = tuple(dict.fromkeys(needed))
+        return self.units()
+
+    def _add_preparers(
+        self,
+        nodes: Sequence[Node],
+        plugins: Sequence[Plugin],
+        dependencies: Mapping[str, frozenset[str]],
+        needs: dict[Unit, list[Unit]],
+    ) -> set[Node]:
+        """Add a unit for each preparer that services name, before all who rely on it; return the services that it needs itself."""
+        by_maker: dict[Callable[[AnyRuntime], Preparer], list[Node]] = {}
+        for node in nodes:
+            prepared_by = getattr(node.cls, "prepared_by", None)
+            if prepared_by is not None:
+                by_maker.setdefault(prepared_by, []).append(node)
+        before = reachable([node for asking in by_maker.values() for node in asking])
+        for prepared_by, asking in by_maker.items():
+            name = getattr(prepared_by, "__name__", "preparer")
+            unit = self.unit("preparer", name)
+            unit.start = _prepare(prepared_by(self._runtime), plugins)
+            needs[unit] = [self.unit("service", node.name) for node in asking]
+            concerned = _dependents({node.plugin.name for node in asking if node.plugin is not None}, dependencies)
+            for node in nodes:
+                relies = node.plugin is None or node.plugin.name in concerned
+                if relies and node not in before and not node.on_demand:
+                    needs[self.unit("service", node.name)].append(unit)
+        return before
+
+    def _add_plugins(
+        self,
+        nodes: Sequence[Node],
+        plugins: Sequence[Plugin],
+        dependencies: Mapping[str, frozenset[str]],
+        needs: dict[Unit, list[Unit]],
+        *,
+        prepared: set[Node],
+    ) -> None:
+        """Add a unit for each plugin: after all of the plugins it depends on, and before its own services."""
+        preparers = [unit for unit in needs if unit.kind == "preparer"]
+        whole: dict[str, list[Unit]] = {plugin.name: [] for plugin in plugins}
+        own = [(node.plugin, self.unit("service", node.name)) for node in nodes if node.plugin is not None and node not in prepared]
+        for plugin, service in own:
+            whole[plugin.name].append(service)
+        for plugin in plugins:
+            unit = self.unit("plugin", plugin.name)
+            unit.start, unit.stop = self._hook(plugin.init), self._hook(plugin.dispose)
+            needs[unit] = preparers.copy() if plugin.init is not None else []
+            for service in whole[plugin.name]:
+                needs[service].append(unit)
+            whole[plugin.name].append(unit)
+        for plugin in plugins:
+            for needed in dependencies[plugin.name]:
+                needs[self.unit("plugin", plugin.name)].extend(whole[needed])
+
+    def _hook(self, hook: Hook | None) -> Action | None:
+        if hook is None:
+            return None
+
+        async def call() -> None:
+            result = hook(self._runtime)
+            if inspect.isawaitable(result):
+                await result
+
+        return call
+
+
+def _prepare(preparer: Preparer, plugins: Sequence[Plugin]) -> Callable[[], Awaitable[None]]:
+    async def prepare() -> None:
+        await preparer.prepare(plugins)
+
+    return prepare
+
+
+def _dependents(names: set[str], dependencies: Mapping[str, frozenset[str]]) -> set[str]:
+    """Return plugins and all plugins that need one of them, directly or not."""
+    found = set(names)
+    grown = True
+    while grown:
+        more = {name for name, needed in dependencies.items() if name not in found and needed & found}
+        found |= more
+        grown = bool(more)
+    return found

@@ -1,0 +1,156 @@
+"""The services of a runtime, constructed once and without I/O, and found again by name, class or type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from roost.errors import ConstructionFailed, DuplicateService, ServiceNotFound
+from roost.runtime._graph import connect, has_on_demand, waves
+from roost.runtime._needs import Need, read_needs
+from roost.runtime._node import Node
+from roost.runtime._plugin import AnyRuntime, Plugin
+from roost.runtime._providers import Providers, closest
+from roost.runtime._service import kebab_case
+from roost.runtime._settings import fill_settings
+
+
+class Assembly:
+    """What a runtime is made of, from one start to the next.
+
+    Args:
+        runtime: The runtime, for services that ask for it.
+        plugins: The plugins, in the order in which their services are registered.
+        services: The runtime's own services.
+        settings: Values for settings dataclasses, by plugin or service.
+
+    Attributes:
+        nodes: The services in registration order; those on demand behind them.
+        waves: The same in groups that need only the groups before them.
+        is_constructed: Whether all of them are constructed.
+
+    Raises:
+        RuntimeFault: Names clash, or needs can't be met.
+    """
+
+    def __init__(
+        self, runtime: AnyRuntime, *, plugins: Sequence[Plugin], services: Sequence[Any], settings: Mapping[str, Mapping[str, Any]]
+    ) -> None:
+        """Draw the graph; nothing is constructed yet."""
+        self._runtime = runtime
+        self._settings = settings
+        self.nodes = [self._node(provider, plugin) for plugin in plugins for provider in plugin.services]
+        self.nodes += [self._node(provider, None) for provider in services]
+        self._by_name: dict[str, Node] = {}
+        for node in self.nodes:
+            self._name(node)
+        self._providers = Providers(self.nodes)
+        connect(self.nodes, self._providers, self._on_demand)
+        self.waves = waves(self.nodes)
+        self._by_identity: dict[int, Node] = {}
+        self.is_constructed = False
+
+    def construct(self) -> None:
+        """Construct the services, each after those that it needs.
+
+        Raises:
+            ConstructionFailed: A constructor raised.
+            InvalidSettings: Settings are missing, unknown or refused.
+        """
+        for wave in self.waves:
+            for node in wave:
+                self._construct(node)
+        self.is_constructed = True
+
+    def find(self, wanted: object) -> Node | None:
+        """Return the node of a class or a name that is constructed; a class that can be had on demand is so provided.
+
+        Raises:
+            AmbiguousProvider: Several services satisfy the class.
+        """
+        if isinstance(wanted, str):
+            node = self._by_name.get(wanted)
+        elif isinstance(wanted, type):
+            node = self._providers.one(wanted)
+            if node is None and has_on_demand(wanted):
+                node = self._on_demand(wanted)
+                self.nodes.append(node)
+                self._providers.add(node)
+                self._construct(node)
+        else:
+            node = None
+        return None if node is None or node.instance is None else node
+
+    def has(self, wanted: object) -> bool:
+        """Tell whether there is a service of a class or a name; none is provided on demand."""
+        if isinstance(wanted, str):
+            return wanted in self._by_name
+        return isinstance(wanted, type) and bool(self._providers.of(wanted))
+
+    def of_type(self, service_type: object) -> list[Any]:
+        """Return the services of a type, which is a class or what their ``service_type`` says, in registration order."""
+        nodes: Sequence[Node]
+        if isinstance(service_type, type):
+            nodes = self._providers.of(service_type)
+        else:
+            nodes = [node for node in self.nodes if getattr(node.cls, "service_type", None) == service_type]
+        return [node.instance for node in nodes if node.instance is not None]
+
+    def of_instance(self, service: object) -> Node | None:
+        """Return the node of a service; None for anything else."""
+        node = self._by_identity.get(id(service))
+        return node if node is not None and node.instance is service else None
+
+    def not_found(self, wanted: object) -> ServiceNotFound:
+        """Return the error for a lookup that found nothing."""
+        if isinstance(wanted, str):
+            return ServiceNotFound(wanted=wanted, suggestions=closest(wanted, list(self._by_name)))
+        name = getattr(wanted, "__name__", str(wanted))
+        return ServiceNotFound(wanted=name, suggestions=closest(name, [node.cls.__name__ for node in self.nodes]))
+
+    def _name(self, node: Node) -> None:
+        other = self._by_name.setdefault(node.name, node)
+        if other is not node:
+            raise DuplicateService(name=node.name, locations=(other.location, node.location))
+
+    def _node(self, provider: Any, plugin: Plugin | None) -> Node:  # noqa: ANN401 -- a class or an instance
+        cls = provider if isinstance(provider, type) else type(provider)
+        name = getattr(provider, "service_name", None) or kebab_case(cls.__name__)
+        needs = read_needs(cls, runtime_class=type(self._runtime)) if isinstance(provider, type) else ()
+        return Node(name=name, provider=provider, plugin=plugin, needs=needs)
+
+    def _on_demand(self, cls: Any) -> Node:  # noqa: ANN401 -- a class with on_demand
+        name = getattr(cls, "service_name", None) or kebab_case(cls.__name__)
+        node = Node(name=name, provider=cls.on_demand(self._runtime), plugin=None, on_demand=True)
+        self._name(node)
+        return node
+
+    def _construct(self, node: Node) -> None:
+        if isinstance(node.provider, type):
+            arguments = {need.parameter: self._argument(node, need) for need in node.needs if not self._is_left_out(node, need)}
+            try:
+                node.instance = node.provider(**arguments)
+            except Exception as error:
+                reason = str(error) or type(error).__name__
+                raise ConstructionFailed(service=node.name, location=node.location, reason=reason) from error
+        else:
+            node.instance = node.provider
+        self._by_identity[id(node.instance)] = node
+
+    def _argument(self, node: Node, need: Need) -> Any:  # noqa: ANN401 -- whatever the constructor takes
+        match need.kind:
+            case "runtime":
+                return self._runtime
+            case "plugin":
+                return node.plugin
+            case "settings":
+                section = node.plugin.name if node.plugin is not None else node.name
+                return fill_settings(need.wanted, self._settings.get(section, {}), section=section)
+            case "services":
+                return [other.instance for other in self._providers.of(need.wanted) if other is not node]
+            case "service":
+                found = self._providers.one(need.wanted, asker=node)
+                return None if found is None else found.instance
+
+    def _is_left_out(self, node: Node, need: Need) -> bool:
+        return need.kind == "service" and need.has_default and self._providers.one(need.wanted, asker=node) is None

@@ -1,0 +1,47 @@
+"""A service to be, before and after it is constructed."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from roost.runtime._needs import Need
+    from roost.runtime._plugin import Plugin
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Node:
+    """A service's class or ready instance, its plugin, and the nodes it needs.
+
+    Attributes:
+        name: The service's name.
+        provider: The class, or the instance where one was given.
+        plugin: The plugin that brings it; None for the runtime's own.
+        needs: Its constructor's parameters; none for an instance.
+        edges: The nodes that must be started before.
+        on_demand: Whether the runtime provides it by itself.
+        instance: The service; None before it is constructed.
+    """
+
+    name: str
+    provider: Any
+    plugin: Plugin | None
+    needs: tuple[Need, ...] = ()
+    edges: list[Node] = field(default_factory=list)
+    on_demand: bool = False
+    instance: Any = None
+
+    @property
+    def cls(self) -> type:
+        """The service's class."""
+        return self.provider if isinstance(self.provider, type) else type(self.provider)
+
+    @property
+    def location(self) -> str:
+        """Where the class is written, as ``file:line``."""
+        try:
+            return f"{inspect.getsourcefile(self.cls)}:{inspect.getsourcelines(self.cls)[1]}"
+        except (OSError, TypeError):
+            return self.cls.__module__

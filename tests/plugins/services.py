@@ -1,0 +1,61 @@
+"""Services for tests of the runtime: they note what happens to them, and misbehave on request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from roost import Plugin, Runtime, Service
+
+
+def noting(name: str, log: list[str], *needs: type[Service], **members: Any) -> type[Service]:
+    """Return a service class that notes its start and stop, and needs these services.
+
+    Args:
+        name: Its name.
+        log: Where it notes ``+name`` and ``-name``.
+        *needs: Service classes that its constructor asks for.
+        **members: Other members of the class, such as ``start`` or ``start_timeout``.
+    """
+
+    def __init__(self: Service, **given: Service) -> None:  # noqa: N807 -- becomes a method
+        self.given = given  # type: ignore[attr-defined]
+
+    async def start(self: Service) -> None:
+        log.append(f"+{name}")
+
+    async def stop(self: Service) -> None:
+        log.append(f"-{name}")
+
+    parameters = ", ".join(f"need{index}" for index in range(len(needs)))
+    scope: dict[str, Callable[..., None]] = {"construct": __init__}
+    pairs = ", ".join(f"need{index}=need{index}" for index in range(len(needs)))
+    exec(f"def init(self, {parameters}): construct(self, {pairs})", scope)  # noqa: S102 -- a signature can't be made otherwise
+    init = scope["init"]
+    init.__annotations__ = {f"need{index}": need for index, need in enumerate(needs)}
+    return type(name, (Service,), {"service_name": name, "__init__": init, "start": start, "stop": stop, **members})
+
+
+def failing(error: BaseException) -> Callable[[Service], Any]:
+    """Return a method that raises."""
+
+    async def fail(self: Service) -> None:
+        raise error
+
+    return fail
+
+
+async def hang(self: Service) -> None:
+    """Wait forever; obey a cancellation."""
+    await asyncio.Event().wait()
+
+
+def leftover() -> list[str]:
+    """Return the tasks of the runtime that are still there."""
+    return [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+
+def runtime_of(*services: Any, plugins: Sequence[Plugin] = (), **fields: Any) -> Runtime:
+    """Return a runtime of these services."""
+    return Runtime(services=services, plugins=plugins, **fields)
