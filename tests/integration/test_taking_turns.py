@@ -201,8 +201,8 @@ async def test_a_step_of_sql_is_one_round_trip(proxy: RoundTripProxy) -> None:
 @pytest.mark.asyncio
 async def test_a_step_outside_a_transaction_that_was_killed_is_in_doubt(database_url: str) -> None:
     """Nobody can tell whether it took effect: the next run refuses with the statement to type, and does as it is told."""
-    step = 'MigrationStep("sleep", "Sleep", up="CALL pg_temp_sleep()", version="1.0.0", transactional=False)'
-    program = PROCESS.replace("plugins = [", f'plugins = [make_plugin("slow", {step})] or [')
+    sleeping = 'MigrationStep("sleep", "Sleep", up="CALL pg_temp_sleep()", version="1.0.0", transactional=False)'
+    program = PROCESS.replace("plugins = [", f'plugins = [make_plugin("slow", {sleeping})] or [')
     await query(database_url, "SELECT 1")
     connection = await asyncpg.connect(database_url)
     try:

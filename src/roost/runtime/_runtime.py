@@ -111,7 +111,11 @@ class Runtime:
         node = self._assembled().of_instance(service)
         return None if node is None else node.plugin
 
-    def get_service(self, wanted: TypeForm[T] | str) -> T:
+    @overload
+    def get_service(self, wanted: str) -> Any: ...
+    @overload
+    def get_service(self, wanted: TypeForm[T]) -> T: ...
+    def get_service(self, wanted: object) -> Any:
         """Return the service of a class, or of a name.
 
         Args:
@@ -124,27 +128,21 @@ class Runtime:
             ServiceNotFound: There is none.
             AmbiguousProvider: Several satisfy it.
         """
-        found: T | None = self._found.get(wanted)
+        found = self._found.get(wanted)
         if found is None:
-            found = self.find_service(wanted)
+            found = self._find(wanted)
             if found is None:
                 raise self._assembled().not_found(wanted)
         return found
 
-    def find_service(self, wanted: TypeForm[T] | str) -> T | None:
+    @overload
+    def find_service(self, wanted: str) -> Any: ...
+    @overload
+    def find_service(self, wanted: TypeForm[T]) -> T | None: ...
+    def find_service(self, wanted: object) -> Any:
         """Return the service of a class or a name, or None; errors as of `get_service`."""
-        found: T | None = self._found.get(wanted)
-        if found is None:
-            assembly = self._assembled()
-            known = len(assembly.nodes)
-            node = assembly.find(wanted)
-            if node is None:
-                return None
-            if len(assembly.nodes) > known:
-                self._found_types.clear()
-                self._lifecycle.adopt(self._arrangement.of_service(node))
-            found = self._found[wanted] = node.instance
-        return found
+        found = self._found.get(wanted)
+        return self._find(wanted) if found is None else found
 
     def has_service(self, wanted: object) -> bool:
         """Tell whether there is a service of a class or a name; nothing is provided on demand by this."""
@@ -206,7 +204,11 @@ class Runtime:
         """
         await self._lifecycle.wait()
 
-    async def ready(self, wanted: TypeForm[T] | str, timeout: float | None = None) -> T:  # noqa: ASYNC109 -- its error names the service
+    @overload
+    async def ready(self, wanted: str, timeout: float | None = None) -> Any: ...
+    @overload
+    async def ready(self, wanted: TypeForm[T], timeout: float | None = None) -> T: ...
+    async def ready(self, wanted: object, timeout: float | None = None) -> Any:
         """Wait until a service is started.
 
         Args:
@@ -232,7 +234,7 @@ class Runtime:
             if unit.is_decided:  # the start itself failed with a TimeoutError
                 raise
             raise ReadyTimeout(service=node.name, timeout=timeout or 0.0, state=unit.state) from None
-        return self.get_service(wanted)
+        return node.instance
 
     def status(self) -> tuple[UnitStatus, ...]:
         """Return where everything stands, as plain data: services in registration order, preparers, plugins."""
@@ -245,6 +247,18 @@ class Runtime:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         await self._lifecycle.leave_body(error)
+
+    def _find(self, wanted: object) -> Any:
+        assembly = self._assembled()
+        known = len(assembly.nodes)
+        node = assembly.find(wanted)
+        if node is None:
+            return None
+        if len(assembly.nodes) > known:
+            self._found_types.clear()
+            self._lifecycle.adopt(self._arrangement.of_service(node))
+        self._found[wanted] = node.instance
+        return node.instance
 
     def _assembled(self) -> Assembly:
         """Return the services, constructed at the first call."""
