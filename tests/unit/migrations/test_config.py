@@ -35,7 +35,7 @@ def test_defaults() -> None:
 def test_all_values_are_named() -> None:
     """A value is given by its name; two numbers in a row would say nothing."""
     with pytest.raises(TypeError, match="positional argument"):
-        MigrationConfig(3)  # type: ignore[misc]  # that it is refused is the point
+        MigrationConfig(3)  # type: ignore[call-arg]  # that it is refused is the point
 
 
 @pytest.mark.parametrize("value", [0, -1])

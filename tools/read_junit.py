@@ -1,4 +1,4 @@
-"""Counts the conformance cases in a JUnit report: `conformance_ids.py REPORT`. Each must be there once, and have passed."""
+"""Judges a JUnit report: `read_junit.py REPORT`. No test may be skipped, and each conformance case must be there once and pass."""
 
 from __future__ import annotations
 
@@ -18,34 +18,39 @@ CASES = {
 NAME = re.compile(r"test_([A-Z]{2})_([0-9]{2})_")
 
 
-def seen(report: Path) -> tuple[Counter[str], list[str]]:
-    """Return how often each case was run, and which of them did not pass."""
+def read(report: Path) -> tuple[Counter[str], set[str], set[str]]:
+    """Return how often each case was run, which cases did not pass, and which tests of all were skipped."""
     runs: Counter[str] = Counter()
-    bad = []
+    bad, skipped = set(), set()
     for test in ET.parse(report).iter("testcase"):
-        match = NAME.match(test.get("name", ""))
+        name = test.get("name", "")
+        outcomes = {child.tag for child in test} & {"failure", "error", "skipped"}
+        if "skipped" in outcomes:
+            skipped.add(name)
+        match = NAME.match(name)
         if match is not None:
             case = "-".join(match.groups())
             runs[case] += 1
-            if any(child.tag in ("failure", "error", "skipped") for child in test):
-                bad.append(case)
-    return runs, bad
+            if outcomes:
+                bad.add(case)
+    return runs, bad, skipped
 
 
 def main(report: Path) -> int:
     """Say what is missing, doubled, unknown or failed, and how many cases hold."""
     expected = {f"{section}-{number:02}" for section, numbers in CASES.items() for number in numbers}
-    runs, bad = seen(report)
+    runs, bad, skipped = read(report)
     wrong = {
         "missing": expected - runs.keys(),
         "unknown": runs.keys() - expected,
         "more than once": {case for case, count in runs.items() if count > 1},
-        "not passed": set(bad),
+        "not passed": bad,
+        "skipped tests": skipped,
     }
     for what, cases in wrong.items():
         if cases:
             print(f"{what}: {', '.join(sorted(cases))}")
-    print(f"conformance: {len(expected & runs.keys() - set(bad))} of {len(expected)}")
+    print(f"conformance: {len(expected & runs.keys() - bad)} of {len(expected)}")
     return 1 if any(wrong.values()) else 0
 
 
