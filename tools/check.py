@@ -19,7 +19,7 @@ CHECKS = {
     "licences": [[PYTHON, "tools/licences.py"]],
     "coverage": [
         [PYTHON, "-m", "coverage", "erase"],
-        [PYTHON, "-m", "coverage", "run", "-m", "pytest", "-q", "tests/unit", "tests/integration", "tests/conformance"],
+        [PYTHON, "-m", "coverage", "run", "-m", "pytest", "-q"],
         [PYTHON, "-m", "coverage", "combine", "--quiet"],
         [PYTHON, "-m", "coverage", "report"],
     ],
