@@ -948,18 +948,20 @@ class PendingMigrations(MigrationError):
 
 @dataclass(eq=False, kw_only=True)
 class SessionLost(MigrationError):
-    """The connection of a run broke, more often than it may."""
+    """The connection of a run broke, as often as a step may be tried."""
 
-    reason: str
+    location: str
     attempts: int
+    reason: str
 
     @property
     def message(self) -> str:
-        return f"The migration session was lost {self.attempts} times: {self.reason}"
+        times = "once" if self.attempts == 1 else f"{self.attempts} times"
+        return f"The connection to {self.location} broke {times} during one step: {self.reason}"
 
     @property
     def hint(self) -> str:
-        return "what was applied is recorded; run again when the server is steady"
+        return "the steps before it are applied and recorded; run again when the server is steady, and it goes on at that step"
 
 
 # --- Command line: what was asked for, and what the command itself could not do -----------------------------------------

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from roost import Database, MigrationContext, MigrationOrchestrator, MigrationStep, Runtime
-from roost.errors import InvalidStep, MigrationLockLost, StepEscaped, StepEscapeError, StepFailed
+from roost.errors import InvalidStep, MigrationLockLost, SessionLost, StepEscaped, StepEscapeError, StepFailed
 from tests.plugins.build import QUICK, applied, history, make_plugin, make_runtime, migrate, names, query, residue
 
 FIRST = MigrationStep("first", "First", up="CREATE TABLE first (id int)", version="1.0.0")
@@ -196,6 +196,18 @@ async def test_a_broken_connection_is_made_again(database_url: str) -> None:
     assert names(report.steps) == ["first", "second"]
     assert await query(database_url, "SELECT id FROM first ORDER BY id") == [1, 2]
     assert await history(database_url) == [("p", "first", True), ("p", "second", True)]
+    assert await residue(database_url) == []
+
+
+@pytest.mark.asyncio
+async def test_a_connection_that_breaks_each_time_is_one_clear_error(database_url: str) -> None:
+    """A step that ends its own backend is tried as often as configured; then the error names the server and what is kept."""
+    killing = second("SELECT pg_terminate_backend(pg_backend_pid())")
+    with pytest.raises(SessionLost, match=r"broke 3 times during one step") as caught:
+        await migrate(database_url, make_plugin("p", FIRST, killing))
+    assert isinstance(caught.value.__cause__, asyncpg.PostgresError | OSError | asyncpg.InterfaceError)
+    assert "migrations done: none; failed: p-migration; not run: none" in caught.value.__notes__
+    assert await applied(database_url) == [("p", "first")]
     assert await residue(database_url) == []
 
 

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from roost.errors import RoostError
+from roost.errors import RoostError, SessionLost
 from roost.migrations._events import ServiceMigrationFinished, ServiceMigrationStarted
 from roost.migrations._protocol import KeepsLedger
 from roost.migrations._records import MigrationReport
 from roost.migrations._run import current_run
+from roost.postgres import is_connection_lost
 
 if TYPE_CHECKING:
     from roost.migrations._protocol import IMigrationService
@@ -113,7 +114,11 @@ class Turns:
                 await service.run_migrations(self._run.runtime)
             except Exception as error:
                 # What a broken connection has done, the ledger says, once the lock is ours again.
-                if not self._run.is_broken or attempt == self._run.config.max_retries:
+                if not self._run.is_broken:
+                    raise
+                if attempt == self._run.config.max_retries:
+                    if is_connection_lost(error):
+                        raise SessionLost(location=self._run.session.url.location, attempts=attempt, reason=str(error)) from error
                     raise
                 if not await self._run.begin_again(error, attempt=attempt):
                     return False

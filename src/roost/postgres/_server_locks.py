@@ -77,14 +77,6 @@ class FileLock:
                 raise EmbeddedServerFailed(reason=f"another process held {self.path} for too long")
             time.sleep(POLL_SECONDS)
 
-    def is_free(self) -> bool:
-        """Tell whether nobody else holds the lock; it is not held afterwards."""
-        probe = FileLock(self.path)
-        try:
-            return probe.try_take()
-        finally:
-            probe.close()
-
     def release(self) -> None:
         """Give the lock up, for every process that inherited it too."""
         if self.fd is not None:

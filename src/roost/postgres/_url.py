@@ -9,8 +9,6 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from roost.errors import InvalidDatabaseURL
 
-EXAMPLE = "postgresql://user:password@host:5432/database"
-
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.%a-z]+\]|[^\[\]:]*)(?::(\d*))?")
 _KEYWORD = re.compile(r"\s*(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s']\S*|(?=\s|$))")
