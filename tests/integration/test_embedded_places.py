@@ -15,7 +15,6 @@ from roost.postgres import EmbeddedPostgres
 from roost.postgres._server_place import ELSEWHERE_ROOT
 from tests.plugins.embedded_users import FAST, USER_PROGRAM, ask, postmaster_of, python_of, run_as, sockets_of, wait_for_lock
 
-AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 NOBODY = 65534
 NO_SUCH_UID = 54321
 
@@ -23,8 +22,7 @@ NO_SUCH_UID = 54321
 def run_user(uid: int, directory: Path) -> tuple[int, str, str]:
     """Use the server on `directory` as somebody else; returns the exit status, stdout and stderr."""
     python = python_of(uid)
-    if python is None:
-        pytest.skip("another user can run no Python that has asyncpg and roost")
+    assert python is not None, "another user can run no Python that has asyncpg and roost"
     ended = run_as(uid, [python, "-c", USER_PROGRAM, str(directory)])
     return ended.returncode, ended.stdout, ended.stderr
 
@@ -78,7 +76,7 @@ def test_a_file_in_the_way_is_refused(data_dir: Path) -> None:
         asyncio.run(EmbeddedPostgres(data_dir).start())
 
 
-@AS_ROOT
+@pytest.mark.other_user
 def test_root_runs_it_as_somebody_else_below_a_closed_directory(data_dir: Path, tmp_path: Path) -> None:
     """Where the server's user can't reach the directory the data is elsewhere, for that user alone, and no mode is changed."""
     tmp_path.chmod(0o700)
@@ -98,7 +96,7 @@ def test_root_runs_it_as_somebody_else_below_a_closed_directory(data_dir: Path, 
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
 
 
-@AS_ROOT
+@pytest.mark.other_user
 def test_a_removed_directory_is_an_empty_one_again(data_dir: Path, tmp_path: Path) -> None:
     """Data that was kept elsewhere does not come back once the directory that led to it was removed."""
     tmp_path.chmod(0o700)
@@ -114,7 +112,7 @@ def test_a_removed_directory_is_an_empty_one_again(data_dir: Path, tmp_path: Pat
     assert first.data_dir != second.data_dir
 
 
-@AS_ROOT
+@pytest.mark.other_user
 def test_an_ordinary_user_needs_nothing_special(open_directory: Path) -> None:
     """Without any rights the server runs as the user itself, in the very directory."""
     ended = run_user(NOBODY, open_directory / "data")
@@ -123,7 +121,7 @@ def test_an_ordinary_user_needs_nothing_special(open_directory: Path) -> None:
     assert (open_directory / "data" / "cluster").stat().st_uid == NOBODY
 
 
-@AS_ROOT
+@pytest.mark.other_user
 def test_a_user_id_without_a_name_gets_one_sentence(open_directory: Path) -> None:
     """PostgreSQL refuses an id that has no entry in /etc/passwd; the error says so and what to do."""
     status, _, told = run_user(NO_SUCH_UID, open_directory / "data")
@@ -136,7 +134,7 @@ def test_a_user_id_without_a_name_gets_one_sentence(open_directory: Path) -> Non
     )
 
 
-@AS_ROOT
+@pytest.mark.other_user
 def test_data_of_somebody_else_is_refused(open_directory: Path) -> None:
     """A user who can see another one's data, but doesn't own it, gets one sentence."""
     server = EmbeddedPostgres(open_directory / "data", settings=FAST)

@@ -6,8 +6,10 @@ import os
 
 import pytest
 
-SWITCHES = {"pgbouncer": "ROOST_TEST_PGBOUNCER"}
+SWITCHES = {"pgbouncer": "ROOST_TEST_PGBOUNCER", "other_user": "ROOST_TEST_OTHER_USER"}
 """For each marker the environment variable that, set to 1, lets its tests run."""
+
+NEEDS = {"pgbouncer": "the program pgbouncer", "other_user": "root, and a checkout that every user can read"}
 
 _LEFT_OUT = pytest.StashKey[dict[str, int]]()
 
@@ -27,4 +29,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Count aloud what was left out."""
     for marker, count in config.stash.get(_LEFT_OUT, {}).items():
         noun = "test" if count == 1 else "tests"
-        terminalreporter.write_line(f"{count} {noun} left out that need {marker}: {SWITCHES[marker]}=1 make test", yellow=True)
+        terminalreporter.write_line(f"{count} {noun} left out that need {NEEDS[marker]}: {SWITCHES[marker]}=1 make test", yellow=True)
