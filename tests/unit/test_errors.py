@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pickle
+import typing
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from roost import errors
+from roost.errors import RoostError
+
+SAMPLES: dict[str, Any] = {
+    "str": "text",
+    "int": 3,
+    "float": 1.5,
+    "bool": True,
+    "datetime": datetime(2024, 1, 1, tzinfo=UTC),
+    "tuple": ("one", "two"),
+    "object": -1,
+}
+
+
+def kinds() -> list[type[RoostError]]:
+    """Return every error that can be raised: the leaves that have fields or a message of their own."""
+    found = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, RoostError)]
+    return [kind for kind in found if "message" in vars(kind) and kind is not RoostError]
+
+
+def sample(kind: type[RoostError]) -> RoostError:
+    """Make an error with plausible facts."""
+    hints = typing.get_type_hints(kind)
+    facts = {}
+    for field in dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ():
+        text = str(hints[field.name])
+        if "BaseException" in text and "tuple" in text:
+            facts[field.name] = (("a", ValueError("x")),)
+        elif "tuple" in text:
+            facts[field.name] = SAMPLES["tuple"]
+        else:
+            facts[field.name] = next(value for name, value in SAMPLES.items() if name in text)
+    return kind(**facts)
+
+
+@pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)
+def test_each_error_says_what_happened(kind: type[RoostError]) -> None:
+    """Its text is its message and then its hint; it mentions its facts and is a sentence of its own, not the class's name."""
+    error = sample(kind)
+    assert error.message
+    assert error.message != kind.__name__
+    assert str(error) == (f"{error.message}\nhint: {error.hint}" if error.hint else error.message)
+    assert "None" not in str(error)
+
+
+@pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)
+def test_each_error_travels_between_processes(kind: type[RoostError]) -> None:
+    """Pickled and copied it is the same class with the same text."""
+    error = sample(kind)
+    for other in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301 -- its own bytes
+        assert (type(other), str(other)) == (kind, str(error))
+
+
+def test_there_are_families() -> None:
+    """A caller may catch all of roost, or what concerns the runtime, the database, migrations or the command line."""
+    families = {errors.RuntimeFault, errors.DatabaseError, errors.MigrationError, errors.CommandError}
+    homeless = [kind.__name__ for kind in kinds() if not any(issubclass(kind, family) for family in families)]
+    assert homeless == []
