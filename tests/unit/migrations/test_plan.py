@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roost import MigrationStep
+from roost.errors import (
+    DatabaseAhead,
+    DuplicateStep,
+    HistoriesDiverged,
+    InvalidPluginVersion,
+    StepEscaped,
+    StepOutcomeUnknown,
+    StepsMissing,
+    StepsOutOfOrder,
+)
+from roost.migrations._fingerprint import fingerprint_of
+from roost.migrations._plan import AppliedStep, Plan, PluginState, in_order, plan_chain, plan_computed
+
+STEPS = [
+    MigrationStep("a", "A", up="A", version="1.0.0"),
+    MigrationStep("b", "B", up="B", version="1.0.0"),
+    MigrationStep("c", "C", up="C", version="2.0.0"),
+]
+
+
+def applied(*steps: MigrationStep, **fields: Any) -> tuple[AppliedStep, ...]:
+    """Return the ledger's rows of these steps."""
+    return tuple(
+        AppliedStep(
+            step=step.id,
+            version=step.version or "0.0.0",
+            state=fields.get("state", "done"),
+            fingerprint=fingerprint_of(step),
+            chain=f"#{step.id}",
+            breaking=fields.get("breaking", False),
+            requires=(),
+            down_sql=None,
+            run=1,
+        )
+        for step in steps
+    )
+
+
+def at(version: str | None, *rows: AppliedStep) -> PluginState:
+    """Return where the plugin stands."""
+    return PluginState(version=version, applied=rows)
+
+
+def plan(declared: Sequence[MigrationStep], state: PluginState, policy: Any = "strict", **fields: Any) -> Plan:
+    """Plan for plugin p."""
+    return plan_chain(in_order(declared, plugin="p", default_version=None), state, plugin="p", policy=policy, **fields)
+
+
+def ids(planned: Plan) -> list[str]:
+    """Return the ids of the steps to be run."""
+    return [one.step.id for one in planned.steps]
+
+
+def test_from_nothing_everything_is_run() -> None:
+    """In order; the version is reached with the last step of it."""
+    planned = plan(STEPS, at(None))
+    assert [(one.step.id, one.version, one.version_after) for one in planned.steps] == [
+        ("a", "1.0.0", None),
+        ("b", "1.0.0", "1.0.0"),
+        ("c", "2.0.0", "2.0.0"),
+    ]
+    assert (planned.from_version, planned.target, planned.is_ahead) == (None, "2.0.0", False)
+
+
+def test_what_is_applied_is_not_run_again() -> None:
+    """From the middle of a version the rest is run; at the end nothing is."""
+    assert ids(plan(STEPS, at(None, *applied(STEPS[0])))) == ["b", "c"]
+    assert ids(plan(STEPS, at("2.0.0", *applied(*STEPS)))) == []
+
+
+def test_a_target_leaves_later_steps_alone() -> None:
+    """Steps above the target are not run."""
+    planned = plan(STEPS, at(None), target="1.0.0")
+    assert (ids(planned), planned.target) == (["a", "b"], "1.0.0")
+
+
+def test_the_order_is_version_then_list() -> None:
+    """Versions compare as versions, equal ones keep the list's order, and no version comes first."""
+    steps = [
+        MigrationStep(name, "X", up="X", version=version) for name, version in [("x", "1.10"), ("y", "1.9"), ("z", None), ("w", "1.9")]
+    ]
+    assert [step.id for step in in_order(steps, plugin="p", default_version=None)] == ["z", "y", "w", "x"]
+    assert [step.version for step in in_order(steps, plugin="p", default_version="2")] == ["1.9", "1.9", "1.10", "2"]
+
+
+def test_two_steps_of_one_id() -> None:
+    """They are refused by the id."""
+    with pytest.raises(DuplicateStep) as caught:
+        plan([*STEPS, STEPS[1]], at(None))
+    assert (caught.value.plugin, caught.value.step) == ("p", "b")
+
+
+def test_a_version_that_is_none() -> None:
+    """It is refused."""
+    with pytest.raises(InvalidPluginVersion):
+        plan([MigrationStep("a", "A", up="A", version="1.0.0"), MigrationStep("b", "B", up="B", version="next")], at(None))
+
+
+def test_missing_and_out_of_order() -> None:
+    """Under strict both are refused by name; under allow they are noticed, and what can be run is run."""
+    without_a = plan_args = STEPS[1:], at("2.0.0", *applied(*STEPS))
+    with pytest.raises(StepsMissing) as missing:
+        plan(*plan_args)
+    assert missing.value.steps == ("a",)
+    assert plan(*without_a, policy="allow").notices == ("applied steps are missing from the code: a",)
+    late = STEPS, at("2.0.0", *applied(STEPS[0], STEPS[2]))
+    with pytest.raises(StepsOutOfOrder) as early:
+        plan(*late)
+    assert (early.value.steps, early.value.applied) == (("b",), "c")
+    allowed = plan(*late, policy="allow")
+    assert (ids(allowed), allowed.notices, allowed.steps[0].version_after) == (["b"], ("steps run out of order: b",), "2.0.0")
+
+
+def test_edited_bodies() -> None:
+    """Edited SQL is told as changed, an edited function as such; neither is run again."""
+
+    async def old() -> None: ...
+
+    async def new() -> None:
+        return None
+
+    before = [MigrationStep("a", "A", up="SELECT 1", version="1"), MigrationStep("f", "F", up=old, version="1")]
+    after = [MigrationStep("a", "A", up="SELECT 2", version="1"), MigrationStep("f", "F", up=new, version="1")]
+    planned = plan(after, at("1", *applied(*before)))
+    assert (ids(planned), planned.changed, planned.changed_functions) == ([], ("a",), ("f",))
+
+
+def test_the_database_ahead() -> None:
+    """Where the code's chain is the beginning of the ledger's nothing is run, unless a newer step is breaking."""
+    planned = plan(STEPS[:2], at("2.0.0", *applied(*STEPS)))
+    assert (ids(planned), planned.is_ahead, planned.ahead) == ([], True, ("c",))
+    with pytest.raises(DatabaseAhead) as caught:
+        plan(STEPS[:2], at("2.0.0", *applied(*STEPS[:2]), *applied(STEPS[2], breaking=True)))
+    assert caught.value.steps == ("c",)
+
+
+def test_diverged_histories() -> None:
+    """Where both sides have newer steps the other lacks, nothing is run and both are named."""
+    other = MigrationStep("x", "X", up="X", version="2.0.0")
+    with pytest.raises(HistoriesDiverged) as caught:
+        plan([*STEPS[:2], other], at("2.0.0", *applied(*STEPS)))
+    assert (caught.value.unknown, caught.value.pending) == (("c",), ("x",))
+
+
+@pytest.mark.parametrize(("state", "error"), [("escaped", StepEscaped), ("intent", StepOutcomeUnknown)])
+def test_outcomes_that_nobody_knows(state: str, error: type[Exception]) -> None:
+    """A step that escaped its transaction, or was not seen to end, stops every plan until a person has looked."""
+    stuck = at("1.0.0", *applied(STEPS[0], state=state))
+    with pytest.raises(error):
+        plan(STEPS, stuck)
+    with pytest.raises(error):
+        plan_computed(STEPS, stuck, plugin="p", target="2.0.0")
+
+
+def test_computed_steps() -> None:
+    """What is applied or above the target is left out, and the last step reaches the target."""
+    planned = plan_computed(STEPS, at(None, *applied(STEPS[0])), plugin="p", target="1.5.0")
+    assert [(one.step.id, one.version_after) for one in planned.steps] == [("b", "1.5.0")]
+    assert plan_computed([], at("1.0.0"), plugin="p", target="2.0.0").target == "2.0.0"
+
+
+VERSIONS = st.sampled_from(["1.0.0", "1.1.0", "2.0.0"])
+
+
+@given(st.lists(VERSIONS, min_size=1, max_size=8), st.data())
+def test_a_plan_that_was_carried_out_leaves_nothing(versions: list[str], data: st.DataObject) -> None:
+    """Whatever beginning is applied: the plan is the rest, its chain continues, and after it the plan is empty at the target."""
+    steps = [MigrationStep(f"s{index}", "S", up=f"SELECT {index}", version=version) for index, version in enumerate(versions)]
+    declared = in_order(steps, plugin="p", default_version=None)
+    whole = plan(steps, at(None))
+    cut = data.draw(st.integers(0, len(declared)))
+    rows = tuple(
+        AppliedStep(
+            step=one.step.id,
+            version=one.version,
+            state="done",
+            fingerprint=fingerprint_of(one.step),
+            chain=one.chain,
+            breaking=False,
+            requires=(),
+            down_sql=None,
+            run=1,
+        )
+        for one in whole.steps
+    )
+    rest = plan(steps, at(whole.steps[cut - 1].version_after if cut else None, *rows[:cut]))
+    assert rest.steps == whole.steps[cut:]
+    after = plan(steps, at(whole.steps[-1].version_after, *rows))
+    assert (after.steps, after.from_version, after.chain) == ((), after.target, whole.steps[-1].chain)
