@@ -102,17 +102,18 @@ async def serve_app(app: AsgiApp, listener: socket.socket, runtime: Runtime, out
 
 @asynccontextmanager
 async def until_crash(runtime: Runtime, serving: Serving) -> AsyncIterator[None]:
-    """End the server when a service crashes inside the block.
+    """End the server when a service's crash stops the runtime inside the block.
 
     Raises:
         ServiceTaskCrashed: One did.
     """
     crashed = False
 
-    def end(_: ServiceCrashed) -> None:
+    def end(event: ServiceCrashed) -> None:
         nonlocal crashed
-        crashed = True
-        serving.stop()
+        if event.outcome == "stop":
+            crashed = True
+            serving.stop()
 
     unsubscribe = runtime.events.subscribe(end, ServiceCrashed)
     try:

@@ -1,5 +1,6 @@
 """The runtime: services with lifetimes, the plugins that bring them, and the events they make. It knows no database."""
 
+from roost.runtime._crashes import OnCrash, Restart
 from roost.runtime._events import (
     EventBus,
     RuntimeStartFinished,
@@ -7,6 +8,7 @@ from roost.runtime._events import (
     RuntimeStopFinished,
     RuntimeStopStarted,
     ServiceCrashed,
+    ServiceRestarted,
     ServiceStartFinished,
     ServiceStartStarted,
     ServiceStopFinished,
@@ -20,9 +22,11 @@ from roost.runtime._unit import State, UnitStatus
 
 __all__ = [
     "EventBus",
+    "OnCrash",
     "OnDemand",
     "Plugin",
     "Preparer",
+    "Restart",
     "Runtime",
     "RuntimeStartFinished",
     "RuntimeStartStarted",
@@ -30,6 +34,7 @@ __all__ = [
     "RuntimeStopStarted",
     "Service",
     "ServiceCrashed",
+    "ServiceRestarted",
     "ServiceStartFinished",
     "ServiceStartStarted",
     "ServiceStopFinished",

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from roost.runtime._assembly import Assembly
-from roost.runtime._body import Body
+from roost.runtime._body import Body, Watch
 from roost.runtime._graph import reachable
 from roost.runtime._node import Node
 from roost.runtime._plugin import AnyRuntime, Hook, Plugin
@@ -19,12 +19,12 @@ class Arrangement:
 
     Args:
         runtime: What preparers and plugins' hooks are given.
-        crashed: Told of a service whose task ends with an error.
+        watch: Who is told of crashes.
     """
 
-    def __init__(self, runtime: AnyRuntime, *, crashed: Callable[[str, BaseException], None]) -> None:
+    def __init__(self, runtime: AnyRuntime, *, watch: Watch) -> None:
         self._runtime = runtime
-        self._crashed = crashed
+        self._watch = watch
         self._units: dict[tuple[Kind, str], Unit] = {}
 
     def units(self) -> list[Unit]:
@@ -41,8 +41,7 @@ class Arrangement:
     def of_service(self, node: Node) -> Unit:
         """Return a service's unit, given to the service that the node has now."""
         unit = self.unit("service", node.name)
-        body = Body(node.instance, node.name, crashed=self._crashed)
-        unit.start, unit.stop, unit.stack = body.start, body.stop, body.stack
+        Body(node.instance, unit, watch=self._watch)
         unit.start_timeout = getattr(node.cls, "start_timeout", None)
         unit.stop_timeout = getattr(node.cls, "stop_timeout", None)
         return unit

@@ -1,69 +1,94 @@
-"""The lifecycle of one service: start, a body that may run beside, stop. The law for every kind of body is here."""
+"""The lifecycle of one service: start, a body that may run beside, its own tasks, stop. The law for all of them is here."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
-from typing import Any
+import time
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
 
-from roost.errors import StartNotAsync
+from roost.errors import RuntimeBusy, StartNotAsync
+from roost.runtime._crashes import CrashRecord, OnCrash
+from roost.runtime._events import EventBus, ServiceCrashed, ServiceRestarted
 from roost.runtime._service import Service
-from roost.runtime._unit import Action
+from roost.runtime._unit import Action, Unit
+
+T = TypeVar("T")
+
+
+class Watch(Protocol):
+    """Who is told of crashes."""
+
+    events: EventBus
+
+    def crashed(self, service: str, error: BaseException) -> None:
+        """Stop the runtime because of a crash."""
 
 
 class Body:
-    """Starts, watches and stops one service; each of start and stop is called once.
+    """Starts, supervises and stops one service; each of start and stop is called once.
 
-    Attributes:
-        start: Starts the service; None where its class has nothing to start.
-        stop: Stops it; None where its class has nothing to stop.
+    Args:
+        service: The service.
+        unit: What the runtime knows of it; its `start`, `stop` and `stack` are set here, to None where there is nothing to do.
+        watch: Who is told of crashes.
     """
 
-    __slots__ = ("_crashed", "_leave", "_name", "_service", "_task", "start", "stop")
+    __slots__ = ("_crashes", "_is_stopping", "_leave", "_main", "_restarting", "_service", "_tasks", "_unit", "_watch")
 
-    def __init__(self, service: Any, name: str, *, crashed: Callable[[str, BaseException], None]) -> None:  # noqa: ANN401 -- any class
-        """Take a service; `crashed` is told when its task ends with an error."""
+    def __init__(self, service: Any, unit: Unit, *, watch: Watch) -> None:  # noqa: ANN401 -- any class
         self._service = service
-        self._name = name
-        self._crashed = crashed
-        self._task: asyncio.Task[None] | None = None
+        self._unit = unit
+        self._watch = watch
+        self._main: asyncio.Task[None] | None = None
         self._leave: asyncio.Event | None = None
-        cls = type(service)
-        if hasattr(cls, "lifespan"):
-            self.start: Action | None = self._enter
-            self.stop: Action | None = self._exit
-        elif inspect.iscoroutinefunction(getattr(cls, "run", None)):
-            self.start, self.stop = self._start_and_run, self._cancel_and_stop
-        else:
-            self.start = self._own("start", Service.start)
-            self.stop = self._own("stop", Service.stop)
+        self._tasks: set[asyncio.Task[Any]] | None = None
+        self._restarting: asyncio.Task[None] | None = None
+        self._crashes: CrashRecord | None = None
+        self._is_stopping = False
+        if isinstance(service, Service):
+            service._body = self  # noqa: SLF001 -- the base class keeps it for its own tasks
+        has_main = self._has_lifespan or inspect.iscoroutinefunction(getattr(type(service), "run", None))
+        unit.stack = self._stack
+        unit.start = self._start if has_main else self._own("start")
+        unit.stop = self._stop if has_main else self._own("stop")
 
-    def stack(self) -> str:
-        """Return where the service's task stands, for a report on one that does not stop."""
-        return "" if self._task is None or self._task.done() else stack_of(self._task)
+    def create_task(self, coroutine: Coroutine[Any, Any, T], /, *, name: str) -> asyncio.Task[T]:
+        """Start a task of the service's own: cancelled at its stop, its crash is the service's."""
+        if self._is_stopping or self._unit.state not in ("starting", "running", "restarting", "degraded"):
+            coroutine.close()
+            raise RuntimeBusy(wish=f"start a task of {self._unit.name}, which is {self._unit.state}")
+        task = asyncio.create_task(coroutine, name=f"roost {self._unit.name}.{name}")
+        if self._tasks is None:
+            self._tasks = set()
+            self._unit.stop = self._stop
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
 
-    def _own(self, method: str, inherited: object) -> Action | None:
+    @property
+    def _has_lifespan(self) -> bool:
+        return hasattr(type(self._service), "lifespan")
+
+    def _own(self, method: str) -> Action | None:
         function = getattr(type(self._service), method, None)
-        if function is None or function is inherited:
+        if function is None or function is getattr(Service, method):
             return None
         return getattr(self._service, method) if inspect.iscoroutinefunction(function) else lambda: self._call(method)
 
-    async def _start_and_run(self) -> None:
-        await self._call("start")
-        self._task = asyncio.create_task(self._service.run(), name=f"roost {self._name}.run")
-        self._task.add_done_callback(self._ended)
+    async def _start(self) -> None:
+        if not self._has_lifespan:
+            await self._call("start")
+        await self._begin()
 
-    async def _cancel_and_stop(self) -> None:
-        failure = await self._end(lambda task: task.cancel())
-        try:
-            await self._call("stop")
-        except Exception as error:
-            if failure is not None:
-                error.add_note(f"and before that its run() raised: {failure!r}")
-            raise
-        if failure is not None:
-            raise failure
+    async def _begin(self) -> None:
+        """Begin what runs beside: the task of `run`, or the one that is inside `lifespan`."""
+        if self._has_lifespan:
+            await self._enter()
+        elif hasattr(self._service, "run"):
+            self._main = asyncio.create_task(self._service.run(), name=f"roost {self._unit.name}.run")
+            self._main.add_done_callback(self._ended)
 
     async def _enter(self) -> None:
         entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -74,36 +99,91 @@ class Body:
                 entered.set_result(None)
                 await leave.wait()
 
-        task = self._task = asyncio.create_task(live(), name=f"roost {self._name}.lifespan")
+        main = self._main = asyncio.create_task(live(), name=f"roost {self._unit.name}.lifespan")
         try:
-            await asyncio.wait({task, entered}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({main, entered}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            task.cancel()
-            await _outcome(task)
+            main.cancel()
+            await asyncio.wait({main})
             raise
         if not entered.done():
             entered.cancel()
-            self._task = None
-            task.result()
-            raise RuntimeError(f"{self._name}.lifespan() ended without a yield")
-        task.add_done_callback(self._ended)
+            self._main = None
+            main.result()
+            raise RuntimeError(f"{self._unit.name}.lifespan() ended without a yield")
+        main.add_done_callback(self._ended)
 
-    async def _exit(self) -> None:
-        leave = self._leave
-        failure = await self._end(lambda _task: leave.set() if leave is not None else None)
-        if failure is not None:
-            raise failure
+    async def _stop(self) -> None:
+        """End all tasks, then stop the service; the first error is raised, with a note of any other."""
+        self._is_stopping = True
+        failures: list[BaseException] = []
+        await _end([self._restarting])
+        failures += await self._end_main()
+        try:
+            if not self._has_lifespan:
+                await self._call("stop")
+        except Exception as error:  # noqa: BLE001 -- raised below, after the service's tasks have ended
+            failures.append(error)
+        failures += await _end(self._tasks or ())
+        for later in failures[1:]:
+            failures[0].add_note(f"and after that: {later!r}")
+        if failures:
+            raise failures[0]
 
-    async def _end(self, ask: Callable[[asyncio.Task[None]], object]) -> BaseException | None:
-        """Ask the task to end, wait until it did, and return its error; one that crashed before has told of it already."""
-        task = self._task
-        if task is None:
-            return None
-        had_ended = task.done()
-        task.remove_done_callback(self._ended)
-        ask(task)
-        failure = await _outcome(task)
-        return None if had_ended else failure
+    async def _end_main(self) -> list[BaseException]:
+        """Leave the lifespan, or cancel the task of `run`; return what it raised."""
+        main = self._main
+        if main is None or main.done():
+            return []
+        if self._leave is None:
+            return await _end([main])
+        self._leave.set()
+        await asyncio.wait({main})
+        return [error] if not main.cancelled() and (error := main.exception()) is not None else []
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        if self._tasks is not None:
+            self._tasks.discard(task)
+        if self._is_stopping or task.cancelled() or (error := task.exception()) is None:
+            return
+        if self._restarting is not None and not self._restarting.done():  # one crash is being dealt with already
+            return
+        self._crashed(error)
+
+    def _crashed(self, error: BaseException) -> None:
+        if self._crashes is None:
+            policy: OnCrash = getattr(type(self._service), "on_crash", "stop")
+            self._crashes = CrashRecord(policy)
+        decision = self._crashes.decide(time.monotonic())
+        outcome = "restart" if isinstance(decision, float) else decision
+        self._watch.events.emit(ServiceCrashed(service=self._unit.name, error=error, outcome=outcome))
+        if isinstance(decision, float):
+            self._restarting = asyncio.create_task(self._restart(error, decision), name=f"roost {self._unit.name} restarting")
+        elif decision == "degrade":
+            self._unit.enter("degraded", error)
+            for task in self._running():
+                task.cancel()
+        else:
+            self._watch.crashed(self._unit.name, error)
+
+    async def _restart(self, error: BaseException, delay: float) -> None:
+        self._unit.enter("restarting", error)
+        await self._end_main()
+        await _end(self._tasks or ())
+        await asyncio.sleep(delay)
+        try:
+            await self._begin()
+        except Exception as again:  # noqa: BLE001 -- it is the next crash, and decided upon like the first
+            self._crashed(again)
+            return
+        self._unit.enter("running")
+        self._watch.events.emit(ServiceRestarted(service=self._unit.name, delay=delay))
+
+    def _running(self) -> list[asyncio.Task[Any]]:
+        return [task for task in (self._main, *(self._tasks or ())) if task is not None and not task.done()]
+
+    def _stack(self) -> str:
+        return "\n".join(stack_of(task) for task in self._running())
 
     async def _call(self, method: str) -> None:
         function = getattr(self._service, method, None)
@@ -111,18 +191,18 @@ class Body:
             return
         result = function()
         if not inspect.isawaitable(result):
-            raise StartNotAsync(service=self._name, method=method)
+            raise StartNotAsync(service=self._unit.name, method=method)
         await result
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._crashed(self._name, error)
 
-
-async def _outcome(task: asyncio.Task[None]) -> BaseException | None:
-    """Wait for a task that was asked to end; its own cancellation is no failure, ours goes through."""
-    await asyncio.wait({task})
-    return None if task.cancelled() else task.exception()
+async def _end(tasks: Any) -> list[BaseException]:  # noqa: ANN401 -- tasks, or None among them
+    """Cancel tasks, wait for them, and return what they raised instead."""
+    live = [task for task in tasks if task is not None and not task.done()]
+    for task in live:
+        task.cancel()
+    if live:
+        await asyncio.wait(live)
+    return [error for task in live if not task.cancelled() and (error := task.exception()) is not None]
 
 
 def stack_of(task: asyncio.Task[Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +72,19 @@ class ServiceStopFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceCrashed:
-    """The task of a running service ended with `error`."""
+    """A task of a running service ended with `error`; the outcome is what `on_crash` makes of it."""
 
     service: str
     error: BaseException
+    outcome: Literal["stop", "restart", "degrade"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceRestarted:
+    """A crashed service runs again, after a wait of `delay` seconds."""
+
+    service: str
+    delay: float
 
 
 @dataclass(slots=True)

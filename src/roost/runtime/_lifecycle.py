@@ -19,7 +19,6 @@ from roost.runtime._events import (
     RuntimeStartStarted,
     RuntimeStopFinished,
     RuntimeStopStarted,
-    ServiceCrashed,
 )
 from roost.runtime._shutdown import Shutdown
 from roost.runtime._startup import Startup
@@ -34,7 +33,7 @@ class Lifecycle:
     """
 
     def __init__(self, events: EventBus) -> None:
-        self._events = events
+        self.events = events
         self._host: asyncio.Task[None] | None = None
         self._startup: Startup | None = None
         self._started: asyncio.Future[None] | None = None
@@ -68,7 +67,7 @@ class Lifecycle:
             self._crash = None
             self._wish = asyncio.Event()
             self._started = asyncio.get_running_loop().create_future()
-            self._startup = Startup(units, self._events, total=start_timeout)
+            self._startup = Startup(units, self.events, total=start_timeout)
             live = self._live(self._startup, self._started, tuple(unit.name for unit in units), stop_timeout=stop_timeout)
             self._host = asyncio.create_task(live, name="roost host")
         started = self._started
@@ -134,7 +133,6 @@ class Lifecycle:
 
     def crashed(self, service: str, error: BaseException) -> None:
         """Stop everything because a service's task ended with an error; the first crash is the one that is raised."""
-        self._events.emit(ServiceCrashed(service=service, error=error))
         if self._crash is None:
             self._crash = ServiceTaskCrashed(service=service, reason=str(error) or type(error).__name__)
             self._crash.__cause__ = error
@@ -170,7 +168,7 @@ class Lifecycle:
 
     async def _start_all(self, startup: Startup, names: tuple[str, ...]) -> BaseException | None:
         began = time.monotonic()
-        self._events.emit(RuntimeStartStarted(services=names))
+        self.events.emit(RuntimeStartStarted(services=names))
         starting = asyncio.create_task(startup.run(), name="roost start")
         stopping = asyncio.create_task(self._wish.wait())
         with contextlib.suppress(asyncio.CancelledError):  # the loop is closing: what has started is stopped all the same
@@ -180,23 +178,23 @@ class Lifecycle:
             starting.cancel()
             await asyncio.wait({starting})
         error = asyncio.CancelledError() if starting.cancelled() else starting.exception()
-        self._events.emit(RuntimeStartFinished(duration=time.monotonic() - began, error=error))
+        self.events.emit(RuntimeStartFinished(duration=time.monotonic() - began, error=error))
         return error
 
     async def _stop_all(self, startup: Startup, *, cause: BaseException | None, total: float, fresh: bool) -> None:
         """Stop what has started; where there is a cause for it, what goes wrong meanwhile is noted on that."""
         began = time.monotonic()
-        self._events.emit(RuntimeStopStarted(cause=cause))
+        self.events.emit(RuntimeStopStarted(cause=cause))
         failure: BaseException | None = None
         try:
-            await Shutdown(startup.started, self._events, total=total, fresh=fresh).run()
+            await Shutdown(startup.started, self.events, total=total, fresh=fresh).run()
         except Exception as raised:
             failure = raised
             if cause is None:
                 raise
             cause.add_note(f"and while stopping: {raised}")
         finally:
-            self._events.emit(RuntimeStopFinished(duration=time.monotonic() - began, error=failure))
+            self.events.emit(RuntimeStopFinished(duration=time.monotonic() - began, error=failure))
 
     async def _give_up(self) -> None:
         host = self._host

@@ -71,7 +71,7 @@ class Runtime:
         self.stop_timeout = stop_timeout
         self.events = EventBus()
         self._lifecycle = Lifecycle(self.events)
-        self._arrangement = Arrangement(self, crashed=self._lifecycle.crashed)
+        self._arrangement = Arrangement(self, watch=self._lifecycle)
         self._assembly: Assembly | None = None
         self._was_started = False
         self._found: dict[object, Any] = {}

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+
+from roost.errors import RuntimeBusy
+from roost.runtime._crashes import OnCrash
 
 if TYPE_CHECKING:
     from roost.runtime._plugin import AnyRuntime
     from roost.runtime._preparer import Preparer
 
+T = TypeVar("T")
+
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+class TaskScope(Protocol):
+    """Who starts tasks of a service, and ends them with it."""
+
+    def create_task(self, coroutine: Coroutine[Any, Any, T], /, *, name: str) -> asyncio.Task[T]:
+        """Start a task."""
 
 
 class Service:
@@ -20,7 +33,7 @@ class Service:
     (optional), `Runtime`, `Plugin` (its own), a settings dataclass. It does no I/O. A service then has one body of its choice:
 
     - `start` and `stop`;
-    - beside these, ``async def run(self)``: a task that is cancelled at the stop, and whose crash stops the runtime;
+    - beside these, ``async def run(self)``: a task that is cancelled at the stop, and whose crash is dealt with as `on_crash` says;
     - ``lifespan(self)``, an async context manager that is entered and left in one task.
 
     Attributes:
@@ -29,6 +42,8 @@ class Service:
         priority: For orders that heed it; None takes the plugin's.
         start_timeout: Seconds that its start may take; None leaves it to the runtime's total.
         stop_timeout: Seconds that its stop may take; None leaves it to the runtime's total.
+        on_crash: What is done when one of its tasks ends with an error: ``"stop"`` the runtime, ``"degrade"``: go on without the
+            service, or a `Restart`.
         prepared_by: Makes the `Preparer` that is awaited before the other services of its plugin start.
     """
 
@@ -37,6 +52,7 @@ class Service:
     priority: ClassVar[int | None] = None
     start_timeout: ClassVar[float | None] = None
     stop_timeout: ClassVar[float | None] = None
+    on_crash: ClassVar[OnCrash] = "stop"
     prepared_by: ClassVar[Callable[[AnyRuntime], Preparer] | None] = None
 
     def __init_subclass__(cls) -> None:
@@ -44,6 +60,8 @@ class Service:
         super().__init_subclass__()
         if "service_name" not in cls.__dict__:
             cls.service_name = kebab_case(cls.__name__)
+
+    _body: TaskScope | None = None
 
     async def start(self) -> None:
         """Do what must be done before dependents start.
@@ -58,6 +76,21 @@ class Service:
         Raises:
             Exception: Reported; the other services are stopped all the same.
         """
+
+    def create_task(self, coroutine: Coroutine[Any, Any, T], *, name: str = "task") -> asyncio.Task[T]:
+        """Start a task that belongs to the service: from its start on, and cancelled at its stop at the latest.
+
+        Args:
+            coroutine: What to run; an error that it ends with is a crash of the service.
+            name: For stacks and logs.
+
+        Raises:
+            RuntimeBusy: The service is not started by a runtime, or is stopping.
+        """
+        if self._body is None:
+            coroutine.close()
+            raise RuntimeBusy(wish=f"start a task of {self.service_name}, which no runtime has started")
+        return self._body.create_task(coroutine, name=name)
 
 
 def kebab_case(name: str) -> str:

@@ -185,7 +185,7 @@ class Startup:
 def _circle(unit: Unit) -> tuple[str, ...]:
     path = [unit]
     while True:
-        unit = next(needed for needed in unit.needs if needed.state != "running")
+        unit = next(needed for needed in unit.needs if not needed.is_up)
         if unit in path:
             return tuple(one.name for one in (*path[path.index(unit) :], unit))
         path.append(unit)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-State: TypeAlias = Literal["new", "waiting", "starting", "running", "failed", "stopping", "stopped", "abandoned"]
+State: TypeAlias = Literal["new", "waiting", "starting", "running", "failed", "restarting", "degraded", "stopping", "stopped", "abandoned"]
 Kind: TypeAlias = Literal["service", "plugin", "preparer"]
 Action: TypeAlias = Callable[[], Awaitable[None]]
 
@@ -79,7 +79,12 @@ class Unit:
     @property
     def is_decided(self) -> bool:
         """Whether a start has ended, well or not, and no stop has followed."""
-        return self.state in ("running", "failed") or (self.state == "new" and self.error is not None)
+        return self.is_up or self.state == "failed" or (self.state == "new" and self.error is not None)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it has started and not stopped, be it degraded or on its way back from a crash."""
+        return self.state in ("running", "restarting", "degraded")
 
     async def decided(self) -> None:
         """Wait until a start has ended, well or not.
@@ -91,7 +96,7 @@ class Unit:
             if self._decided is None:
                 self._decided = asyncio.Event()
             await self._decided.wait()
-        if self.error is not None:
+        if self.error is not None and not self.is_up:
             raise self.error
 
     def status(self) -> UnitStatus:
@@ -108,4 +113,4 @@ class Unit:
 
     def waits_for(self) -> tuple[str, ...]:
         """Return the names of what is not started yet."""
-        return tuple(needed.name for needed in self.needs if needed.state != "running")
+        return tuple(needed.name for needed in self.needs if not needed.is_up)

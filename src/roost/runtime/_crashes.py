@@ -1,0 +1,62 @@
+"""What is done when the task of a running service ends with an error. Pure, but for the clock it is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restart:
+    """Run a crashed service's task again, after a wait that doubles, as long as it does not crash too often.
+
+    Args:
+        at_most: How often within `per` seconds; one crash more stops the runtime.
+        per: Seconds.
+        delay: Seconds before the first restart; each further one within `per` waits twice as long.
+        max_delay: The longest wait in seconds.
+
+    Raises:
+        ValueError: A number is negative, or `per` is 0.
+    """
+
+    at_most: int = 3
+    per: float = 60.0
+    delay: float = 0.5
+    max_delay: float = 30.0
+
+    def __post_init__(self) -> None:
+        if min(self.at_most, self.delay, self.max_delay) < 0 or self.per <= 0:
+            raise ValueError(f"{self} has a number below 0, or no window")
+
+
+OnCrash: TypeAlias = Literal["stop", "degrade"] | Restart
+"""Stop the runtime; go on without the service; or run it again."""
+
+
+class CrashRecord:
+    """The crashes of one service."""
+
+    __slots__ = ("_policy", "_times")
+
+    def __init__(self, policy: OnCrash) -> None:
+        """Begin without any."""
+        self._policy = policy
+        self._times: list[float] = []
+
+    def decide(self, now: float) -> Literal["stop", "degrade"] | float:
+        """Take one more crash.
+
+        Args:
+            now: When it happened, by a clock that only goes forward.
+
+        Returns:
+            What to do: stop the runtime, go on without the service, or the seconds to wait before it is run again.
+        """
+        if not isinstance(self._policy, Restart):
+            return self._policy
+        self._times = [time for time in self._times if now - time < self._policy.per]
+        if len(self._times) >= self._policy.at_most:
+            return "stop"
+        self._times.append(now)
+        return float(min(self._policy.delay * 2 ** (len(self._times) - 1), self._policy.max_delay))
