@@ -91,6 +91,52 @@ class PluginMissing(RuntimeFault):
 
 
 @dataclass(eq=False, kw_only=True)
+class PluginNotInstalled(RuntimeFault):
+    """No installed package offers a plugin of that name."""
+
+    name: str
+    available: tuple[str, ...]
+    suggestions: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        offered = ", ".join(self.available) or "none"
+        return f"No installed package offers a plugin {self.name!r} (entry points roost.plugins: {offered})"
+
+    @property
+    def hint(self) -> str:
+        return f"did you mean {' or '.join(self.suggestions)}?" if self.suggestions else "install the package that brings it"
+
+
+@dataclass(eq=False, kw_only=True)
+class PluginNotLoaded(RuntimeFault):
+    """A plugin that is to be unloaded is not in the runtime."""
+
+    name: str
+    loaded: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        return f"There is no plugin {self.name!r} to unload; loaded are: {', '.join(self.loaded) or 'none'}"
+
+
+@dataclass(eq=False, kw_only=True)
+class PluginInUse(RuntimeFault):
+    """A plugin can't be unloaded, because others need it."""
+
+    name: str
+    dependents: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        return f"Plugin {self.name} can't be unloaded: it is needed by {', '.join(self.dependents)}"
+
+    @property
+    def hint(self) -> str:
+        return "unload these first, or all together with cascade=True"
+
+
+@dataclass(eq=False, kw_only=True)
 class PluginVersionMismatch(RuntimeFault):
     """A plugin depends on another version of a plugin."""
 

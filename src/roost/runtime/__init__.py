@@ -1,8 +1,11 @@
 """The runtime: services with lifetimes, the plugins that bring them, and the events they make. It knows no database."""
 
 from roost.runtime._crashes import OnCrash, Restart
+from roost.runtime._discovery import available_plugins, discover_plugins
+from roost.runtime._event_bus import EventBus, EventStream
 from roost.runtime._events import (
-    EventBus,
+    PluginLoaded,
+    PluginUnloaded,
     RuntimeStartFinished,
     RuntimeStartStarted,
     RuntimeStopFinished,
@@ -22,9 +25,12 @@ from roost.runtime._unit import State, UnitStatus
 
 __all__ = [
     "EventBus",
+    "EventStream",
     "OnCrash",
     "OnDemand",
     "Plugin",
+    "PluginLoaded",
+    "PluginUnloaded",
     "Preparer",
     "Restart",
     "Runtime",
@@ -41,5 +47,7 @@ __all__ = [
     "ServiceStopStarted",
     "State",
     "UnitStatus",
+    "available_plugins",
+    "discover_plugins",
     "parse_dependency",
 ]

@@ -42,6 +42,7 @@ class Arrangement:
         """Return a service's unit, given to the service that the node has now."""
         unit = self.unit("service", node.name)
         Body(node.instance, unit, watch=self._watch)
+        unit.owner = None if node.plugin is None else node.plugin.name
         unit.start_timeout = getattr(node.cls, "start_timeout", None)
         unit.stop_timeout = getattr(node.cls, "stop_timeout", None)
         return unit
@@ -66,12 +67,37 @@ class Arrangement:
             unit.needs = tuple(dict.fromkeys(needed))
         return self.units()
 
+    def extend(self, nodes: Sequence[Node], plugin: Plugin) -> list[Unit]:
+        """Make the units of one more plugin, whose dependencies are started.
+
+        Args:
+            nodes: The plugin's services, and those that are provided on demand for them.
+            plugin: The plugin.
+        """
+        needs = {self.of_service(node): [self.unit("service", needed.name) for needed in node.edges] for node in nodes}
+        prepared = self._add_preparers(nodes, [plugin], {plugin.name: frozenset()}, needs, owner=plugin.name)
+        self._add_plugins(nodes, [plugin], {plugin.name: frozenset()}, needs, prepared=prepared)
+        for unit, needed in needs.items():
+            unit.needs = tuple(dict.fromkeys(needed))
+        return list(needs)
+
+    def remove(self, units: Sequence[Unit]) -> None:
+        """Forget units."""
+        for unit in units:
+            self._units.pop((unit.kind, unit.name), None)
+
+    def of_plugin(self, name: str) -> list[Unit]:
+        """Return a plugin's units: its services', and its own."""
+        return [unit for unit in self._units.values() if unit.owner == name]
+
     def _add_preparers(
         self,
         nodes: Sequence[Node],
         plugins: Sequence[Plugin],
         dependencies: Mapping[str, frozenset[str]],
         needs: dict[Unit, list[Unit]],
+        *,
+        owner: str | None = None,
     ) -> set[Node]:
         """Add a unit for each preparer that services name, before all who rely on it; return the services that it needs itself."""
         by_maker: dict[Callable[[AnyRuntime], Preparer], list[Node]] = {}
@@ -82,7 +108,8 @@ class Arrangement:
         before = reachable([node for asking in by_maker.values() for node in asking])
         for prepared_by, asking in by_maker.items():
             name = getattr(prepared_by, "__name__", "preparer")
-            unit = self.unit("preparer", name)
+            unit = self.unit("preparer", name if owner is None else f"{name} of {owner}")
+            unit.owner = owner
             unit.start = _prepare(prepared_by(self._runtime), plugins)
             needs[unit] = [self.unit("service", node.name) for node in asking]
             concerned = _dependents({node.plugin.name for node in asking if node.plugin is not None}, dependencies)
@@ -109,7 +136,7 @@ class Arrangement:
             whole[plugin.name].append(service)
         for plugin in plugins:
             unit = self.unit("plugin", plugin.name)
-            unit.start, unit.stop = self._hook(plugin.init), self._hook(plugin.dispose)
+            unit.start, unit.stop, unit.owner = self._hook(plugin.init), self._hook(plugin.dispose), plugin.name
             needs[unit] = preparers.copy() if plugin.init is not None else []
             for service in whole[plugin.name]:
                 needs[service].append(unit)

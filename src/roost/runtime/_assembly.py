@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from roost.errors import ConstructionFailed, DuplicateService, ServiceNotFound
+from roost.runtime._event_bus import owned_by
 from roost.runtime._graph import connect, has_on_demand, waves
 from roost.runtime._needs import Need, read_needs
 from roost.runtime._node import Node
@@ -26,7 +28,6 @@ class Assembly:
 
     Attributes:
         nodes: The services in registration order; those on demand behind them.
-        waves: The same in groups that need only the groups before them.
         is_constructed: Whether all of them are constructed.
 
     Raises:
@@ -46,7 +47,7 @@ class Assembly:
             self._name(node)
         self._providers = Providers(self.nodes)
         connect(self.nodes, self._providers, self._on_demand)
-        self.waves = waves(self.nodes)
+        self._in_order = waves(self.nodes)
         self._by_identity: dict[int, Node] = {}
         self.is_constructed = False
 
@@ -57,10 +58,55 @@ class Assembly:
             ConstructionFailed: A constructor raised.
             InvalidSettings: Settings are missing, unknown or refused.
         """
-        for wave in self.waves:
+        for wave in self._in_order:
             for node in wave:
                 self._construct(node)
         self.is_constructed = True
+
+    def waves(self) -> list[tuple[str, ...]]:
+        """Return the services' names in groups that need only the groups before them."""
+        return [tuple(node.name for node in wave) for wave in waves(self.nodes)]
+
+    def add(self, plugin: Plugin) -> list[Node]:
+        """Construct the services of one more plugin.
+
+        Returns:
+            Its nodes, and those that are provided on demand for them.
+
+        Raises:
+            RuntimeFault: Names clash, needs can't be met, or a constructor raised; nothing is added then.
+        """
+        added = [self._node(provider, plugin) for provider in plugin.services]
+        named: list[Node] = []
+        try:
+            for node in added:
+                self._name(node)
+                named.append(node)
+                self._providers.add(node)
+            connect(added, self._providers, self._on_demand)
+            for wave in waves(added):
+                for node in wave:
+                    self._construct(node)
+        except BaseException:
+            self.remove(named + [node for node in added if node.on_demand])
+            raise
+        self.nodes += added
+        return added
+
+    def remove(self, nodes: Sequence[Node]) -> None:
+        """Forget services."""
+        gone = set(nodes)
+        self.nodes = [node for node in self.nodes if node not in gone]
+        for node in gone:
+            del self._by_name[node.name]
+            self._providers.remove(node)
+            self._by_identity.pop(id(node.instance), None)
+
+    def dependents_of(self, plugins: set[str]) -> set[str]:
+        """Return the other plugins whose services need one of these plugins' services, and ``""`` for the runtime's own."""
+        owners = [(node, node.plugin.name if node.plugin is not None else "") for node in self.nodes]
+        theirs = {node for node, owner in owners if owner in plugins}
+        return {owner for node, owner in owners if owner not in plugins and theirs.intersection(node.edges)}
 
     def find(self, wanted: object) -> Node | None:
         """Return the node of a class or a name that is constructed; a class that can be had on demand is so provided.
@@ -129,7 +175,8 @@ class Assembly:
         if isinstance(node.provider, type):
             arguments = {need.parameter: self._argument(node, need) for need in node.needs if not self._is_left_out(node, need)}
             try:
-                node.instance = node.provider(**arguments)
+                with owned_by(node.plugin.name) if node.plugin is not None else nullcontext():
+                    node.instance = node.provider(**arguments)
             except Exception as error:
                 reason = str(error) or type(error).__name__
                 raise ConstructionFailed(service=node.name, location=node.location, reason=reason) from error

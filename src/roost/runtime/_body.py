@@ -10,7 +10,8 @@ from typing import Any, Protocol, TypeVar
 
 from roost.errors import RuntimeBusy, StartNotAsync
 from roost.runtime._crashes import CrashRecord, OnCrash
-from roost.runtime._events import EventBus, ServiceCrashed, ServiceRestarted
+from roost.runtime._event_bus import EventBus
+from roost.runtime._events import ServiceCrashed, ServiceRestarted
 from roost.runtime._service import Service
 from roost.runtime._unit import Action, Unit
 

@@ -1,11 +1,9 @@
-"""What a runtime says while it lives, and the bus that carries it."""
+"""What a runtime says while it lives."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,41 +85,17 @@ class ServiceRestarted:
     delay: float
 
 
-@dataclass(slots=True)
-class EventBus:
-    """Carries events to listeners, in the order of their subscription."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginLoaded:
+    """A plugin was added to a started runtime: migrated, and its services started."""
 
-    _listeners: list[tuple[Callable[[Any], object], tuple[type, ...]]] = field(default_factory=list)
-
-    def subscribe(self, listener: Callable[[Any], object], *event_types: type) -> Callable[[], None]:
-        """Call `listener` with each event of `event_types`, or with all where none is named.
-
-        Args:
-            listener: A plain function; it is called at once and must be quick.
-            *event_types: Event classes.
-
-        Returns:
-            Ends the subscription when called; calling it again is harmless.
-        """
-        entry = (listener, event_types)
-        self._listeners.append(entry)
-
-        def unsubscribe() -> None:
-            self._listeners[:] = [one for one in self._listeners if one is not entry]
-
-        return unsubscribe
-
-    def emit(self, event: object) -> None:
-        """Tell every listener. One that raises is reported to the event loop's exception handler, and the others are called."""
-        for listener, event_types in tuple(self._listeners):
-            if event_types and not isinstance(event, event_types):
-                continue
-            try:
-                listener(event)
-            except Exception as error:  # noqa: BLE001 -- a listener's fault is not the runtime's
-                _report(listener, event, error)
+    plugin: str
+    duration: float
 
 
-def _report(listener: object, event: object, error: Exception) -> None:
-    context = {"message": f"a listener of roost's events raised: {listener!r} on {event!r}", "exception": error}
-    asyncio.get_running_loop().call_exception_handler(context)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginUnloaded:
+    """A plugin was taken out of a started runtime; `error` tells what went wrong while its services stopped."""
+
+    plugin: str
+    error: BaseException | None

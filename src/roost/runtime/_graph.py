@@ -22,8 +22,8 @@ def connect(nodes: list[Node], providers: Providers, make_on_demand: Callable[[t
     """Draw the edges between nodes, and add those that are provided on demand.
 
     Args:
-        nodes: All nodes; those on demand are appended.
-        providers: The same nodes by class.
+        nodes: The nodes whose needs are looked at; those on demand are appended.
+        providers: All nodes by class.
         make_on_demand: Makes the node of a class that the runtime provides by itself.
 
     Raises:

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from roost.errors import RuntimeBusy, ServiceTaskCrashed
+from roost.runtime._event_bus import EventBus
 from roost.runtime._events import (
-    EventBus,
     RuntimeStartFinished,
     RuntimeStartStarted,
     RuntimeStopFinished,
@@ -39,9 +39,15 @@ class Lifecycle:
         self._started: asyncio.Future[None] | None = None
         self._starters = 0
         self._wish = asyncio.Event()
+        self._extension: asyncio.Task[None] | None = None
         self._crash: ServiceTaskCrashed | None = None
         self._body: asyncio.Task[Any] | None = None
         self._body_cancelled = False
+
+    @property
+    def is_up(self) -> bool:
+        """Whether everything is started, and nobody wishes to stop."""
+        return self._started is not None and self._started.done() and not self._wish.is_set()
 
     @property
     def is_live(self) -> bool:
@@ -139,6 +145,48 @@ class Lifecycle:
             self._wish.set()
             self._cancel_body()
 
+    async def extend(self, units: list[Unit], *, start_timeout: float, stop_timeout: float) -> None:
+        """Start more units of a started runtime; when one fails they are all stopped again.
+
+        Raises:
+            RuntimeBusy: It is not started, or was stopped meanwhile.
+            Exception: As the units raise it.
+        """
+        if not self.is_up:
+            raise RuntimeBusy(wish="start more services: it is not started")
+        task = self._extension = asyncio.create_task(self._extend(units, start_timeout, stop_timeout), name="roost extend")
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            task.cancel()
+            await _surely(task)
+            raise
+        if task.cancelled():
+            raise RuntimeBusy(wish="go on with starting more services: the runtime was stopped meanwhile")
+        task.result()
+
+    async def _extend(self, units: list[Unit], start_timeout: float, stop_timeout: float) -> None:
+        startup = Startup(units, self.events, total=start_timeout)
+        try:
+            await startup.run()
+        except BaseException as error:
+            stopping = asyncio.create_task(self._stop_all(startup, cause=error, total=stop_timeout, fresh=True))
+            await _surely(stopping)
+            raise
+        if self._startup is not None:
+            self._startup.started.extend(startup.started)
+
+    async def take_out(self, units: set[Unit], *, total: float) -> None:
+        """Stop some units of a started runtime, in reverse.
+
+        Raises:
+            RuntimeStopFailed: Units raised or hung while stopping; the others were stopped all the same.
+        """
+        if self._startup is not None:
+            started = [unit for unit in self._startup.started if unit in units]
+            self._startup.started = [unit for unit in self._startup.started if unit not in units]
+            await Shutdown(started, self.events, total=total).run()
+
     def adopt(self, unit: Unit) -> None:
         """Let a unit that was provided after the start be stopped after all who might use it."""
         if self._startup is not None:
@@ -184,7 +232,11 @@ class Lifecycle:
     async def _stop_all(self, startup: Startup, *, cause: BaseException | None, total: float, fresh: bool) -> None:
         """Stop what has started; where there is a cause for it, what goes wrong meanwhile is noted on that."""
         began = time.monotonic()
-        self.events.emit(RuntimeStopStarted(cause=cause))
+        if startup is self._startup:
+            self.events.emit(RuntimeStopStarted(cause=cause))
+            if self._extension is not None and not self._extension.done():
+                self._extension.cancel()
+                await asyncio.wait({self._extension})
         failure: BaseException | None = None
         try:
             await Shutdown(startup.started, self.events, total=total, fresh=fresh).run()
@@ -194,16 +246,13 @@ class Lifecycle:
                 raise
             cause.add_note(f"and while stopping: {raised}")
         finally:
-            self.events.emit(RuntimeStopFinished(duration=time.monotonic() - began, error=failure))
+            if startup is self._startup:
+                self.events.emit(RuntimeStopFinished(duration=time.monotonic() - began, error=failure))
 
     async def _give_up(self) -> None:
-        host = self._host
         self._wish.set()
-        while host is not None and not host.done():
-            try:
-                await asyncio.wait({host})
-            except asyncio.CancelledError:
-                continue  # the first cancellation goes on after this; a second one must not leave services behind
+        if self._host is not None:
+            await _surely(self._host)
 
     def _cancel_body(self) -> None:
         if self._body is not None and not self._body.done():
@@ -215,3 +264,12 @@ async def _joined(host: asyncio.Task[None]) -> None:
     await asyncio.wait({host})
     if not host.cancelled() and (error := host.exception()) is not None:
         raise error
+
+
+async def _surely(task: asyncio.Task[None]) -> None:
+    """Wait for a task also while being cancelled: whoever calls this goes on with that after it, and leaves nothing behind."""
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            continue

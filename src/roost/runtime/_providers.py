@@ -30,6 +30,13 @@ class Providers:
             self._by_base.setdefault(base, []).append(node)
         self._looked_up.clear()
 
+    def remove(self, node: Node) -> None:
+        """Forget a node."""
+        self._nodes.remove(node)
+        for base in node.cls.__mro__:
+            self._by_base[base].remove(node)
+        self._looked_up.clear()
+
     def of(self, wanted: type) -> Sequence[Node]:
         """Return all nodes that provide a class."""
         if type(wanted) is type:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from typing_extensions import TypeForm
 
-from roost.errors import ReadyTimeout, RuntimeBusy
+from roost.errors import ReadyTimeout, RuntimeBusy, RuntimeStopFailed
 from roost.runtime._arrangement import Arrangement
-from roost.runtime._assembly import Assembly
-from roost.runtime._events import EventBus
+from roost.runtime._composition import Composition
+from roost.runtime._discovery import discover_plugins
+from roost.runtime._event_bus import EventBus
+from roost.runtime._events import PluginLoaded, PluginUnloaded
 from roost.runtime._lifecycle import Lifecycle
-from roost.runtime._plugin import Plugin, check_plugins
+from roost.runtime._log import log_to
+from roost.runtime._node import Node
+from roost.runtime._plugin import Plugin
 from roost.runtime._unit import Unit, UnitStatus
 
 T = TypeVar("T")
@@ -59,9 +64,6 @@ class Runtime:
         stop_timeout: float = 25.0,
     ) -> None:
         """Check the plugins; nothing is constructed yet."""
-        self._plugins = tuple(plugins)
-        self._dependencies = check_plugins(self._plugins)
-        self._own_services = tuple(services)
         self._database = database
         self.config = config
         self.settings: Mapping[str, Mapping[str, Any]] = settings or {}
@@ -70,17 +72,17 @@ class Runtime:
         self.start_timeout = start_timeout
         self.stop_timeout = stop_timeout
         self.events = EventBus()
+        log_to(self.events)
         self._lifecycle = Lifecycle(self.events)
         self._arrangement = Arrangement(self, watch=self._lifecycle)
-        self._assembly: Assembly | None = None
+        self._composition = Composition(self, plugins=plugins, services=services, settings=self.settings)
         self._was_started = False
-        self._found: dict[object, Any] = {}
-        self._found_types: dict[object, list[Any]] = {}
+        self._changing = asyncio.Lock()
 
     @property
     def plugins(self) -> tuple[Plugin, ...]:
         """The plugins, as given."""
-        return self._plugins
+        return self._composition.plugins
 
     @property
     def database(self) -> object | None:
@@ -96,7 +98,7 @@ class Runtime:
         if self._lifecycle.is_live:
             raise RuntimeBusy(wish="set the database of a runtime that is started")
         self._database = database
-        self._forget()
+        self._composition.forget()
 
     def plan(self) -> list[tuple[str, ...]]:
         """Return the names of the services in waves: each needs only those before it.
@@ -104,11 +106,11 @@ class Runtime:
         Raises:
             RuntimeFault: A service can't be constructed, or its needs can't be met.
         """
-        return [tuple(node.name for node in wave) for wave in self._assembled().waves]
+        return self._composition.assembly.waves()
 
     def plugin_of(self, service: object) -> Plugin | None:
         """Return the plugin that brought a service; None for the runtime's own."""
-        node = self._assembled().of_instance(service)
+        node = self._composition.assembly.of_instance(service)
         return None if node is None else node.plugin
 
     @overload
@@ -128,11 +130,11 @@ class Runtime:
             ServiceNotFound: There is none.
             AmbiguousProvider: Several satisfy it.
         """
-        found = self._found.get(wanted)
+        found = self._composition.found.get(wanted)
         if found is None:
             found = self._find(wanted)
             if found is None:
-                raise self._assembled().not_found(wanted)
+                raise self._composition.assembly.not_found(wanted)
         return found
 
     @overload
@@ -141,12 +143,12 @@ class Runtime:
     def find_service(self, wanted: TypeForm[T]) -> T | None: ...
     def find_service(self, wanted: object) -> Any:
         """Return the service of a class or a name, or None; errors as of `get_service`."""
-        found = self._found.get(wanted)
+        found = self._composition.found.get(wanted)
         return self._find(wanted) if found is None else found
 
     def has_service(self, wanted: object) -> bool:
         """Tell whether there is a service of a class or a name; nothing is provided on demand by this."""
-        return self._assembled().has(wanted)
+        return self._composition.assembly.has(wanted)
 
     @overload
     def get_services_by_type(self, service_type: str) -> list[Any]: ...
@@ -161,21 +163,15 @@ class Runtime:
         Returns:
             A new list.
         """
-        found = self._found_types.get(service_type)
-        if found is None:
-            assembly = self._assembled()
-            found = assembly.of_type(service_type)
-            if assembly.is_constructed:  # a constructor that looks around sees what is made before it
-                self._found_types[service_type] = found
-        return found.copy()
+        return self._composition.of_type(service_type)
 
     def get_all_services(self) -> list[Any]:
         """Return all services, in registration order; a new list."""
-        return [node.instance for node in self._assembled().nodes if node.instance is not None]
+        return [node.instance for node in self._composition.assembly.nodes if node.instance is not None]
 
     def get_registered_service_types(self) -> list[str]:
         """Return the types that services name, each once, in registration order."""
-        types = (getattr(node.cls, "service_type", None) for node in self._assembled().nodes)
+        types = (getattr(node.cls, "service_type", None) for node in self._composition.assembly.nodes)
         return list(dict.fromkeys(one for one in types if one is not None))
 
     async def start(self) -> None:
@@ -223,9 +219,9 @@ class Runtime:
             ReadyTimeout: It was not started in time.
             Exception: The error that its start failed with.
         """
-        node = self._assembled().find(wanted)
+        node = self._composition.assembly.find(wanted)
         if node is None:
-            raise self._assembled().not_found(wanted)
+            raise self._composition.assembly.not_found(wanted)
         unit = self._arrangement.unit("service", node.name)
         try:
             async with asyncio.timeout(timeout):
@@ -235,6 +231,70 @@ class Runtime:
                 raise
             raise ReadyTimeout(service=node.name, timeout=timeout or 0.0, state=unit.state) from None
         return node.instance
+
+    async def load_plugin(self, plugin: Plugin) -> None:
+        """Add a plugin; on a started runtime migrate it, then start its services, or undo all of it.
+
+        Loads happen one after another. Services that are there already don't see those of the new plugin unless they look.
+
+        Args:
+            plugin: The plugin.
+
+        Raises:
+            DuplicatePlugin: There is one of that name.
+            PluginMissing: It needs a plugin that is not there.
+            PluginVersionMismatch: It needs another version of one.
+            RuntimeFault: Its services can't be constructed, or one failed to start.
+            Exception: What its hook or its migrations raised.
+        """
+        async with self._changing:
+            is_live = self._lifecycle.is_live
+            if is_live and not self._lifecycle.is_up:
+                raise RuntimeBusy(wish=f"load plugin {plugin.name}: it is starting or stopping")
+            nodes = self._composition.add(plugin, construct=is_live)
+            if is_live:
+                await self._start_late(plugin, nodes)
+
+    async def unload_plugin(self, name: str, *, cascade: bool = False) -> None:
+        """Take a plugin out: stop its services, then call its `dispose`; the rest runs on.
+
+        Args:
+            name: The plugin.
+            cascade: Whether plugins that need it are taken out before it.
+
+        Raises:
+            PluginNotLoaded: There is none of that name.
+            PluginInUse: Others need it, and `cascade` is off.
+            RuntimeStopFailed: Services or hooks raised or hung; everything of the plugin is taken out all the same.
+        """
+        async with self._changing:
+            gone = self._composition.removable(name, cascade=cascade)
+            units = [unit for one in gone for unit in self._arrangement.of_plugin(one)]
+            failure: RuntimeStopFailed | None = None
+            try:
+                await self._lifecycle.take_out(set(units), total=self.stop_timeout)
+            except RuntimeStopFailed as error:
+                failure = error
+            self._remove(gone, units)
+            for one in gone:
+                self.events.emit(PluginUnloaded(plugin=one, error=failure))
+            if failure is not None:
+                raise failure
+
+    @classmethod
+    def discover(cls, *names: str, plugins: Sequence[Plugin] = (), **options: Any) -> Self:
+        """Return a runtime of plugins that installed packages offer under the entry point group ``roost.plugins``.
+
+        Args:
+            *names: The plugins to import, and no others; ``"*"`` imports all there are.
+            plugins: Further plugins.
+            **options: As of `Runtime`.
+
+        Raises:
+            PluginNotInstalled: No installed package offers a name.
+            RuntimeFault: As of `Runtime`.
+        """
+        return cls(plugins=(*discover_plugins(*names), *plugins), **options)
 
     def status(self) -> tuple[UnitStatus, ...]:
         """Return where everything stands, as plain data: services in registration order, preparers, plugins."""
@@ -249,36 +309,31 @@ class Runtime:
         await self._lifecycle.leave_body(error)
 
     def _find(self, wanted: object) -> Any:
-        assembly = self._assembled()
-        known = len(assembly.nodes)
-        node = assembly.find(wanted)
+        node, is_new = self._composition.find(wanted)
         if node is None:
             return None
-        if len(assembly.nodes) > known:
-            self._found_types.clear()
+        if is_new:
             self._lifecycle.adopt(self._arrangement.of_service(node))
-        self._found[wanted] = node.instance
         return node.instance
-
-    def _assembled(self) -> Assembly:
-        """Return the services, constructed at the first call."""
-        if self._assembly is None:
-            assembly = Assembly(self, plugins=self._plugins, services=self._own_services, settings=self.settings)
-            self._assembly = assembly  # for the constructors that look around
-            try:
-                assembly.construct()
-            except BaseException:
-                self._forget()
-                raise
-        return self._assembly
 
     def _arrange(self) -> list[Unit]:
         if self._was_started:  # until now, what the last life left could be looked at
-            self._forget()
+            self._composition.forget()
         self._was_started = True
-        return self._arrangement.arrange(self._assembled(), self._plugins, self._dependencies)
+        return self._arrangement.arrange(self._composition.assembly, self.plugins, self._composition.dependencies)
 
-    def _forget(self) -> None:
-        self._assembly = None
-        self._found = {}
-        self._found_types = {}
+    async def _start_late(self, plugin: Plugin, nodes: list[Node]) -> None:
+        began = time.monotonic()
+        units = self._arrangement.extend(nodes, plugin)
+        try:
+            await self._lifecycle.extend(units, start_timeout=self.start_timeout, stop_timeout=self.stop_timeout)
+        except BaseException:
+            self._remove({plugin.name}, units, [node for node in nodes if node.on_demand])
+            raise
+        self.events.emit(PluginLoaded(plugin=plugin.name, duration=time.monotonic() - began))
+
+    def _remove(self, plugins: set[str], units: Sequence[Unit], nodes: Sequence[Node] = ()) -> None:
+        self._arrangement.remove(units)
+        self._composition.remove(plugins, nodes=nodes)
+        for name in plugins:
+            self.events.drop(name)

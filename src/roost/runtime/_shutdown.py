@@ -7,7 +7,8 @@ import time
 
 from roost.errors import RuntimeStopFailed, ServiceHung
 from roost.runtime._body import stack_of
-from roost.runtime._events import EventBus, ServiceStopFinished, ServiceStopStarted
+from roost.runtime._event_bus import EventBus
+from roost.runtime._events import ServiceStopFinished, ServiceStopStarted
 from roost.runtime._startup import CANCEL_GRACE
 from roost.runtime._unit import Unit
 
@@ -54,7 +55,8 @@ class Shutdown:
             left = self._total if self._fresh else max(0.0, self._deadline - self._loop.time())
             limit = left if unit.stop_timeout is None else min(left, unit.stop_timeout)
             unit.enter("stopping")
-            self._events.emit(ServiceStopStarted(service=unit.name))
+            if self._events.wants(ServiceStopStarted):
+                self._events.emit(ServiceStopStarted(service=unit.name))
             error: BaseException | None = None
             if unit.stop is not None:
                 self._current = unit, limit
@@ -77,7 +79,8 @@ class Shutdown:
         self._over(unit, ServiceHung(service=unit.name, phase="stop", timeout=limit, stack=stack, tree=""))
 
     def _over(self, unit: Unit, error: BaseException | None) -> None:
-        self._events.emit(ServiceStopFinished(service=unit.name, duration=time.monotonic() - unit.since, error=error))
+        if self._events.wants(ServiceStopFinished):
+            self._events.emit(ServiceStopFinished(service=unit.name, duration=time.monotonic() - unit.since, error=error))
         unit.enter("abandoned" if isinstance(error, ServiceHung) else "stopped", error)
         if error is not None:
             self._failures.append((unit.name, error))

@@ -6,11 +6,13 @@ import asyncio
 import heapq
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 
 from roost.errors import DependencyCycle, ServiceHung, ServiceStartFailed
 from roost.runtime._body import stack_of
-from roost.runtime._events import EventBus, ServiceStartFinished, ServiceStartStarted
+from roost.runtime._event_bus import EventBus, owned_by
+from roost.runtime._events import ServiceStartFinished, ServiceStartStarted
 from roost.runtime._unit import Unit
 
 CANCEL_GRACE = 1.0
@@ -34,7 +36,7 @@ class Startup:
         self._units = units
         self._events = events
         self._total = total
-        self._unmet = {unit: len(unit.needs) for unit in units}
+        self._unmet: dict[Unit, int] = {}
         self._dependents: dict[Unit, list[Unit]] = {}
         self._running: dict[Unit, asyncio.Task[None]] = {}
         self._deadlines: list[tuple[float, int, Unit | None]] = []
@@ -58,6 +60,8 @@ class Startup:
             for unit in self._units:
                 unit.took = None
                 unit.enter("waiting")
+            # What is up already, because it was started before a plugin was loaded, is not waited for.
+            self._unmet = {unit: sum(not needed.is_up for needed in unit.needs) for unit in self._units}
             self._watch(None, self._total)
             self._launch([unit for unit, count in self._unmet.items() if count == 0])
             await self._end
@@ -78,11 +82,13 @@ class Startup:
         """Start units; those with nothing to do are started in passing, and then those that waited for them."""
         for unit in ready:  # grows while it is walked
             unit.enter("starting")
-            self._events.emit(ServiceStartStarted(service=unit.name))
+            if self._events.wants(ServiceStartStarted):
+                self._events.emit(ServiceStartStarted(service=unit.name))
             if unit.start is None:
                 ready.extend(self._has_started(unit))
                 continue
-            task = asyncio.ensure_future(unit.start())
+            with owned_by(unit.owner) if unit.owner is not None else nullcontext():
+                task = asyncio.ensure_future(unit.start())
             self._running[unit] = task
             if unit.start_timeout is not None:
                 self._watch(unit, unit.start_timeout)
@@ -123,7 +129,8 @@ class Startup:
 
     def _told(self, unit: Unit, error: BaseException | None) -> None:
         unit.took = time.monotonic() - unit.since
-        self._events.emit(ServiceStartFinished(service=unit.name, duration=unit.took, error=error))
+        if self._events.wants(ServiceStartFinished):
+            self._events.emit(ServiceStartFinished(service=unit.name, duration=unit.took, error=error))
 
     def _watch(self, unit: Unit | None, seconds: float) -> None:
         """Note a deadline; one timer serves all of them."""

@@ -53,6 +53,7 @@ class Unit:
         since: When it came there, by the monotonic clock.
         took: Seconds that its start took.
         error: What its last start or stop raised.
+        owner: The plugin that it belongs to, if one does.
     """
 
     kind: Kind
@@ -67,6 +68,7 @@ class Unit:
     since: float = 0.0
     took: float | None = None
     error: BaseException | None = None
+    owner: str | None = None
     _decided: asyncio.Event | None = None
 
     def enter(self, state: State, error: BaseException | None = None) -> None:

@@ -1,0 +1,39 @@
+"""The first listener: a runtime's life in the standard library's logging, under ``roost.runtime``."""
+
+from __future__ import annotations
+
+import logging
+
+from roost.runtime import _events as events
+from roost.runtime._event_bus import EventBus
+
+_log = logging.getLogger("roost.runtime")
+
+
+def log_to(bus: EventBus) -> None:
+    """Log what happens to a runtime as a whole, and what nobody else would hear of.
+
+    What is raised to a caller is information here; a crash that only degrades or restarts a service is a warning.
+    """
+    bus.subscribe(_started, events.RuntimeStartFinished)
+    bus.subscribe(_stopped, events.RuntimeStopFinished)
+    bus.subscribe(_crashed, events.ServiceCrashed)
+    bus.subscribe(lambda event: _log.warning("service %s runs again after %.1f s", event.service, event.delay), events.ServiceRestarted)
+    bus.subscribe(lambda event: _log.info("plugin %s loaded in %.2f s", event.plugin, event.duration), events.PluginLoaded)
+    bus.subscribe(lambda event: _log.info("plugin %s unloaded", event.plugin), events.PluginUnloaded)
+
+
+def _started(event: events.RuntimeStartFinished) -> None:
+    if event.error is None:
+        _log.info("started in %.2f s", event.duration)
+    else:
+        _log.info("the start failed after %.2f s: %s", event.duration, event.error)
+
+
+def _stopped(event: events.RuntimeStopFinished) -> None:
+    _log.info("stopped in %.2f s%s", event.duration, "" if event.error is None else f", not cleanly: {event.error}")
+
+
+def _crashed(event: events.ServiceCrashed) -> None:
+    level = logging.INFO if event.outcome == "stop" else logging.WARNING
+    _log.log(level, "service %s crashed (%s)", event.service, event.outcome, exc_info=event.error)

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+import pytest
+
+from roost import Runtime, Service
+from roost.errors import ServiceStartFailed
+from roost.runtime import EventBus
+from tests.plugins.services import failing, noting, runtime_of
+
+
+class Number(int):
+    pass
+
+
+def test_only_what_is_wanted_is_heard() -> None:
+    """A listener hears the types it named and their subclasses, or everything; in the order of subscription."""
+    bus, heard = EventBus(), list[Any]()
+    bus.subscribe(lambda event: heard.append(("ints", event)), int)
+    end = bus.subscribe(lambda event: heard.append(("all", event)))
+    bus.emit(1)
+    bus.emit(Number(3))
+    bus.emit("x")
+    end()
+    bus.emit(2)
+    assert heard == [("ints", 1), ("all", 1), ("ints", 3), ("all", 3), ("all", "x"), ("ints", 2)]
+    assert (bus.wants(int), bus.wants(Number), bus.wants(str)) == (True, True, False)
+
+
+@pytest.mark.asyncio
+async def test_a_slow_listener_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that holds up the loop is named to the loop's handler; the others are called."""
+    reported: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reported.append(context["message"]))
+    ticks = iter(range(100))
+    monkeypatch.setattr(time, "perf_counter", lambda: float(next(ticks)))
+    bus, heard = EventBus(), list[Any]()
+    bus.subscribe(heard.append)
+    bus.emit("x")
+    assert heard == ["x"]
+    assert len(reported) == 1
+    assert "took 1.0 s" in reported[0]
+
+
+def test_outside_of_a_loop_faults_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A listener that raises where no loop runs is in the log."""
+
+    def bad(_event: object) -> None:
+        raise ValueError("listener")
+
+    bus = EventBus()
+    bus.subscribe(bad)
+    bus.emit("x")
+    (record,) = caplog.records
+    assert (record.name, record.levelno) == ("roost.events", logging.ERROR)
+
+
+@pytest.mark.asyncio
+async def test_a_stream_never_stalls_the_sender() -> None:
+    """It holds so many events; beyond that the oldest are dropped and counted; it ends with its block."""
+    bus = EventBus()
+    with bus.stream(int, size=2) as stream:
+        for number in range(5):
+            bus.emit(number)
+        assert [await anext(stream), await anext(stream)] == [3, 4]
+        waiting = asyncio.ensure_future(anext(stream))
+        await asyncio.wait({waiting}, timeout=0)
+        assert not waiting.done()
+        bus.emit(5)
+        assert await waiting == 5
+    bus.emit(6)
+    assert (stream.dropped, bus.wants(int)) == (3, False)
+
+
+@pytest.mark.asyncio
+async def test_the_log_is_the_first_listener(caplog: pytest.LogCaptureFixture) -> None:
+    """Starts and stops are information, and so is what is raised to somebody; a crash that nobody else hears of is a warning."""
+    caplog.set_level(logging.INFO, "roost.runtime")
+
+    class Optional(Service):
+        on_crash = "degrade"
+
+        async def run(self) -> None:
+            raise OSError("gone")
+
+    async with runtime_of(Optional) as runtime:
+        while runtime.status()[0].state != "degraded":
+            await asyncio.wait({asyncio.ensure_future(runtime.ready(Optional))})
+    with pytest.raises(ServiceStartFailed):
+        await Runtime(services=[noting("b", [], start=failing(ValueError("no room")))]).start()
+    lines = [(record.levelname, record.getMessage().split(" in ")[0].split(" after ")[0]) for record in caplog.records]
+    assert [line for line in lines if "service optional" not in line[1]] == [
+        ("INFO", "started"),
+        ("INFO", "stopped"),
+        ("INFO", "the start failed"),
+        ("INFO", "stopped"),
+    ]
+    assert ("WARNING", "service optional crashed (degrade)") in lines

@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from roost import Plugin, Runtime, Service
+from roost.errors import (
+    ConstructionFailed,
+    DuplicatePlugin,
+    DuplicateService,
+    MissingProvider,
+    PluginInUse,
+    PluginMissing,
+    PluginNotLoaded,
+    RuntimeBusy,
+    RuntimeStopFailed,
+    ServiceStartFailed,
+)
+from roost.runtime import PluginLoaded, PluginUnloaded, RuntimeStopStarted
+from tests.plugins.services import failing, hang, leftover, noting
+
+
+def registry(runtime: Runtime) -> tuple[Any, ...]:
+    """Return all that a runtime has registered."""
+    return (
+        [plugin.name for plugin in runtime.plugins],
+        [service.service_name for service in runtime.get_all_services()],
+        [(unit.kind, unit.name, unit.state) for unit in runtime.status()],
+        len(runtime.events._subscriptions),
+        len(runtime._lifecycle._startup.started) if runtime._lifecycle._startup is not None else 0,
+    )
+
+
+@pytest.mark.asyncio
+async def test_ten_cycles_leave_the_registry_as_it_was() -> None:
+    """Loading and unloading a plugin with services, a hook and event listeners leaves nothing; its dispose is called each time."""
+    log: list[str] = []
+
+    class Listens(Service):
+        def __init__(self, runtime: Runtime) -> None:
+            runtime.events.subscribe(lambda _event: log.append("heard"), RuntimeStopStarted)
+            self.runtime = runtime
+
+        async def start(self) -> None:
+            self.runtime.events.subscribe(lambda _event: log.append("heard"), RuntimeStopStarted)
+            self.create_task(hang(self))
+
+    def init(runtime: Runtime) -> None:
+        runtime.events.subscribe(lambda _event: log.append("heard"), RuntimeStopStarted)
+
+    plugin = Plugin("late", services=[Listens, noting("other", log)], init=init, dispose=lambda _runtime: log.append("dispose"))
+    async with Runtime(services=[noting("a", log)]) as runtime:
+        baseline, tasks = registry(runtime), leftover()
+        for _ in range(10):
+            await runtime.load_plugin(plugin)
+            assert [service.service_name for service in runtime.get_all_services()] == ["a", "listens", "other"]
+            assert runtime.has_service(Listens)
+            await runtime.unload_plugin("late")
+            assert registry(runtime) == baseline
+            assert runtime.find_service(Listens) is None
+            assert sorted(leftover()) == sorted(tasks)
+    assert log == ["+a", *["+other", "-other", "dispose"] * 10, "-a"]
+
+
+@pytest.mark.asyncio
+async def test_late_services_use_those_that_are_there_and_stop_before_them() -> None:
+    """A late plugin's services may need services of the runtime and of plugins it depends on; the stop is in reverse."""
+    log: list[str] = []
+    base = noting("base", log)
+    async with Runtime(plugins=[Plugin("core", services=[base])]) as runtime:
+        seen: list[Any] = []
+        runtime.events.subscribe(seen.append, PluginLoaded, PluginUnloaded)
+        await runtime.load_plugin(Plugin("late", services=[noting("user", log, base)], dependencies=["core"]))
+        assert runtime.get_service("user").given == {"need0": runtime.get_service(base)}
+    assert log == ["+base", "+user", "-user", "-base"]
+    assert [event.plugin for event in seen] == ["late"]
+
+
+class Recorder:
+    """A preparer that notes whom it prepares, and that no two do so at once."""
+
+    def __init__(self, runtime: Runtime, log: list[str], error: Exception | None) -> None:
+        self.runtime, self.log, self.error = runtime, log, error
+
+    async def prepare(self, plugins: Sequence[Plugin], /) -> None:
+        name = plugins[0].name
+        self.log.append(f"prepare {name}")
+        assert name in [plugin.name for plugin in self.runtime.plugins]
+        await asyncio.wait({asyncio.get_running_loop().create_future()}, timeout=0)
+        self.log.append(f"prepared {name}")
+        if self.error is not None:
+            raise self.error
+
+
+def prepared(name: str, log: list[str], error: Exception | None = None) -> Plugin:
+    """Return a plugin with a service that is prepared, and one that relies on it."""
+    preparing = noting(f"{name}-migration", [], prepared_by=staticmethod(lambda runtime: Recorder(runtime, log, error)))
+    return Plugin(name, services=[noting(f"{name}-service", log), preparing])
+
+
+@pytest.mark.asyncio
+async def test_two_late_plugins_are_prepared_one_after_the_other() -> None:
+    """Loaded at once, the second is prepared after the first has started."""
+    log: list[str] = []
+    async with Runtime() as runtime:
+        await asyncio.gather(runtime.load_plugin(prepared("p", log)), runtime.load_plugin(prepared("q", log)))
+        assert log == ["prepare p", "prepared p", "+p-service", "prepare q", "prepared q", "+q-service"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("fault", ["prepare", "start", "init", "construct"])
+async def test_a_load_that_fails_leaves_nothing(fault: str) -> None:
+    """Whatever fails, its own error is raised, what had started is stopped, and the registry is as before."""
+    log: list[str] = []
+    error = LookupError(fault)
+
+    def raises(*_: object) -> None:
+        raise error
+
+    good = noting("good", log)
+    bad = {
+        "prepare": prepared("bad", log, error),
+        "start": Plugin("bad", services=[good, noting("broken", log, good, start=failing(error))]),
+        "init": Plugin("bad", services=[good], init=raises),
+        "construct": Plugin("bad", services=[good, type("Broken", (Service,), {"__init__": raises})]),
+    }[fault]
+    expected: type[Exception] = {"start": ServiceStartFailed, "construct": ConstructionFailed}.get(fault, LookupError)
+    async with Runtime(services=[noting("a", log)]) as runtime:
+        baseline, tasks = registry(runtime), leftover()
+        with pytest.raises(expected) as caught:
+            await runtime.load_plugin(bad)
+        assert error in (caught.value, caught.value.__cause__)
+        assert registry(runtime) == baseline
+        assert sorted(leftover()) == sorted(tasks)
+        assert log.count("+good") == log.count("-good")
+        await runtime.load_plugin(Plugin("bad", services=[good]))
+    assert "+bad-service" not in log
+
+
+@pytest.mark.asyncio
+async def test_loads_that_are_refused() -> None:
+    """A name, a service's name, a dependency or a need that does not fit is refused, and nothing is left of it."""
+    async with Runtime(plugins=[Plugin("p", services=[noting("a", [])])]) as runtime:
+        baseline = registry(runtime)
+        for plugin, error in (
+            (Plugin("p"), DuplicatePlugin),
+            (Plugin("q", services=[noting("a", [])]), DuplicateService),
+            (Plugin("q", dependencies=["nowhere"]), PluginMissing),
+            (Plugin("q", services=[noting("b", []), noting("c", [], noting("nobody", []))]), MissingProvider),
+        ):
+            with pytest.raises(error):
+                await runtime.load_plugin(plugin)
+            assert registry(runtime) == baseline
+
+
+@pytest.mark.asyncio
+async def test_a_plugin_that_others_need() -> None:
+    """It is refused by their names, whether they need the plugin or one of its services; cascade takes them out before it."""
+    log: list[str] = []
+    base = noting("base", log)
+    plugins = [
+        Plugin("core", services=[base]),
+        Plugin("by-name", services=[noting("one", log)], dependencies=["core"]),
+        Plugin("by-service", services=[noting("two", log, base)]),
+        Plugin("stranger", services=[noting("three", log)]),
+    ]
+    async with Runtime(plugins=plugins) as runtime:
+        with pytest.raises(PluginInUse) as caught:
+            await runtime.unload_plugin("core")
+        assert caught.value.dependents == ("by-name", "by-service")
+        log.clear()
+        await runtime.unload_plugin("core", cascade=True)
+        assert sorted(log) == ["-base", "-one", "-two"]
+        assert log[-1] == "-base"
+        assert [plugin.name for plugin in runtime.plugins] == ["stranger"]
+        with pytest.raises(PluginNotLoaded):
+            await runtime.unload_plugin("core")
+
+
+@pytest.mark.asyncio
+async def test_the_runtimes_own_services_are_never_taken_out() -> None:
+    """Not even by cascade."""
+    base = noting("base", [])
+    async with Runtime(plugins=[Plugin("core", services=[base])], services=[noting("own", [], base)]) as runtime:
+        with pytest.raises(PluginInUse, match="the runtime's own services"):
+            await runtime.unload_plugin("core", cascade=True)
+
+
+@pytest.mark.asyncio
+async def test_an_unload_goes_on_past_errors() -> None:
+    """A dispose and a stop that raise are both in the error, and everything is gone all the same."""
+    log: list[str] = []
+
+    def dispose(_runtime: Runtime) -> None:
+        raise ValueError("dispose")
+
+    plugin = Plugin("p", services=[noting("a", log), noting("b", log, stop=failing(OSError("stop")))], dispose=dispose)
+    async with Runtime(plugins=[plugin]) as runtime:
+        with pytest.raises(RuntimeStopFailed) as caught:
+            await runtime.unload_plugin("p")
+        assert sorted(str(error) for _, error in caught.value.failures) == ["dispose", "stop"]
+        assert log == ["+a", "+b", "-a"]
+        assert (runtime.plugins, runtime.get_all_services(), runtime.status()) == ((), [], ())
+
+
+@pytest.mark.asyncio
+async def test_on_a_runtime_that_is_not_started() -> None:
+    """Plugins are only noted, and start with the rest."""
+    log: list[str] = []
+    runtime = Runtime()
+    await runtime.load_plugin(Plugin("p", services=[noting("a", log)]))
+    await runtime.load_plugin(Plugin("q", services=[noting("b", log)]))
+    await runtime.unload_plugin("q")
+    async with runtime:
+        pass
+    assert log == ["+a", "-a"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("how", ["stop", "cancel"])
+async def test_a_load_that_is_broken_off(how: str) -> None:
+    """By a stop of the runtime or a cancellation: what it had started is stopped, and no task is left."""
+    log: list[str] = []
+    starting = asyncio.Event()
+
+    async def start(self: Service) -> None:
+        starting.set()
+        await asyncio.Event().wait()
+
+    a = noting("a", log)
+    runtime = Runtime()
+    await runtime.start()
+    load = asyncio.create_task(runtime.load_plugin(Plugin("p", services=[a, noting("b", log, a, start=start)])))
+    await starting.wait()
+    if how == "stop":
+        await runtime.stop()
+        with pytest.raises(RuntimeBusy, match="stopped meanwhile"):
+            await load
+    else:
+        load.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await load
+        await runtime.stop()
+    assert log == ["+a", "-a"]
+    assert runtime.plugins == ()
+    assert leftover() == []
