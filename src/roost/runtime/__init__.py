@@ -17,6 +17,7 @@ from roost.runtime._events import (
     ServiceStopFinished,
     ServiceStopStarted,
 )
+from roost.runtime._health import ServiceHealth
 from roost.runtime._plugin import Plugin, parse_dependency
 from roost.runtime._preparer import OnDemand, Preparer
 from roost.runtime._runtime import Runtime
@@ -40,6 +41,7 @@ __all__ = [
     "RuntimeStopStarted",
     "Service",
     "ServiceCrashed",
+    "ServiceHealth",
     "ServiceRestarted",
     "ServiceStartFinished",
     "ServiceStartStarted",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import time
 from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
 
@@ -32,7 +31,7 @@ class Body:
 
     Args:
         service: The service.
-        unit: What the runtime knows of it; its `start`, `stop` and `stack` are set here, to None where there is nothing to do.
+        unit: What the runtime knows of it; its `start`, `stop`, `drain` and `stack` are set here, to None where there is nothing to do.
         watch: Who is told of crashes.
     """
 
@@ -54,6 +53,7 @@ class Body:
         unit.stack = self._stack
         unit.start = self._start if has_main else self._own("start")
         unit.stop = self._stop if has_main else self._own("stop")
+        unit.drain = self._own("drain")
 
     def create_task(self, coroutine: Coroutine[Any, Any, T], /, *, name: str) -> asyncio.Task[T]:
         """Start a task of the service's own: cancelled at its stop, its crash is the service's."""
@@ -74,7 +74,7 @@ class Body:
 
     def _own(self, method: str) -> Action | None:
         function = getattr(type(self._service), method, None)
-        if function is None or function is getattr(Service, method):
+        if function is None or function is getattr(Service, method, None):
             return None
         return getattr(self._service, method) if inspect.iscoroutinefunction(function) else lambda: self._call(method)
 
@@ -155,7 +155,7 @@ class Body:
         if self._crashes is None:
             policy: OnCrash = getattr(type(self._service), "on_crash", "stop")
             self._crashes = CrashRecord(policy)
-        decision = self._crashes.decide(time.monotonic())
+        decision = self._crashes.decide(asyncio.get_running_loop().time())
         outcome = "restart" if isinstance(decision, float) else decision
         self._watch.events.emit(ServiceCrashed(service=self._unit.name, error=error, outcome=outcome))
         if isinstance(decision, float):

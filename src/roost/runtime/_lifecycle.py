@@ -10,9 +10,11 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from roost.errors import RuntimeBusy, ServiceTaskCrashed
+from roost.runtime._drain import drain
 from roost.runtime._event_bus import EventBus
 from roost.runtime._events import (
     RuntimeStartFinished,
@@ -23,6 +25,15 @@ from roost.runtime._events import (
 from roost.runtime._shutdown import Shutdown
 from roost.runtime._startup import Startup
 from roost.runtime._unit import Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Seconds: for the whole start, for all drains, and for the whole stop, or for each unit's after a failed start."""
+
+    start: float
+    drain: float
+    stop: float
 
 
 class Lifecycle:
@@ -54,13 +65,12 @@ class Lifecycle:
         """Whether it is started, starting or stopping."""
         return self._host is not None
 
-    async def start(self, arrange: Callable[[], list[Unit]], *, start_timeout: float, stop_timeout: float) -> None:
+    async def start(self, arrange: Callable[[], list[Unit]], limits: Limits) -> None:
         """Start; wait for a start in progress; or do nothing when started. A stop in progress is waited for.
 
         Args:
             arrange: Makes the units, when a start begins.
-            start_timeout: Seconds for all of it.
-            stop_timeout: Seconds for the stop, and for each unit after a failed start.
+            limits: How long it may take.
 
         Raises:
             RuntimeBusy: Somebody stopped it meanwhile.
@@ -73,8 +83,8 @@ class Lifecycle:
             self._crash = None
             self._wish = asyncio.Event()
             self._started = asyncio.get_running_loop().create_future()
-            self._startup = Startup(units, self.events, total=start_timeout)
-            live = self._live(self._startup, self._started, tuple(unit.name for unit in units), stop_timeout=stop_timeout)
+            self._startup = Startup(units, self.events, total=limits.start)
+            live = self._live(self._startup, self._started, tuple(unit.name for unit in units), limits)
             self._host = asyncio.create_task(live, name="roost host")
         started = self._started
         if started is None:
@@ -145,7 +155,7 @@ class Lifecycle:
             self._wish.set()
             self._cancel_body()
 
-    async def extend(self, units: list[Unit], *, start_timeout: float, stop_timeout: float) -> None:
+    async def extend(self, units: list[Unit], limits: Limits) -> None:
         """Start more units of a started runtime; when one fails they are all stopped again.
 
         Raises:
@@ -154,7 +164,7 @@ class Lifecycle:
         """
         if not self.is_up:
             raise RuntimeBusy(wish="start more services: it is not started")
-        task = self._extension = asyncio.create_task(self._extend(units, start_timeout, stop_timeout), name="roost extend")
+        task = self._extension = asyncio.create_task(self._extend(units, limits), name="roost extend")
         try:
             await asyncio.wait({task})
         except asyncio.CancelledError:
@@ -165,18 +175,18 @@ class Lifecycle:
             raise RuntimeBusy(wish="go on with starting more services: the runtime was stopped meanwhile")
         task.result()
 
-    async def _extend(self, units: list[Unit], start_timeout: float, stop_timeout: float) -> None:
-        startup = Startup(units, self.events, total=start_timeout)
+    async def _extend(self, units: list[Unit], limits: Limits) -> None:
+        startup = Startup(units, self.events, total=limits.start)
         try:
             await startup.run()
         except BaseException as error:
-            stopping = asyncio.create_task(self._stop_all(startup, cause=error, total=stop_timeout, fresh=True))
+            stopping = asyncio.create_task(self._stop_all(startup, cause=error, limits=limits, fresh=True))
             await _surely(stopping)
             raise
         if self._startup is not None:
             self._startup.started.extend(startup.started)
 
-    async def take_out(self, units: set[Unit], *, total: float) -> None:
+    async def take_out(self, units: set[Unit], limits: Limits) -> None:
         """Stop some units of a started runtime, in reverse.
 
         Raises:
@@ -185,7 +195,8 @@ class Lifecycle:
         if self._startup is not None:
             started = [unit for unit in self._startup.started if unit in units]
             self._startup.started = [unit for unit in self._startup.started if unit not in units]
-            await Shutdown(started, self.events, total=total).run()
+            failures = await drain(started, total=limits.drain)
+            await Shutdown(started, self.events, total=limits.stop, failures=failures).run()
 
     def adopt(self, unit: Unit) -> None:
         """Let a unit that was provided after the start be stopped after all who might use it."""
@@ -193,13 +204,13 @@ class Lifecycle:
             unit.enter("running")
             self._startup.started.insert(0, unit)
 
-    async def _live(self, startup: Startup, started: asyncio.Future[None], names: tuple[str, ...], *, stop_timeout: float) -> None:
+    async def _live(self, startup: Startup, started: asyncio.Future[None], names: tuple[str, ...], limits: Limits) -> None:
         try:
             error = await self._start_all(startup, names)
             if error is not None:
                 if isinstance(error, asyncio.CancelledError):
                     error = self._crash or RuntimeBusy(wish="go on with a start: the runtime was stopped meanwhile")
-                await self._stop_all(startup, cause=error, total=stop_timeout, fresh=True)
+                await self._stop_all(startup, cause=error, limits=limits, fresh=True)
                 startup.fail(error)
                 started.set_exception(error)
                 started.exception()  # who called start may be gone, and then nobody else asks
@@ -208,7 +219,7 @@ class Lifecycle:
             try:
                 await self._wish.wait()
             finally:  # also when the loop is closing and cancels every task
-                await self._stop_all(startup, cause=self._crash, total=stop_timeout, fresh=False)
+                await self._stop_all(startup, cause=self._crash, limits=limits, fresh=False)
         finally:
             self._host = self._startup = self._started = None
             if not started.done():
@@ -229,7 +240,7 @@ class Lifecycle:
         self.events.emit(RuntimeStartFinished(duration=time.monotonic() - began, error=error))
         return error
 
-    async def _stop_all(self, startup: Startup, *, cause: BaseException | None, total: float, fresh: bool) -> None:
+    async def _stop_all(self, startup: Startup, *, cause: BaseException | None, limits: Limits, fresh: bool) -> None:
         """Stop what has started; where there is a cause for it, what goes wrong meanwhile is noted on that."""
         began = time.monotonic()
         if startup is self._startup:
@@ -239,7 +250,9 @@ class Lifecycle:
                 await asyncio.wait({self._extension})
         failure: BaseException | None = None
         try:
-            await Shutdown(startup.started, self.events, total=total, fresh=fresh).run()
+            # After a crash, or a start that failed, there is nothing to wait for.
+            failures = await drain(startup.started, total=limits.drain) if cause is None else []
+            await Shutdown(startup.started, self.events, total=limits.stop, fresh=fresh, failures=failures).run()
         except Exception as raised:
             failure = raised
             if cause is None:

@@ -16,8 +16,10 @@ from roost.runtime._composition import Composition
 from roost.runtime._discovery import discover_plugins
 from roost.runtime._event_bus import EventBus
 from roost.runtime._events import PluginLoaded, PluginUnloaded
-from roost.runtime._lifecycle import Lifecycle
+from roost.runtime._health import ServiceHealth, check_health
+from roost.runtime._lifecycle import Lifecycle, Limits
 from roost.runtime._log import log_to
+from roost.runtime._main import main, run_until_signal
 from roost.runtime._node import Node
 from roost.runtime._plugin import Plugin
 from roost.runtime._unit import Unit, UnitStatus
@@ -42,6 +44,7 @@ class Runtime:
         allow_unmigrated: Whether services start although migrations are pending and `auto_migrate` is off.
         start_timeout: Seconds that the start may take in all.
         stop_timeout: Seconds that the stop may take in all.
+        drain_timeout: Seconds, before that, in which services may finish what they have in hand.
 
     Raises:
         DuplicatePlugin: Two plugins have one name.
@@ -62,6 +65,7 @@ class Runtime:
         allow_unmigrated: bool = False,
         start_timeout: float = 60.0,
         stop_timeout: float = 25.0,
+        drain_timeout: float = 10.0,
     ) -> None:
         """Check the plugins; nothing is constructed yet."""
         self._database = database
@@ -71,6 +75,7 @@ class Runtime:
         self.allow_unmigrated = allow_unmigrated
         self.start_timeout = start_timeout
         self.stop_timeout = stop_timeout
+        self.drain_timeout = drain_timeout
         self.events = EventBus()
         log_to(self.events)
         self._lifecycle = Lifecycle(self.events)
@@ -181,7 +186,7 @@ class Runtime:
             RuntimeFault: What is wrong with the services, or the one whose start failed; what was started is stopped again.
             Exception: What a plugin's hook or a preparer raised, such as a failed migration.
         """
-        await self._lifecycle.start(self._arrange, start_timeout=self.start_timeout, stop_timeout=self.stop_timeout)
+        await self._lifecycle.start(self._arrange, self._limits())
 
     async def stop(self) -> None:
         """Stop all services in reverse order; on a runtime that is not started it does nothing.
@@ -199,6 +204,35 @@ class Runtime:
             RuntimeStopFailed: It could not be stopped cleanly.
         """
         await self._lifecycle.wait()
+
+    async def run(self) -> None:
+        """Start, wait for SIGINT or SIGTERM or a crash, and stop; a second signal ends the process at once.
+
+        Raises:
+            Exception: As `start`, `wait` and `stop` raise it.
+        """
+        await run_until_signal(self)
+
+    def main(self) -> int:
+        """Do the same in an event loop of its own, as a whole program: ``sys.exit(runtime.main())``.
+
+        Returns:
+            The exit code: 0 after a signal and a clean stop, 1 after an error, which standard error tells.
+        """
+        return main(self)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether all services are started and nobody has asked for a stop: whether to send requests here."""
+        return self._lifecycle.is_up
+
+    async def health(self) -> tuple[ServiceHealth, ...]:
+        """Ask the services how they are: those that have an async ``health``, all at once.
+
+        A check that raises, or takes longer than the class's ``health_timeout`` (5 s), is unhealthy; what it returns are details.
+        """
+        nodes = self._composition.assembly.nodes
+        return await check_health([(node, self._arrangement.unit("service", node.name)) for node in nodes])
 
     @overload
     async def ready(self, wanted: str, timeout: float | None = None) -> Any: ...
@@ -272,7 +306,7 @@ class Runtime:
             units = [unit for one in gone for unit in self._arrangement.of_plugin(one)]
             failure: RuntimeStopFailed | None = None
             try:
-                await self._lifecycle.take_out(set(units), total=self.stop_timeout)
+                await self._lifecycle.take_out(set(units), self._limits())
             except RuntimeStopFailed as error:
                 failure = error
             self._remove(gone, units)
@@ -316,6 +350,9 @@ class Runtime:
             self._lifecycle.adopt(self._arrangement.of_service(node))
         return node.instance
 
+    def _limits(self) -> Limits:
+        return Limits(start=self.start_timeout, drain=self.drain_timeout, stop=self.stop_timeout)
+
     def _arrange(self) -> list[Unit]:
         if self._was_started:  # until now, what the last life left could be looked at
             self._composition.forget()
@@ -326,7 +363,7 @@ class Runtime:
         began = time.monotonic()
         units = self._arrangement.extend(nodes, plugin)
         try:
-            await self._lifecycle.extend(units, start_timeout=self.start_timeout, stop_timeout=self.stop_timeout)
+            await self._lifecycle.extend(units, self._limits())
         except BaseException:
             self._remove({plugin.name}, units, [node for node in nodes if node.on_demand])
             raise

@@ -36,12 +36,16 @@ class Service:
     - beside these, ``async def run(self)``: a task that is cancelled at the stop, and whose crash is dealt with as `on_crash` says;
     - ``lifespan(self)``, an async context manager that is entered and left in one task.
 
+    It may also have ``async def drain(self)``, awaited before anything is stopped, to finish what it has in hand; and
+    ``async def health(self)``, which raises when something is wrong, and may return details.
+
     Attributes:
         service_name: Its name, unique in a runtime; by default the class's name in kebab case.
         service_type: What kind of service it is, for ``runtime.get_services_by_type("…")``.
         priority: For orders that heed it; None takes the plugin's.
         start_timeout: Seconds that its start may take; None leaves it to the runtime's total.
         stop_timeout: Seconds that its stop may take; None leaves it to the runtime's total.
+        health_timeout: Seconds in which `health` must answer.
         on_crash: What is done when one of its tasks ends with an error: ``"stop"`` the runtime, ``"degrade"``: go on without the
             service, or a `Restart`.
         prepared_by: Makes the `Preparer` that is awaited before the other services of its plugin start.
@@ -52,6 +56,7 @@ class Service:
     priority: ClassVar[int | None] = None
     start_timeout: ClassVar[float | None] = None
     stop_timeout: ClassVar[float | None] = None
+    health_timeout: ClassVar[float] = 5.0
     on_crash: ClassVar[OnCrash] = "stop"
     prepared_by: ClassVar[Callable[[AnyRuntime], Preparer] | None] = None
 

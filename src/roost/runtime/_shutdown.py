@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from roost.errors import RuntimeStopFailed, ServiceHung
 from roost.runtime._body import stack_of
@@ -21,14 +22,23 @@ class Shutdown:
         events: Where it is told.
         total: Seconds for all of it; with `fresh`, for each unit.
         fresh: Whether each unit has a deadline of its own, as after a failed start.
+        failures: What went wrong before, by name.
     """
 
-    def __init__(self, started: list[Unit], events: EventBus, *, total: float, fresh: bool = False) -> None:
+    def __init__(
+        self,
+        started: list[Unit],
+        events: EventBus,
+        *,
+        total: float,
+        fresh: bool = False,
+        failures: Sequence[tuple[str, BaseException]] = (),
+    ) -> None:
         self._left = started
         self._events = events
         self._total = total
         self._fresh = fresh
-        self._failures: list[tuple[str, BaseException]] = []
+        self._failures = list(failures)
         self._current: tuple[Unit, float] | None = None
 
     async def run(self) -> None:

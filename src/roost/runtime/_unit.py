@@ -46,6 +46,7 @@ class Unit:
         start: Starts it; None where there is nothing to do.
         stop: Stops it, called only after a start that succeeded; None where there is nothing to do.
         stack: Returns where the unit's own task stands, or an empty string.
+        drain: Lets it finish what it has in hand, before anything is stopped.
         needs: What must be started before.
         start_timeout: Seconds, or None.
         stop_timeout: Seconds, or None.
@@ -61,6 +62,7 @@ class Unit:
     start: Action | None = None
     stop: Action | None = None
     stack: Callable[[], str] | None = None
+    drain: Action | None = None
     needs: Sequence[Unit] = ()
     start_timeout: float | None = None
     stop_timeout: float | None = None

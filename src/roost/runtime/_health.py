@@ -1,0 +1,60 @@
+"""Asks services how they are."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from roost.runtime._node import Node
+from roost.runtime._unit import Unit
+
+HEALTH_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceHealth:
+    """How one service is.
+
+    Attributes:
+        service: Its name.
+        is_healthy: Whether its check passed in time; for a service that is not up, False.
+        took: Seconds that the check took.
+        error: What is wrong; None for a healthy service.
+        details: What the check returned.
+    """
+
+    service: str
+    is_healthy: bool
+    took: float
+    error: str | None = None
+    details: Any = None
+
+
+async def check_health(services: Sequence[tuple[Node, Unit]]) -> tuple[ServiceHealth, ...]:
+    """Await the ``health`` of all services that have one, all at once, each within its time.
+
+    Returns:
+        One result for each of these services, in their order.
+    """
+    having = [(node, unit) for node, unit in services if inspect.iscoroutinefunction(getattr(node.cls, "health", None))]
+    return tuple(await asyncio.gather(*(_check(node, unit) for node, unit in having)))
+
+
+async def _check(node: Node, unit: Unit) -> ServiceHealth:
+    if unit.state != "running":
+        return ServiceHealth(service=node.name, is_healthy=False, took=0.0, error=f"it is {unit.state}")
+    began = time.monotonic()
+    limit = getattr(node.cls, "health_timeout", HEALTH_SECONDS)
+    try:
+        async with asyncio.timeout(limit):
+            details = await node.instance.health()
+    except TimeoutError as error:
+        reason = str(error) or f"no answer within {limit:g} s"
+        return ServiceHealth(service=node.name, is_healthy=False, took=time.monotonic() - began, error=reason)
+    except Exception as error:  # noqa: BLE001 -- whatever it raises is its answer
+        return ServiceHealth(service=node.name, is_healthy=False, took=time.monotonic() - began, error=str(error) or type(error).__name__)
+    return ServiceHealth(service=node.name, is_healthy=True, took=time.monotonic() - began, details=details)
