@@ -25,6 +25,7 @@ class Assembly:
         plugins: The plugins, in the order in which their services are registered.
         services: The runtime's own services.
         settings: Values for settings dataclasses, by plugin or service.
+        overrides: For classes of services what takes their place.
 
     Attributes:
         nodes: The services in registration order; those on demand behind them.
@@ -35,11 +36,18 @@ class Assembly:
     """
 
     def __init__(
-        self, runtime: AnyRuntime, *, plugins: Sequence[Plugin], services: Sequence[Any], settings: Mapping[str, Mapping[str, Any]]
+        self,
+        runtime: AnyRuntime,
+        *,
+        plugins: Sequence[Plugin],
+        services: Sequence[Any],
+        settings: Mapping[str, Mapping[str, Any]],
+        overrides: Mapping[type, Any],
     ) -> None:
         """Draw the graph; nothing is constructed yet."""
         self._runtime = runtime
         self._settings = settings
+        self._overrides = overrides
         self.nodes = [self._node(provider, plugin) for plugin in plugins for provider in plugin.services]
         self.nodes += [self._node(provider, None) for provider in services]
         self._by_name: dict[str, Node] = {}
@@ -162,12 +170,18 @@ class Assembly:
     def _node(self, provider: Any, plugin: Plugin | None) -> Node:  # noqa: ANN401 -- a class or an instance
         cls = provider if isinstance(provider, type) else type(provider)
         name = getattr(provider, "service_name", None) or kebab_case(cls.__name__)
-        needs = read_needs(cls, runtime_class=type(self._runtime)) if isinstance(provider, type) else ()
-        return Node(name=name, provider=provider, plugin=plugin, needs=needs)
+        stands_for = cls if cls in self._overrides else None
+        provider = self._overrides.get(cls, provider)
+        needs = read_needs(provider, runtime_class=type(self._runtime)) if isinstance(provider, type) else ()
+        return Node(name=name, provider=provider, plugin=plugin, needs=needs, stands_for=stands_for)
 
     def _on_demand(self, cls: Any) -> Node:  # noqa: ANN401 -- a class with on_demand
         name = getattr(cls, "service_name", None) or kebab_case(cls.__name__)
-        node = Node(name=name, provider=cls.on_demand(self._runtime), plugin=None, on_demand=True)
+        if cls in self._overrides:
+            node = self._node(cls, None)
+            node.on_demand = True
+        else:
+            node = Node(name=name, provider=cls.on_demand(self._runtime), plugin=None, on_demand=True)
         self._name(node)
         return node
 

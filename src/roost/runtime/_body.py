@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
@@ -139,7 +140,12 @@ class Body:
         if self._leave is None:
             return await _end([main])
         self._leave.set()
-        await asyncio.wait({main})
+        try:
+            await asyncio.wait({main})
+        except asyncio.CancelledError:  # it had its time
+            main.cancel()
+            await asyncio.wait({main})
+            raise
         return [error] if not main.cancelled() and (error := main.exception()) is not None else []
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
@@ -209,11 +215,13 @@ async def _end(tasks: Any) -> list[BaseException]:  # noqa: ANN401 -- tasks, or 
 def stack_of(task: asyncio.Task[Any]) -> str:
     """Return a task's await stack, innermost last, a line each."""
     lines = []
-    coroutine: Any = task.get_coro()
-    while coroutine is not None:
-        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
-        if frame is None:
-            break
-        lines.append(f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}")
-        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
+    waiting: Any = task.get_coro()
+    while waiting is not None:
+        frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "ag_frame", None) or getattr(waiting, "gi_frame", None)
+        if frame is not None:
+            lines.append(f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}")
+            waiting = getattr(waiting, "cr_await", None) or getattr(waiting, "ag_await", None) or getattr(waiting, "gi_yieldfrom", None)
+        else:
+            # One step of an async generator, as contextlib awaits it, does not say of which; the garbage collector knows.
+            waiting = next((one for one in gc.get_referents(waiting) if inspect.isasyncgen(one)), None)
     return "\n".join(lines)

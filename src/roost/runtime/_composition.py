@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from roost.errors import PluginInUse, PluginNotLoaded
@@ -35,6 +35,7 @@ class Composition:
         self._runtime = runtime
         self._services = tuple(services)
         self._settings = settings
+        self._overrides: dict[type, Any] = {}
         self._assembly: Assembly | None = None
         self._found_types: dict[object, list[Any]] = {}
         self.plugins = tuple(plugins)
@@ -45,7 +46,9 @@ class Composition:
     def assembly(self) -> Assembly:
         """The services, constructed at the first call; errors as of `Assembly`."""
         if self._assembly is None:
-            assembly = Assembly(self._runtime, plugins=self.plugins, services=self._services, settings=self._settings)
+            assembly = Assembly(
+                self._runtime, plugins=self.plugins, services=self._services, settings=self._settings, overrides=self._overrides
+            )
             self._assembly = assembly  # for the constructors that look around
             try:
                 assembly.construct()
@@ -58,6 +61,18 @@ class Composition:
         """Let the next question construct the services anew; ready instances stay."""
         self._assembly = None
         self._forget_lookups()
+
+    def override(self, replacements: Mapping[type, Any]) -> Callable[[], None]:
+        """Let classes of services be replaced, and return what takes that back."""
+        before = self._overrides
+        self._overrides = {**before, **replacements}
+        self.forget()
+
+        def restore() -> None:
+            self._overrides = before
+            self.forget()
+
+        return restore
 
     def find(self, wanted: object) -> tuple[Node | None, bool]:
         """Return the node of a class or a name, and whether it was provided on demand just now; errors as of `Assembly.find`."""

@@ -21,6 +21,7 @@ class Node:
         plugin: The plugin that brings it; None for the runtime's own.
         needs: Its constructor's parameters; none for an instance.
         edges: The nodes that must be started before.
+        stands_for: The class that this one replaces in a test.
         on_demand: Whether the runtime provides it by itself.
         instance: The service; None before it is constructed.
     """
@@ -30,6 +31,7 @@ class Node:
     plugin: Plugin | None
     needs: tuple[Need, ...] = ()
     edges: list[Node] = field(default_factory=list)
+    stands_for: type | None = None
     on_demand: bool = False
     instance: Any = None
 
@@ -37,6 +39,15 @@ class Node:
     def cls(self) -> type:
         """The service's class."""
         return self.provider if isinstance(self.provider, type) else type(self.provider)
+
+    @property
+    def answers_to(self) -> tuple[type, ...]:
+        """All classes by which it is found: its own and its bases, and those of the class that it replaces."""
+        return tuple(dict.fromkeys(self.cls.__mro__ + (self.stands_for.__mro__ if self.stands_for is not None else ())))
+
+    def is_exactly(self, wanted: type) -> bool:
+        """Tell whether a class is the node's own, or the one that it replaces."""
+        return wanted in (self.cls, self.stands_for)
 
     @property
     def location(self) -> str:

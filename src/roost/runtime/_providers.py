@@ -26,14 +26,14 @@ class Providers:
     def add(self, node: Node) -> None:
         """Take one more node."""
         self._nodes.append(node)
-        for base in node.cls.__mro__:
+        for base in node.answers_to:
             self._by_base.setdefault(base, []).append(node)
         self._looked_up.clear()
 
     def remove(self, node: Node) -> None:
         """Forget a node."""
         self._nodes.remove(node)
-        for base in node.cls.__mro__:
+        for base in node.answers_to:
             self._by_base[base].remove(node)
         self._looked_up.clear()
 
@@ -44,7 +44,9 @@ class Providers:
         # A Protocol, or an abstract base that counts classes which do not derive from it: each node is asked, once.
         found = self._looked_up.get(wanted)
         if found is None:
-            found = self._looked_up[wanted] = [node for node in self._nodes if _provides(node.cls, wanted)]
+            found = self._looked_up[wanted] = [
+                node for node in self._nodes if any(_provides(cls, wanted) for cls in (node.cls, node.stands_for) if cls is not None)
+            ]
         return found
 
     def one(self, wanted: type, *, asker: Node | None = None) -> Node | None:
@@ -54,7 +56,7 @@ class Providers:
             AmbiguousProvider: Several do.
         """
         found = [node for node in self.of(wanted) if node is not asker]
-        found = [node for node in found if node.cls is wanted] or found
+        found = [node for node in found if node.is_exactly(wanted)] or found
         if len(found) > 1:
             asking = f"{asker.name} ({asker.location})" if asker is not None else "a lookup"
             raise AmbiguousProvider(asker=asking, wanted=wanted.__qualname__, providers=tuple(node.name for node in found))

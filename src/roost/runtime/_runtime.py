@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
@@ -314,6 +315,27 @@ class Runtime:
                 self.events.emit(PluginUnloaded(plugin=one, error=failure))
             if failure is not None:
                 raise failure
+
+    def override(self, replacements: Mapping[type, Any]) -> AbstractContextManager[object]:
+        """Let other services take the place of some, for tests: ``with runtime.override({Mailer: FakeMailer}): …``.
+
+        A replacement is found by the class that it replaces, and has its name.
+
+        Args:
+            replacements: For a service's class another class, or a ready instance.
+
+        Returns:
+            A context manager whose end takes it back; without ``with`` it stays.
+
+        Raises:
+            RuntimeBusy: The runtime is started.
+        """
+        if self._lifecycle.is_live:
+            raise RuntimeBusy(wish="replace services: it is started")
+        restore = self._composition.override(replacements)
+        taking_back = ExitStack()
+        taking_back.callback(restore)
+        return taking_back
 
     @classmethod
     def discover(cls, *names: str, plugins: Sequence[Plugin] = (), **options: Any) -> Self:
