@@ -267,6 +267,17 @@ def test_malformed_url_exits_two(roost: Roost) -> None:
     assert "s3cret" not in done.stderr
 
 
+def test_services_are_drawn_without_a_database(roost: Roost) -> None:
+    """`services` needs no database and starts nothing: as text, for Mermaid, for Graphviz, and as a document."""
+    text = roost("services")
+    assert (text.returncode, text.stdout) == (0, "wave 1\n  notes-migration (notes)\n  tags-migration (tags)\n")
+    assert roost("services", "--graph", "mermaid").stdout.startswith("flowchart LR\n")
+    assert roost("services", "--graph", "dot").stdout.startswith("digraph runtime {\n")
+    for words in (["--graph", "json"], ["--json"], ["--json", "--graph", "dot"]):
+        assert [row["name"] for row in _json(roost("services", *words))["services"]] == ["notes-migration", "tags-migration"]
+    assert roost("services", "--graph", "svg").returncode == 2
+
+
 def test_interrupt_exits_130_and_frees_the_lock(project: Path, roost: Roost, url: str) -> None:
     """Ctrl-C in the middle of a step exits 130; the next run takes the lock and goes on."""
     (project / "slow.py").write_text(PLUGINS.replace('await ctx.execute("SELECT 1")', 'await ctx.execute("SELECT pg_sleep(60)")'))

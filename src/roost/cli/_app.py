@@ -15,10 +15,11 @@ from roost.cli._exit_codes import ExitCode
 from roost.cli._history import history
 from roost.cli._plan import plan
 from roost.cli._run import run as run_command
+from roost.cli._services_command import services
 from roost.cli._status import status
 from roost.cli._up import up
 
-COMMANDS = (up, down, status, history, plan, run_command, demo)
+COMMANDS = (up, down, status, history, plan, services, run_command, demo)
 
 
 def make_app() -> App:

@@ -18,21 +18,32 @@ RuntimeName: TypeAlias = Annotated[
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Common:
-    """What every command takes.
+class Printing:
+    """How a command speaks.
+
+    Attributes:
+        json: Whether the result is one JSON document.
+        traceback: Whether an error shows where it came from.
+    """
+
+    json: Annotated[bool, Parameter(negative=(), help="Print one JSON document on standard output.")] = False
+    traceback: Annotated[bool, Parameter(negative=(), help="Show where an error came from.")] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Common(Printing):
+    """What every command takes that works on a database.
 
     Attributes:
         database_url: The database, before what the environment, the project and the runtime say.
-        json: Whether the result is one JSON document.
-        traceback: Whether an error shows where it came from.
     """
 
     database_url: Annotated[
         str | None,
         Parameter(help="The database. Else ROOST_DATABASE_URL, DATABASE_URL, `database_url` in \\[tool.roost], or the runtime's own."),
     ] = None
-    json: Annotated[bool, Parameter(negative=(), help="Print one JSON document on standard output.")] = False
-    traceback: Annotated[bool, Parameter(negative=(), help="Show where an error came from.")] = False
 
 
+IN_WORDS = Printing()
 NOTHING_SPECIAL = Common()

@@ -18,6 +18,7 @@ from roost.runtime._events import (
     ServiceStopStarted,
 )
 from roost.runtime._health import ServiceHealth
+from roost.runtime._node import ServiceNode
 from roost.runtime._plugin import Plugin, parse_dependency
 from roost.runtime._preparer import OnDemand, Preparer
 from roost.runtime._runtime import Runtime
@@ -42,6 +43,7 @@ __all__ = [
     "Service",
     "ServiceCrashed",
     "ServiceHealth",
+    "ServiceNode",
     "ServiceRestarted",
     "ServiceStartFinished",
     "ServiceStartStarted",

@@ -10,7 +10,7 @@ from roost.errors import ConstructionFailed, DuplicateService, ServiceNotFound
 from roost.runtime._event_bus import owned_by
 from roost.runtime._graph import connect, has_on_demand, waves
 from roost.runtime._needs import Need, read_needs
-from roost.runtime._node import Node
+from roost.runtime._node import Node, ServiceNode
 from roost.runtime._plugin import AnyRuntime, Plugin
 from roost.runtime._providers import Providers, closest
 from roost.runtime._service import kebab_case
@@ -74,6 +74,21 @@ class Assembly:
     def waves(self) -> list[tuple[str, ...]]:
         """Return the services' names in groups that need only the groups before them."""
         return [tuple(node.name for node in wave) for wave in waves(self.nodes)]
+
+    def graph(self) -> tuple[ServiceNode, ...]:
+        """Return the services with what they need, as plain data, in registration order."""
+        level = {node: number for number, wave in enumerate(waves(self.nodes), start=1) for node in wave}
+        return tuple(
+            ServiceNode(
+                name=node.name,
+                plugin=None if node.plugin is None else node.plugin.name,
+                service_type=getattr(node.cls, "service_type", None),
+                needs=tuple(needed.name for needed in node.edges),
+                wave=level[node],
+                location=node.location,
+            )
+            for node in self.nodes
+        )
 
     def add(self, plugin: Plugin) -> list[Node]:
         """Construct the services of one more plugin.
@@ -177,16 +192,15 @@ class Assembly:
 
     def _on_demand(self, cls: Any) -> Node:  # noqa: ANN401 -- a class with on_demand
         name = getattr(cls, "service_name", None) or kebab_case(cls.__name__)
-        if cls in self._overrides:
-            node = self._node(cls, None)
-            node.on_demand = True
-        else:
-            node = Node(name=name, provider=cls.on_demand(self._runtime), plugin=None, on_demand=True)
+        node = self._node(cls, None) if cls in self._overrides else Node(name=name, provider=cls, plugin=None)
+        node.on_demand = True
         self._name(node)
         return node
 
     def _construct(self, node: Node) -> None:
-        if isinstance(node.provider, type):
+        if node.on_demand and node.stands_for is None:
+            node.instance = node.provider.on_demand(self._runtime)
+        elif isinstance(node.provider, type):
             arguments = {need.parameter: self._argument(node, need) for need in node.needs if not self._is_left_out(node, need)}
             try:
                 with owned_by(node.plugin.name) if node.plugin is not None else nullcontext():

@@ -46,16 +46,19 @@ class Composition:
     def assembly(self) -> Assembly:
         """The services, constructed at the first call; errors as of `Assembly`."""
         if self._assembly is None:
-            assembly = Assembly(
-                self._runtime, plugins=self.plugins, services=self._services, settings=self._settings, overrides=self._overrides
-            )
-            self._assembly = assembly  # for the constructors that look around
+            assembly = self._assembly = self.draw()  # kept already, for the constructors that look around
             try:
                 assembly.construct()
             except BaseException:
                 self.forget()
                 raise
         return self._assembly
+
+    def draw(self) -> Assembly:
+        """Return the services as they are, or else their graph alone, for which nothing is constructed."""
+        if self._assembly is not None:
+            return self._assembly
+        return Assembly(self._runtime, plugins=self.plugins, services=self._services, settings=self._settings, overrides=self._overrides)
 
     def forget(self) -> None:
         """Let the next question construct the services anew; ready instances stay."""

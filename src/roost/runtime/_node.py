@@ -11,6 +11,27 @@ if TYPE_CHECKING:
     from roost.runtime._plugin import Plugin
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceNode:
+    """One service in a runtime's graph, as plain data.
+
+    Attributes:
+        name: Its name.
+        plugin: The plugin that brings it; None for the runtime's own.
+        service_type: What its class says.
+        needs: The names of the services that it needs, directly.
+        wave: In which wave it starts, from 1, as far as constructors say.
+        location: Where its class is written, as ``file:line``.
+    """
+
+    name: str
+    plugin: str | None
+    service_type: str | None
+    needs: tuple[str, ...]
+    wave: int
+    location: str
+
+
 @dataclass(eq=False, slots=True, kw_only=True)
 class Node:
     """A service's class or ready instance, its plugin, and the nodes it needs.

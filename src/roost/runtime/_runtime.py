@@ -21,7 +21,7 @@ from roost.runtime._health import ServiceHealth, check_health
 from roost.runtime._lifecycle import Lifecycle, Limits
 from roost.runtime._log import log_to
 from roost.runtime._main import main, run_until_signal
-from roost.runtime._node import Node
+from roost.runtime._node import Node, ServiceNode
 from roost.runtime._plugin import Plugin
 from roost.runtime._unit import Unit, UnitStatus
 
@@ -113,6 +113,14 @@ class Runtime:
             RuntimeFault: A service can't be constructed, or its needs can't be met.
         """
         return self._composition.assembly.waves()
+
+    def graph(self) -> tuple[ServiceNode, ...]:
+        """Return all services with what they need, as plain data, in registration order. Nothing is constructed for it.
+
+        Raises:
+            RuntimeFault: Services clash, or their needs can't be met.
+        """
+        return self._composition.draw().graph()
 
     def plugin_of(self, service: object) -> Plugin | None:
         """Return the plugin that brought a service; None for the runtime's own."""

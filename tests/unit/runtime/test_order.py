@@ -132,3 +132,23 @@ async def test_a_service_of_a_plugin_may_not_need_one_of_its_dependents() -> Non
     with pytest.raises(DependencyCycle, match="high"):
         await runtime.start()
     assert (log, leftover()) == ([], [])
+
+
+def test_the_graph_is_drawn_without_constructing_anything() -> None:
+    """What each service needs, its wave and its place come as plain data, though a constructor would raise."""
+
+    class Breaks(Service):
+        service_type = "kind"
+
+        def __init__(self) -> None:
+            raise AssertionError("constructed")
+
+    class Needs(Service):
+        def __init__(self, breaks: Breaks) -> None:
+            pass
+
+    Needs.__init__.__annotations__["breaks"] = Breaks
+    needs, breaks = Runtime(plugins=[Plugin("p", services=[Needs])], services=[Breaks]).graph()
+    assert (needs.name, needs.plugin, needs.service_type, needs.needs, needs.wave) == ("needs", "p", None, ("breaks",), 2)
+    assert (breaks.name, breaks.plugin, breaks.service_type, breaks.needs, breaks.wave) == ("breaks", None, "kind", (), 1)
+    assert breaks.location.startswith(f"{__file__}:")

@@ -1,0 +1,35 @@
+"""``roost services``: what a runtime is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from roost.cli._exit_codes import ExitCode
+from roost.cli._options import IN_WORDS, Printing, RuntimeName
+from roost.cli._output import Output
+from roost.cli._perform import perform
+from roost.cli._project import read_project
+
+
+def services(
+    runtime: RuntimeName = None,
+    *,
+    graph: Annotated[
+        Literal["text", "mermaid", "dot", "json"], Parameter(help="How to draw it: text, mermaid, dot (Graphviz) or json.")
+    ] = "text",
+    printing: Printing = IN_WORDS,
+) -> int:
+    """Show the runtime's services in the order of their start, and what each needs. Nothing is constructed, started or connected to."""
+
+    async def body(output: Output) -> int:
+        from roost.cli._drawings import DRAW, as_document  # noqa: PLC0415 -- `roost --help` needs no drawings
+        from roost.cli._workplace import named_runtime  # noqa: PLC0415 -- as above
+
+        nodes = named_runtime(runtime, project=read_project(Path.cwd())).graph()
+        output.result({"services": as_document(nodes)}, *([] if output.json else [DRAW[graph](nodes)]))
+        return ExitCode.FINE
+
+    return perform("services", body, json=printing.json or graph == "json", traceback=printing.traceback)
