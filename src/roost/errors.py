@@ -7,9 +7,11 @@ outside is redacted before it is stored.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, Self
 
 
 class RoostError(Exception):
@@ -357,14 +359,58 @@ class ServiceTaskCrashed(RuntimeFault):
 
 
 @dataclass(eq=False, kw_only=True)
-class RuntimeStopFailed(RuntimeFault):
-    """Services raised or hung while they were stopped; all others were stopped."""
+class FailureGroup(RuntimeFault, ExceptionGroup[Exception]):
+    """Several things went wrong: a flat exception group, in which the first error is the cause, or came first.
 
-    failures: tuple[tuple[str, BaseException], ...]
+    ``except*`` and `split` see the errors as they were raised; `failures` names whose each is.
+    """
+
+    failures: tuple[tuple[str, Exception], ...]
+
+    def __new__(cls, *, failures: tuple[tuple[str, Exception], ...]) -> Self:
+        """Make the group."""
+        return super().__new__(cls, cls.__name__, [error for _, error in failures])
+
+    def derive(self, excs: Sequence[Exception]) -> Self:  # type: ignore[override]  # a group of Exceptions holds no other
+        """Return a group of the same kind that holds some of the errors, as `split` and ``except*`` ask for it."""
+        names = {id(error): name for name, error in self.failures}
+        return type(self)(failures=tuple((names.get(id(error), ""), error) for error in excs))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), failures=self.failures), ()
+
+    @property
+    def _named(self) -> str:
+        texts = [error.message if isinstance(error, RoostError) else str(error) or type(error).__name__ for _, error in self.failures]
+        lines = [f"{name}: {text}" for (name, _), text in zip(self.failures, texts, strict=True)]
+        return f" {lines[0]}" if len(lines) == 1 else "".join(f"\n- {line}" for line in lines)
+
+
+@dataclass(eq=False, kw_only=True)
+class RuntimeStartFailed(FailureGroup):
+    """A start failed, and more went wrong while it was undone: other starts that failed or hung, stops that raised or hung."""
 
     @property
     def message(self) -> str:
-        return "Not everything stopped cleanly: " + "; ".join(f"{name}: {error}" for name, error in self.failures)
+        return f"The start failed, and not everything was undone cleanly:{self._named}"
+
+
+@dataclass(eq=False, kw_only=True)
+class RuntimeCrashed(FailureGroup):
+    """A service crashed, and more went wrong while the runtime was stopped for it; the first error is the `ServiceTaskCrashed`."""
+
+    @property
+    def message(self) -> str:
+        return f"A service crashed, and not everything stopped cleanly:{self._named}"
+
+
+@dataclass(eq=False, kw_only=True)
+class RuntimeStopFailed(FailureGroup):
+    """Services raised or hung while they were stopped; all others were stopped."""
+
+    @property
+    def message(self) -> str:
+        return f"Not everything stopped cleanly:{self._named}"
 
 
 @dataclass(eq=False, kw_only=True)

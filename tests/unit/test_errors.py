@@ -36,7 +36,7 @@ def sample(kind: type[RoostError]) -> RoostError:
     facts = {}
     for field in fields.values():
         text = str(hints[field.name])
-        if "BaseException" in text and "tuple" in text:
+        if "Exception" in text and "tuple" in text:
             facts[field.name] = (("a", ValueError("x")),)
         elif "tuple" in text:
             facts[field.name] = SAMPLES["tuple"]
@@ -68,3 +68,16 @@ def test_there_are_families() -> None:
     families = {errors.RuntimeFault, errors.DatabaseError, errors.MigrationError, errors.CommandError}
     homeless = [kind.__name__ for kind in kinds() if not any(issubclass(kind, family) for family in families)]
     assert homeless == []
+
+
+def test_a_group_is_flat_and_can_be_split() -> None:
+    """``except*`` sees the errors themselves, a part of a group is a group of its kind that still knows the names, and each is told."""
+    first, second = ValueError("one"), OSError("two")
+    group = errors.RuntimeStopFailed(failures=(("a", first), ("b", second)))
+    assert group.exceptions == (first, second)
+    matching, rest = group.split(OSError)
+    assert isinstance(matching, errors.RuntimeStopFailed)
+    assert isinstance(rest, errors.RuntimeStopFailed)
+    assert (matching.failures, rest.failures) == ((("b", second),), (("a", first),))
+    assert str(group) == "Not everything stopped cleanly:\n- a: one\n- b: two"
+    assert str(rest) == "Not everything stopped cleanly: a: one"

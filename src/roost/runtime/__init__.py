@@ -4,8 +4,10 @@ from roost.runtime._crashes import OnCrash, Restart
 from roost.runtime._discovery import available_plugins, discover_plugins
 from roost.runtime._event_bus import EventBus, EventStream
 from roost.runtime._events import (
-    PluginLoaded,
-    PluginUnloaded,
+    PluginLoadFinished,
+    PluginLoadStarted,
+    PluginUnloadFinished,
+    PluginUnloadStarted,
     RuntimeStartFinished,
     RuntimeStartStarted,
     RuntimeStopFinished,
@@ -31,8 +33,10 @@ __all__ = [
     "OnCrash",
     "OnDemand",
     "Plugin",
-    "PluginLoaded",
-    "PluginUnloaded",
+    "PluginLoadFinished",
+    "PluginLoadStarted",
+    "PluginUnloadFinished",
+    "PluginUnloadStarted",
     "Preparer",
     "Restart",
     "Runtime",

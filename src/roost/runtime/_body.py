@@ -32,11 +32,11 @@ class Body:
 
     Args:
         service: The service.
-        unit: What the runtime knows of it; its `start`, `stop`, `drain` and `stack` are set here, to None where there is nothing to do.
+        unit: What the runtime knows of it; its `start`, `stop`, `drain` and `tasks` are set here, to None where there is nothing to do.
         watch: Who is told of crashes.
     """
 
-    __slots__ = ("_crashes", "_is_stopping", "_leave", "_main", "_restarting", "_service", "_tasks", "_unit", "_watch")
+    __slots__ = ("_crashes", "_is_started", "_is_stopping", "_leave", "_main", "_restarting", "_service", "_tasks", "_unit", "_watch")
 
     def __init__(self, service: Any, unit: Unit, *, watch: Watch) -> None:  # noqa: ANN401 -- any class
         self._service = service
@@ -47,11 +47,12 @@ class Body:
         self._tasks: set[asyncio.Task[Any]] | None = None
         self._restarting: asyncio.Task[None] | None = None
         self._crashes: CrashRecord | None = None
+        self._is_started = True  # nothing here is asked for before the first start has succeeded
         self._is_stopping = False
         if isinstance(service, Service):
             service._body = self  # noqa: SLF001 -- the base class keeps it for its own tasks
         has_main = self._has_lifespan or inspect.iscoroutinefunction(getattr(type(service), "run", None))
-        unit.stack = self._stack
+        unit.tasks = self._running
         unit.start = self._start if has_main else self._own("start")
         unit.stop = self._stop if has_main else self._own("stop")
         unit.drain = self._own("drain")
@@ -82,6 +83,7 @@ class Body:
     async def _start(self) -> None:
         if not self._has_lifespan:
             await self._call("start")
+            self._is_started = True
         await self._begin()
 
     async def _begin(self) -> None:
@@ -118,19 +120,28 @@ class Body:
     async def _stop(self) -> None:
         """End all tasks, then stop the service; the first error is raised, with a note of any other."""
         self._is_stopping = True
-        failures: list[BaseException] = []
-        await _end([self._restarting])
-        failures += await self._end_main()
         try:
-            if not self._has_lifespan:
-                await self._call("stop")
-        except Exception as error:  # noqa: BLE001 -- raised below, after the service's tasks have ended
-            failures.append(error)
-        failures += await _end(self._tasks or ())
+            await _end([self._restarting])
+            failures = await self._end_all()
+        except asyncio.CancelledError:  # it had its time; whoever cancels this sees to it that they end
+            for task in self._tasks or ():
+                task.cancel()
+            raise
         for later in failures[1:]:
             failures[0].add_note(f"and after that: {later!r}")
         if failures:
             raise failures[0]
+
+    async def _end_all(self) -> list[BaseException]:
+        """End what runs beside, call the service's stop, end its other tasks, and return what went wrong."""
+        failures = await self._end_main()
+        try:
+            if self._is_started and not self._has_lifespan:
+                self._is_started = False
+                await self._call("stop")
+        except Exception as error:  # noqa: BLE001 -- told below, after the service's tasks have ended
+            failures.append(error)
+        return failures + await _end(self._tasks or ())
 
     async def _end_main(self) -> list[BaseException]:
         """Leave the lifespan, or cancel the task of `run`; return what it raised."""
@@ -161,6 +172,9 @@ class Body:
         if self._crashes is None:
             policy: OnCrash = getattr(type(self._service), "on_crash", "stop")
             self._crashes = CrashRecord(policy)
+        if self._unit.state == "starting" and self._crashes.is_survivable:
+            self._restarting = asyncio.create_task(self._crash_later(error), name=f"roost {self._unit.name} crashed while starting")
+            return
         decision = self._crashes.decide(asyncio.get_running_loop().time())
         outcome = "restart" if isinstance(decision, float) else decision
         self._watch.events.emit(ServiceCrashed(service=self._unit.name, error=error, outcome=outcome))
@@ -173,13 +187,25 @@ class Body:
         else:
             self._watch.crashed(self._unit.name, error)
 
-    async def _restart(self, error: BaseException, delay: float) -> None:
-        self._unit.enter("restarting", error)
-        await self._end_main()
-        await _end(self._tasks or ())
-        await asyncio.sleep(delay)
+    async def _crash_later(self, error: BaseException) -> None:
+        """Deal with a crash when the start is over; what failed to start is told of already."""
         try:
-            await self._begin()
+            await self._unit.decided()
+        except Exception:  # noqa: BLE001 -- as above
+            return
+        self._restarting = None
+        self._crashed(error)
+
+    async def _restart(self, error: BaseException, delay: float) -> None:
+        """Stop the service and start it again, each within its time."""
+        self._unit.enter("restarting", error)
+        try:
+            async with asyncio.timeout(self._unit.stop_timeout):
+                for later in await self._end_all():
+                    error.add_note(f"and while stopping for a restart: {later!r}")
+            await asyncio.sleep(delay)
+            async with asyncio.timeout(self._unit.start_timeout):
+                await self._start()
         except Exception as again:  # noqa: BLE001 -- it is the next crash, and decided upon like the first
             self._crashed(again)
             return
@@ -187,10 +213,7 @@ class Body:
         self._watch.events.emit(ServiceRestarted(service=self._unit.name, delay=delay))
 
     def _running(self) -> list[asyncio.Task[Any]]:
-        return [task for task in (self._main, *(self._tasks or ())) if task is not None and not task.done()]
-
-    def _stack(self) -> str:
-        return "\n".join(stack_of(task) for task in self._running())
+        return [task for task in (self._main, *(self._tasks or ()), self._restarting) if task is not None and not task.done()]
 
     async def _call(self, method: str) -> None:
         function = getattr(self._service, method, None)
@@ -212,9 +235,16 @@ async def _end(tasks: Any) -> list[BaseException]:  # noqa: ANN401 -- tasks, or 
     return [error for task in live if not task.cancelled() and (error := task.exception()) is not None]
 
 
-def stack_of(task: asyncio.Task[Any]) -> str:
-    """Return a task's await stack, innermost last, a line each."""
-    lines = []
+def stack_of(unit: Unit, waiting: asyncio.Task[Any]) -> str:
+    """Return where a unit stands, innermost last, a line each: the task that waits for it, then those that run beside."""
+    lines = _await_stack(waiting)
+    for task in unit.tasks() if unit.tasks is not None else ():
+        lines += [f"task {task.get_name()!r}:", *_await_stack(task)]
+    return "\n".join(lines)
+
+
+def _await_stack(task: asyncio.Task[Any]) -> list[str]:
+    lines: list[str] = []
     waiting: Any = task.get_coro()
     while waiting is not None:
         frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "ag_frame", None) or getattr(waiting, "gi_frame", None)
@@ -224,4 +254,4 @@ def stack_of(task: asyncio.Task[Any]) -> str:
         else:
             # One step of an async generator, as contextlib awaits it, does not say of which; the garbage collector knows.
             waiting = next((one for one in gc.get_referents(waiting) if inspect.isasyncgen(one)), None)
-    return "\n".join(lines)
+    return lines

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restart:
-    """Run a crashed service's task again, after a wait that doubles, as long as it does not crash too often.
+    """Stop a crashed service and start it again, after a wait that doubles, as long as it does not crash too often.
 
     Args:
         at_most: How often within `per` seconds; one crash more stops the runtime.
@@ -43,6 +43,11 @@ class CrashRecord:
         """Begin without any."""
         self._policy = policy
         self._times: list[float] = []
+
+    @property
+    def is_survivable(self) -> bool:
+        """Whether the runtime may go on after a crash."""
+        return self._policy != "stop"
 
     def decide(self, now: float) -> Literal["stop", "degrade"] | float:
         """Take one more crash.

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from roost.errors import ServiceHung
 from roost.runtime._body import stack_of
-from roost.runtime._unit import Unit
+from roost.runtime._unit import Failure, Unit
 
 
-async def drain(units: Sequence[Unit], *, total: float) -> list[tuple[str, BaseException]]:
+async def drain(units: Sequence[Unit], *, total: float) -> list[Failure]:
     """Await the `drain` of all units that have one, all at once.
 
     Args:
@@ -24,12 +24,12 @@ async def drain(units: Sequence[Unit], *, total: float) -> list[tuple[str, BaseE
     if not draining:
         return []
     _, late = await asyncio.wait(draining, timeout=total)
-    failures: list[tuple[str, BaseException]] = []
+    failures: list[Failure] = []
     for task, unit in draining.items():
         if task in late:
-            failures.append((unit.name, ServiceHung(service=unit.name, phase="drain", timeout=total, stack=stack_of(task), tree="")))
+            failures.append((unit.name, ServiceHung(service=unit.name, phase="drain", timeout=total, stack=stack_of(unit, task), tree="")))
             task.cancel()
-        elif not task.cancelled() and (error := task.exception()) is not None:
+        elif not task.cancelled() and isinstance(error := task.exception(), Exception):
             failures.append((unit.name, error))
     if late:
         await asyncio.wait(late, timeout=0)

@@ -86,16 +86,32 @@ class ServiceRestarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PluginLoaded:
-    """A plugin was added to a started runtime: migrated, and its services started."""
+class PluginLoadStarted:
+    """A plugin begins to be added to a started runtime."""
 
     plugin: str
-    duration: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PluginUnloaded:
-    """A plugin was taken out of a started runtime; `error` tells what went wrong while its services stopped."""
+class PluginLoadFinished:
+    """A plugin is migrated and its services are started, or all of it was undone because of `error`; after `duration` seconds."""
 
     plugin: str
+    duration: float
+    error: BaseException | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginUnloadStarted:
+    """A plugin begins to be taken out."""
+
+    plugin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginUnloadFinished:
+    """A plugin is taken out, after `duration` seconds; `error` tells what went wrong while its services stopped."""
+
+    plugin: str
+    duration: float
     error: BaseException | None

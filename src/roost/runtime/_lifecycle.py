@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from roost.errors import RuntimeBusy, ServiceTaskCrashed
+from roost.errors import RuntimeBusy, RuntimeCrashed, RuntimeStartFailed, RuntimeStopFailed, ServiceTaskCrashed
 from roost.runtime._drain import drain
 from roost.runtime._event_bus import EventBus
 from roost.runtime._events import (
@@ -24,7 +24,9 @@ from roost.runtime._events import (
 )
 from roost.runtime._shutdown import Shutdown
 from roost.runtime._startup import Startup
-from roost.runtime._unit import Unit
+from roost.runtime._unit import Failure, Unit
+
+_EXTENDING = "starting more services: the runtime was stopped meanwhile"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,8 @@ class Lifecycle:
         self._starters = 0
         self._wish = asyncio.Event()
         self._extension: asyncio.Task[None] | None = None
-        self._crash: ServiceTaskCrashed | None = None
+        self._removal: asyncio.Task[list[Failure]] | None = None
+        self._crash: ServiceTaskCrashed | RuntimeCrashed | None = None
         self._body: asyncio.Task[Any] | None = None
         self._body_cancelled = False
 
@@ -114,6 +117,7 @@ class Lifecycle:
 
         Raises:
             ServiceTaskCrashed: A service's crash stopped it.
+            RuntimeCrashed: A service's crash stopped it, and units raised or hung while stopping.
             RuntimeStopFailed: Units raised or hung while stopping.
         """
         if self._host is not None:
@@ -128,24 +132,28 @@ class Lifecycle:
             self._cancel_body()
 
     async def leave_body(self, error: BaseException | None) -> None:
-        """Stop, and raise a crash in the place of the cancellation that it caused.
+        """Stop, and raise a crash in the place of the cancellation that it caused. An error of the body's own stays the one that is raised.
 
         Args:
             error: What ended the body.
 
         Raises:
             ServiceTaskCrashed: A service crashed.
+            RuntimeCrashed: A service crashed, and units raised or hung while stopping.
             RuntimeStopFailed: Units raised or hung while stopping.
         """
         body, self._body = self._body, None
         ours, self._body_cancelled = self._body_cancelled, False
         also_cancelled = ours and body is not None and body is asyncio.current_task() and body.uncancel() > 0
-        await self.stop()
-        if self._crash is None or also_cancelled:
-            return
-        if error is None or isinstance(error, asyncio.CancelledError):
-            raise self._crash
-        error.add_note(f"meanwhile: {self._crash}")
+        is_own = error is not None and (also_cancelled or not isinstance(error, asyncio.CancelledError) or self._crash is None)
+        try:
+            await self.stop()
+            if self._crash is not None:
+                raise self._crash
+        except (RuntimeStopFailed, RuntimeCrashed, ServiceTaskCrashed) as failure:
+            if error is None or not is_own:
+                raise
+            error.add_note(f"meanwhile: {failure}")
 
     def crashed(self, service: str, error: BaseException) -> None:
         """Stop everything because a service's task ended with an error; the first crash is the one that is raised."""
@@ -172,31 +180,61 @@ class Lifecycle:
             await _surely(task)
             raise
         if task.cancelled():
-            raise RuntimeBusy(wish="go on with starting more services: the runtime was stopped meanwhile")
+            raise RuntimeBusy(wish=f"go on with {_EXTENDING}")
         task.result()
 
     async def _extend(self, units: list[Unit], limits: Limits) -> None:
         startup = Startup(units, self.events, total=limits.start)
         try:
             await startup.run()
-        except BaseException as error:
-            stopping = asyncio.create_task(self._stop_all(startup, cause=error, limits=limits, fresh=True))
-            await _surely(stopping)
-            raise
+        except BaseException as error:  # noqa: BLE001 -- it is raised below, when all is undone
+            undoing = asyncio.create_task(self._stop_all(startup, cause=error, limits=limits, fresh=True), name="roost undo")
+            await _surely(undoing)
+            failure = _start_failure(startup, error, undoing.result())
+            was_stopped = isinstance(failure, asyncio.CancelledError)
+            startup.fail(RuntimeBusy(wish=f"go on with {_EXTENDING}") if was_stopped else failure)
+            raise failure from failure.__cause__
         if self._startup is not None:
             self._startup.started.extend(startup.started)
 
-    async def take_out(self, units: set[Unit], limits: Limits) -> None:
+    def refuse_change(self, units: Sequence[Unit], *, wish: str) -> None:
+        """Refuse to change what there is while it is starting or stopping, or by a task that the change would end.
+
+        Args:
+            units: What is to be taken out.
+            wish: What is asked for.
+
+        Raises:
+            RuntimeBusy: It can't be done now, or not by this task.
+        """
+        if self.is_live and not self.is_up:
+            raise RuntimeBusy(wish=f"{wish}: it is starting or stopping")
+        asking = asyncio.current_task()
+        if any(asking in unit.tasks() for unit in units if unit.tasks is not None):
+            raise RuntimeBusy(wish=f"{wish} by one of its own tasks, which would wait for its own end")
+
+    async def take_out(self, units: Sequence[Unit], limits: Limits) -> None:
         """Stop some units of a started runtime, in reverse.
+
+        It goes to its end also when it is cancelled, and the stop of the runtime waits for it.
 
         Raises:
             RuntimeStopFailed: Units raised or hung while stopping; the others were stopped all the same.
         """
-        if self._startup is not None:
-            started = [unit for unit in self._startup.started if unit in units]
-            self._startup.started = [unit for unit in self._startup.started if unit not in units]
-            failures = await drain(started, total=limits.drain)
-            await Shutdown(started, self.events, total=limits.stop, failures=failures).run()
+        if self._startup is None:
+            return
+        started = [unit for unit in self._startup.started if unit in units]
+        self._startup.started = [unit for unit in self._startup.started if unit not in units]
+        task = self._removal = asyncio.create_task(self._take_out(started, limits), name="roost take out")
+        was_cancelled = await _surely(task)
+        if failures := task.result():
+            raise RuntimeStopFailed(failures=tuple(failures)) from failures[0][1]
+        if was_cancelled:
+            raise asyncio.CancelledError
+
+    async def _take_out(self, started: list[Unit], limits: Limits) -> list[Failure]:
+        failures = await drain(started, total=limits.drain)
+        return await Shutdown(started, self.events, total=limits.stop, failures=failures).run()
 
     def adopt(self, unit: Unit) -> None:
         """Let a unit that was provided after the start be stopped after all who might use it."""
@@ -210,7 +248,7 @@ class Lifecycle:
             if error is not None:
                 if isinstance(error, asyncio.CancelledError):
                     error = self._crash or RuntimeBusy(wish="go on with a start: the runtime was stopped meanwhile")
-                await self._stop_all(startup, cause=error, limits=limits, fresh=True)
+                error = _start_failure(startup, error, await self._stop_all(startup, cause=error, limits=limits, fresh=True))
                 startup.fail(error)
                 started.set_exception(error)
                 started.exception()  # who called start may be gone, and then nobody else asks
@@ -219,7 +257,13 @@ class Lifecycle:
             try:
                 await self._wish.wait()
             finally:  # also when the loop is closing and cancels every task
-                await self._stop_all(startup, cause=self._crash, limits=limits, fresh=False)
+                failures = await self._stop_all(startup, cause=self._crash, limits=limits, fresh=False)
+            if failures and isinstance(self._crash, ServiceTaskCrashed):
+                cause = self._crash
+                self._crash = RuntimeCrashed(failures=((cause.service, cause), *failures))
+                self._crash.__cause__ = cause
+            elif failures:
+                raise RuntimeStopFailed(failures=tuple(failures)) from failures[0][1]
         finally:
             self._host = self._startup = self._started = None
             if not started.done():
@@ -240,27 +284,24 @@ class Lifecycle:
         self.events.emit(RuntimeStartFinished(duration=time.monotonic() - began, error=error))
         return error
 
-    async def _stop_all(self, startup: Startup, *, cause: BaseException | None, limits: Limits, fresh: bool) -> None:
-        """Stop what has started; where there is a cause for it, what goes wrong meanwhile is noted on that."""
+    async def _stop_all(self, startup: Startup, *, cause: BaseException | None, limits: Limits, fresh: bool) -> list[Failure]:
+        """Stop what has started, and return what went wrong meanwhile."""
         began = time.monotonic()
-        if startup is self._startup:
+        whole = startup is self._startup
+        if whole:
             self.events.emit(RuntimeStopStarted(cause=cause))
             if self._extension is not None and not self._extension.done():
                 self._extension.cancel()
                 await asyncio.wait({self._extension})
-        failure: BaseException | None = None
-        try:
-            # After a crash, or a start that failed, there is nothing to wait for.
-            failures = await drain(startup.started, total=limits.drain) if cause is None else []
-            await Shutdown(startup.started, self.events, total=limits.stop, fresh=fresh, failures=failures).run()
-        except Exception as raised:
-            failure = raised
-            if cause is None:
-                raise
-            cause.add_note(f"and while stopping: {raised}")
-        finally:
-            if startup is self._startup:
-                self.events.emit(RuntimeStopFinished(duration=time.monotonic() - began, error=failure))
+            if self._removal is not None and not self._removal.done():
+                await asyncio.wait({self._removal})
+        # After a crash, or a start that failed, there is nothing to wait for.
+        failures = await drain(startup.started, total=limits.drain) if cause is None else []
+        failures = await Shutdown(startup.started, self.events, total=limits.stop, fresh=fresh, failures=failures).run()
+        if whole:
+            failure = RuntimeStopFailed(failures=tuple(failures)) if failures else None
+            self.events.emit(RuntimeStopFinished(duration=time.monotonic() - began, error=failure))
+        return failures
 
     async def _give_up(self) -> None:
         self._wish.set()
@@ -279,10 +320,26 @@ async def _joined(host: asyncio.Task[None]) -> None:
         raise error
 
 
-async def _surely(task: asyncio.Task[None]) -> None:
-    """Wait for a task also while being cancelled: whoever calls this goes on with that after it, and leaves nothing behind."""
+async def _surely(task: asyncio.Task[Any]) -> bool:
+    """Wait for a task also while being cancelled; whoever calls this goes on with that after it, and leaves nothing behind.
+
+    Returns:
+        Whether it was cancelled meanwhile.
+    """
+    was_cancelled = False
     while not task.done():
         try:
             await asyncio.wait({task})
         except asyncio.CancelledError:
-            continue
+            was_cancelled = True
+    return was_cancelled
+
+
+def _start_failure(startup: Startup, error: BaseException, undoing: list[Failure]) -> BaseException:
+    """Return the error of a start: as it is, or in one flat group with all else that failed because of it."""
+    if not isinstance(error, Exception) or not (startup.failures or undoing):
+        return error
+    culprit = error.service if isinstance(error, ServiceTaskCrashed) else startup.culprit
+    group = RuntimeStartFailed(failures=((culprit, error), *startup.failures, *undoing))
+    group.__cause__ = error
+    return group

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 from roost.runtime import _events as events
 from roost.runtime._event_bus import EventBus
@@ -19,8 +20,8 @@ def log_to(bus: EventBus) -> None:
     bus.subscribe(_stopped, events.RuntimeStopFinished)
     bus.subscribe(_crashed, events.ServiceCrashed)
     bus.subscribe(lambda event: _log.warning("service %s runs again after %.1f s", event.service, event.delay), events.ServiceRestarted)
-    bus.subscribe(lambda event: _log.info("plugin %s loaded in %.2f s", event.plugin, event.duration), events.PluginLoaded)
-    bus.subscribe(lambda event: _log.info("plugin %s unloaded", event.plugin), events.PluginUnloaded)
+    bus.subscribe(partial(_changed, "loaded"), events.PluginLoadFinished)
+    bus.subscribe(partial(_changed, "unloaded"), events.PluginUnloadFinished)
 
 
 def _started(event: events.RuntimeStartFinished) -> None:
@@ -32,6 +33,13 @@ def _started(event: events.RuntimeStartFinished) -> None:
 
 def _stopped(event: events.RuntimeStopFinished) -> None:
     _log.info("stopped in %.2f s%s", event.duration, "" if event.error is None else f", not cleanly: {event.error}")
+
+
+def _changed(what: str, event: events.PluginLoadFinished | events.PluginUnloadFinished) -> None:
+    if event.error is None:
+        _log.info("plugin %s %s in %.2f s", event.plugin, what, event.duration)
+    else:
+        _log.info("plugin %s not %s cleanly: %s", event.plugin, what, event.error)
 
 
 def _crashed(event: events.ServiceCrashed) -> None:

@@ -11,12 +11,12 @@ from typing import Any, Self, TypeVar, overload
 
 from typing_extensions import TypeForm
 
-from roost.errors import ReadyTimeout, RuntimeBusy, RuntimeStopFailed
+from roost.errors import ReadyTimeout, RuntimeBusy
 from roost.runtime._arrangement import Arrangement
 from roost.runtime._composition import Composition
 from roost.runtime._discovery import discover_plugins
 from roost.runtime._event_bus import EventBus
-from roost.runtime._events import PluginLoaded, PluginUnloaded
+from roost.runtime._events import PluginLoadFinished, PluginLoadStarted, PluginUnloadFinished, PluginUnloadStarted
 from roost.runtime._health import ServiceHealth, check_health
 from roost.runtime._lifecycle import Lifecycle, Limits
 from roost.runtime._log import log_to
@@ -287,13 +287,13 @@ class Runtime:
             DuplicatePlugin: There is one of that name.
             PluginMissing: It needs a plugin that is not there.
             PluginVersionMismatch: It needs another version of one.
+            RuntimeBusy: The runtime is starting or stopping.
             RuntimeFault: Its services can't be constructed, or one failed to start.
             Exception: What its hook or its migrations raised.
         """
         async with self._changing:
+            self._lifecycle.refuse_change((), wish=f"load plugin {plugin.name}")
             is_live = self._lifecycle.is_live
-            if is_live and not self._lifecycle.is_up:
-                raise RuntimeBusy(wish=f"load plugin {plugin.name}: it is starting or stopping")
             nodes = self._composition.add(plugin, construct=is_live)
             if is_live:
                 await self._start_late(plugin, nodes)
@@ -308,21 +308,26 @@ class Runtime:
         Raises:
             PluginNotLoaded: There is none of that name.
             PluginInUse: Others need it, and `cascade` is off.
+            RuntimeBusy: The runtime is starting or stopping, or one of the plugin's own tasks asks.
             RuntimeStopFailed: Services or hooks raised or hung; everything of the plugin is taken out all the same.
         """
         async with self._changing:
             gone = self._composition.removable(name, cascade=cascade)
             units = [unit for one in gone for unit in self._arrangement.of_plugin(one)]
-            failure: RuntimeStopFailed | None = None
-            try:
-                await self._lifecycle.take_out(set(units), self._limits())
-            except RuntimeStopFailed as error:
-                failure = error
-            self._remove(gone, units)
+            self._lifecycle.refuse_change(units, wish=f"unload plugin {name}")
+            began = time.monotonic()
+            failure: BaseException | None = None
             for one in gone:
-                self.events.emit(PluginUnloaded(plugin=one, error=failure))
-            if failure is not None:
-                raise failure
+                self.events.emit(PluginUnloadStarted(plugin=one))
+            try:
+                await self._lifecycle.take_out(units, self._limits())
+            except BaseException as error:
+                failure = error
+                raise
+            finally:
+                self._remove(gone, units)
+                for one in gone:
+                    self.events.emit(PluginUnloadFinished(plugin=one, duration=time.monotonic() - began, error=failure))
 
     def override(self, replacements: Mapping[type, Any]) -> AbstractContextManager[object]:
         """Let other services take the place of some, for tests: ``with runtime.override({Mailer: FakeMailer}): …``.
@@ -391,13 +396,17 @@ class Runtime:
 
     async def _start_late(self, plugin: Plugin, nodes: list[Node]) -> None:
         began = time.monotonic()
+        failure: BaseException | None = None
         units = self._arrangement.extend(nodes, plugin)
+        self.events.emit(PluginLoadStarted(plugin=plugin.name))
         try:
             await self._lifecycle.extend(units, self._limits())
-        except BaseException:
+        except BaseException as error:
+            failure = error
             self._remove({plugin.name}, units, [node for node in nodes if node.on_demand])
             raise
-        self.events.emit(PluginLoaded(plugin=plugin.name, duration=time.monotonic() - began))
+        finally:
+            self.events.emit(PluginLoadFinished(plugin=plugin.name, duration=time.monotonic() - began, error=failure))
 
     def _remove(self, plugins: set[str], units: Sequence[Unit], nodes: Sequence[Node] = ()) -> None:
         self._arrangement.remove(units)

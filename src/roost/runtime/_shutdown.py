@@ -6,12 +6,12 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from roost.errors import RuntimeStopFailed, ServiceHung
+from roost.errors import ServiceHung
 from roost.runtime._body import stack_of
 from roost.runtime._event_bus import EventBus
 from roost.runtime._events import ServiceStopFinished, ServiceStopStarted
 from roost.runtime._startup import CANCEL_GRACE
-from roost.runtime._unit import Unit
+from roost.runtime._unit import Failure, Unit
 
 
 class Shutdown:
@@ -32,7 +32,7 @@ class Shutdown:
         *,
         total: float,
         fresh: bool = False,
-        failures: Sequence[tuple[str, BaseException]] = (),
+        failures: Sequence[Failure] = (),
     ) -> None:
         self._left = started
         self._events = events
@@ -41,11 +41,11 @@ class Shutdown:
         self._failures = list(failures)
         self._current: tuple[Unit, float] | None = None
 
-    async def run(self) -> None:
+    async def run(self) -> list[Failure]:
         """Stop everything.
 
-        Raises:
-            RuntimeStopFailed: Stops raised or hung; the others were stopped all the same.
+        Returns:
+            What went wrong before, and the stops that raised or hung, in their order; the others were stopped all the same.
         """
         self._loop = asyncio.get_running_loop()
         self._deadline = self._loop.time() + self._total
@@ -55,8 +55,7 @@ class Shutdown:
             await asyncio.wait({walker, hung}, return_when=asyncio.FIRST_COMPLETED)
             if hung.done() and self._current is not None:
                 await self._abandon(*self._current, walker)
-        if self._failures:
-            raise RuntimeStopFailed(failures=tuple(self._failures)) from self._failures[0][1]
+        return self._failures
 
     async def _walk(self, hung: asyncio.Future[None]) -> None:
         """Stop one unit after another in this task; whoever finds that one hangs goes on in another."""
@@ -67,7 +66,7 @@ class Shutdown:
             unit.enter("stopping")
             if self._events.wants(ServiceStopStarted):
                 self._events.emit(ServiceStopStarted(service=unit.name))
-            error: BaseException | None = None
+            error: Exception | None = None
             if unit.stop is not None:
                 self._current = unit, limit
                 timer = self._loop.call_later(limit, hung.set_result, None)
@@ -83,12 +82,13 @@ class Shutdown:
             self._over(unit, error)
 
     async def _abandon(self, unit: Unit, limit: float, walker: asyncio.Task[None]) -> None:
-        stack = (unit.stack() if unit.stack is not None else "") or stack_of(walker)
+        stack = stack_of(unit, walker)
+        own = unit.tasks() if unit.tasks is not None else ()
         walker.cancel()
-        await asyncio.wait({walker}, timeout=CANCEL_GRACE)
+        await asyncio.wait({walker, *own}, timeout=CANCEL_GRACE)
         self._over(unit, ServiceHung(service=unit.name, phase="stop", timeout=limit, stack=stack, tree=""))
 
-    def _over(self, unit: Unit, error: BaseException | None) -> None:
+    def _over(self, unit: Unit, error: Exception | None) -> None:
         if self._events.wants(ServiceStopFinished):
             self._events.emit(ServiceStopFinished(service=unit.name, duration=time.monotonic() - unit.since, error=error))
         unit.enter("abandoned" if isinstance(error, ServiceHung) else "stopped", error)

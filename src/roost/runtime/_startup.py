@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import heapq
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from functools import partial
+from typing import Any, TypeVar
 
 from roost.errors import DependencyCycle, ServiceHung, ServiceStartFailed
 from roost.runtime._body import stack_of
 from roost.runtime._event_bus import EventBus, owned_by
 from roost.runtime._events import ServiceStartFinished, ServiceStartStarted
-from roost.runtime._unit import Unit
+from roost.runtime._unit import Failure, Unit
 
+T = TypeVar("T", bound=BaseException)
 CANCEL_GRACE = 1.0
 """Seconds that a cancelled start or stop gets to obey before it is abandoned."""
 
@@ -29,10 +31,14 @@ class Startup:
 
     Attributes:
         started: What has started, in the order in which it did.
+        culprit: Whose failure ended it.
+        failures: What else failed, or did not obey when it was cancelled because of that.
     """
 
     def __init__(self, units: Sequence[Unit], events: EventBus, *, total: float) -> None:
         self.started: list[Unit] = []
+        self.culprit = "start"
+        self.failures: list[Failure] = []
         self._units = units
         self._events = events
         self._total = total
@@ -109,10 +115,10 @@ class Startup:
             return
         self._told(unit, error)
         unit.enter("failed", error)
-        if unit.kind == "service" and isinstance(error, Exception):
-            failed = ServiceStartFailed(service=unit.name, reason=str(error) or type(error).__name__)
-            failed.__cause__ = error
-            error = failed
+        self._fail(unit, _named(unit, error))
+
+    def _fail(self, unit: Unit, error: BaseException) -> None:
+        self.culprit = unit.name
         self._end.set_exception(error)
 
     def _has_started(self, unit: Unit) -> list[Unit]:
@@ -147,36 +153,46 @@ class Startup:
             self._timer = self._loop.call_at(self._deadlines[0][0], self._late)
             return
         late = unit if unit is not None else next(iter(self._running))
-        self._end.set_exception(
-            ServiceHung(
-                service=late.name,
-                phase="start",
-                timeout=self._total if unit is None else unit.start_timeout or 0.0,
-                stack=self._stack(late),
-                tree=self._tree(),
-            )
-        )
+        limit = self._total if unit is None else unit.start_timeout or 0.0
+        self._fail(late, ServiceHung(service=late.name, phase="start", timeout=limit, stack=self._stack(late), tree=self._tree()))
 
     async def _cancel(self) -> None:
+        """End the starts in progress, and the tasks that starts which did not succeed have set going."""
         running, self._running = self._running, {}
-        for task in running.values():
-            task.cancel()
-        if running:
-            await asyncio.wait(running.values(), timeout=CANCEL_GRACE)
+        await _end(running.values())
         for unit, task in running.items():
-            if not task.done():
-                self._told(unit, asyncio.CancelledError())
-                unit.enter("abandoned")
-            elif not task.cancelled() and task.exception() is None:
-                # It ended well in the very moment it was cancelled, so it is stopped like the others.
-                self._told(unit, None)
-                unit.enter("running")
-                self.started.append(unit)
+            if task.done():
+                self._cancelled(unit, asyncio.CancelledError() if task.cancelled() else task.exception())
             else:
-                self._told(unit, asyncio.CancelledError() if task.cancelled() else task.exception())
+                self._abandon(unit, task)
+        started = ("starting", "failed", "abandoned")
+        beside = {task: unit for unit in self._units if unit.state in started and unit.tasks is not None for task in unit.tasks()}
+        await _end(beside)
+        for task, unit in beside.items():
+            if not task.done():
+                self._abandon(unit, task)
+
+    def _cancelled(self, unit: Unit, error: BaseException | None) -> None:
+        self._told(unit, error)
+        if error is None:
+            # It ended well in the very moment it was cancelled, so it is stopped like the others.
+            unit.enter("running")
+            self.started.append(unit)
+        elif isinstance(error, Exception):
+            unit.enter("failed", error)
+            self.failures.append((unit.name, _named(unit, error)))
+
+    def _abandon(self, unit: Unit, task: asyncio.Task[Any]) -> None:
+        """Leave a task behind that does not obey, by the name of its unit and with its stack; once a unit."""
+        task.add_done_callback(_heard)
+        if unit.state != "abandoned":
+            hung = ServiceHung(service=unit.name, phase="cancelled start", timeout=CANCEL_GRACE, stack=stack_of(unit, task), tree="")
+            self._told(unit, hung)
+            unit.enter("abandoned", hung)
+            self.failures.append((unit.name, hung))
 
     def _stack(self, unit: Unit) -> str:
-        return (unit.stack() if unit.stack is not None else "") or stack_of(self._running[unit])
+        return stack_of(unit, self._running[unit])
 
     def _tree(self) -> str:
         lines = []
@@ -187,6 +203,29 @@ class Startup:
             elif unit.state == "waiting":
                 lines.append(f"    waits for {', '.join(unit.waits_for())}")
         return "\n".join(lines)
+
+
+def _named(unit: Unit, error: T) -> T | ServiceStartFailed:
+    """Return a service's error in one that names the service; what hooks and preparers raise is left as it is."""
+    if unit.kind != "service" or not isinstance(error, Exception):
+        return error
+    failed = ServiceStartFailed(service=unit.name, reason=str(error) or type(error).__name__)
+    failed.__cause__ = error
+    return failed
+
+
+async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel tasks, and wait a while until they obey."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=CANCEL_GRACE)
+
+
+def _heard(task: asyncio.Task[Any]) -> None:
+    """Take what an abandoned task ends with at last, so that asyncio does not complain that nobody asked."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _circle(unit: Unit) -> tuple[str, ...]:

@@ -6,11 +6,13 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 State: TypeAlias = Literal["new", "waiting", "starting", "running", "failed", "restarting", "degraded", "stopping", "stopped", "abandoned"]
 Kind: TypeAlias = Literal["service", "plugin", "preparer"]
 Action: TypeAlias = Callable[[], Awaitable[None]]
+Failure: TypeAlias = tuple[str, Exception]
+"""Whose it is, and the error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,7 @@ class Unit:
         name: For events and errors.
         start: Starts it; None where there is nothing to do.
         stop: Stops it, called only after a start that succeeded; None where there is nothing to do.
-        stack: Returns where the unit's own task stands, or an empty string.
+        tasks: Returns the tasks that run beside, and belong to it; None where there can't be any.
         drain: Lets it finish what it has in hand, before anything is stopped.
         needs: What must be started before.
         start_timeout: Seconds, or None.
@@ -61,7 +63,7 @@ class Unit:
     name: str
     start: Action | None = None
     stop: Action | None = None
-    stack: Callable[[], str] | None = None
+    tasks: Callable[[], Sequence[asyncio.Task[Any]]] | None = None
     drain: Action | None = None
     needs: Sequence[Unit] = ()
     start_timeout: float | None = None

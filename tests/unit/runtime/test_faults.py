@@ -9,7 +9,16 @@ from contextlib import asynccontextmanager
 import pytest
 
 from roost import Runtime, Service
-from roost.errors import RuntimeBusy, RuntimeStopFailed, ServiceHung, ServiceStartFailed, ServiceTaskCrashed, StartNotAsync
+from roost.errors import (
+    RuntimeBusy,
+    RuntimeCrashed,
+    RuntimeStartFailed,
+    RuntimeStopFailed,
+    ServiceHung,
+    ServiceStartFailed,
+    ServiceTaskCrashed,
+    StartNotAsync,
+)
 from tests.plugins.services import failing, hang, leftover, noting, runtime_of
 
 
@@ -355,3 +364,94 @@ async def test_entered_in_one_task_and_left_in_another() -> None:
     await asyncio.create_task(runtime.__aexit__(None, None, None))
     assert log == ["+a", "-a"]
     assert leftover() == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("body", ["start", "lifespan"])
+@pytest.mark.parametrize("how", ["fails", "is cancelled"])
+async def test_a_start_that_does_not_succeed_leaves_no_task(body: str, how: str) -> None:
+    """What it has set going beside itself is cancelled, for its stop is never called."""
+    begun = asyncio.Event()
+
+    async def start(self: Service) -> None:
+        self.create_task(hang(self))
+        begun.set()
+        if how == "fails":
+            raise ValueError("after that")
+        await hang(self)
+
+    @asynccontextmanager
+    async def lifespan(self: Service) -> AsyncIterator[None]:
+        await start(self)
+        yield
+
+    members: dict[str, object] = {"start": start} if body == "start" else {"lifespan": lifespan}
+    starting = asyncio.create_task(runtime_of(noting("a", [], **members)).start())
+    await begun.wait()
+    if how == "is cancelled":
+        starting.cancel()
+    await asyncio.wait({starting})
+    assert starting.cancelled() if how == "is cancelled" else isinstance(starting.exception(), ServiceStartFailed)
+    assert leftover() == []
+
+
+@pytest.mark.asyncio
+async def test_all_that_fails_with_a_start_is_in_one_flat_group() -> None:
+    """The cause first, then starts that failed or did not obey when they were cancelled, then stops that raised, each by its name."""
+    log: list[str] = []
+    release = asyncio.Event()
+
+    async def stubborn(self: Service) -> None:
+        try:
+            await release.wait()
+        except asyncio.CancelledError:
+            await release.wait()
+
+    async def spiteful(self: Service) -> None:
+        try:
+            await hang(self)
+        except asyncio.CancelledError:
+            raise OSError("spite") from None
+
+    cause, stop = ValueError("cause"), LookupError("stop")
+    up = noting("up", log, stop=failing(stop))
+    runtime = runtime_of(
+        noting("bad", log, up, start=failing(cause)), noting("deaf", log, start=stubborn), noting("spiteful", log, start=spiteful), up
+    )
+    with pytest.raises(RuntimeStartFailed) as caught:
+        await runtime.start()
+    assert [name for name, _ in caught.value.failures] == ["bad", "deaf", "spiteful", "up"]
+    bad, deaf, spite, last = caught.value.exceptions
+    assert caught.value.__cause__ is bad
+    assert (bad.__cause__, str(spite.__cause__), last) == (cause, "spite", stop)
+    assert isinstance(deaf, ServiceHung)
+    assert "in test_all_that_fails" in deaf.stack
+    assert [unit.state for unit in runtime.status()] == ["failed", "abandoned", "failed", "new"]
+    release.set()
+    while leftover():
+        await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()}, timeout=0)
+
+
+@pytest.mark.asyncio
+async def test_a_crash_and_a_stop_that_fails_are_in_one_flat_group() -> None:
+    """The crash first; both who waits and who is inside the block get it."""
+    log: list[str] = []
+    error = ValueError("stop")
+    with pytest.raises(RuntimeCrashed) as caught:
+        async with runtime_of(noting("a", log, stop=failing(error)), Crasher) as runtime:
+            runtime.get_service(Crasher).go.set()
+            await asyncio.Event().wait()
+    crash, stop = caught.value.exceptions
+    assert [name for name, _ in caught.value.failures] == ["crasher", "a"]
+    assert (type(crash), str(crash.__cause__), stop) == (ServiceTaskCrashed, "the disk is gone", error)
+    with pytest.raises(RuntimeCrashed):
+        await runtime.wait()
+
+
+@pytest.mark.asyncio
+async def test_an_error_of_the_body_is_kept_beside_a_stop_that_fails() -> None:
+    """What the body raised goes on, with a note of what was not stopped cleanly."""
+    with pytest.raises(KeyError) as caught:
+        async with runtime_of(noting("a", [], stop=failing(ValueError("stop")))):
+            raise KeyError("own")
+    assert caught.value.__notes__ == ["meanwhile: Not everything stopped cleanly: a: stop"]

@@ -19,7 +19,7 @@ from roost.errors import (
     RuntimeStopFailed,
     ServiceStartFailed,
 )
-from roost.runtime import PluginLoaded, PluginUnloaded, RuntimeStopStarted
+from roost.runtime import PluginLoadFinished, PluginLoadStarted, PluginUnloadFinished, PluginUnloadStarted, RuntimeStopStarted
 from tests.plugins.services import failing, hang, leftover, noting
 
 
@@ -72,7 +72,7 @@ async def test_late_services_use_those_that_are_there_and_stop_before_them() -> 
     base = noting("base", log)
     async with Runtime(plugins=[Plugin("core", services=[base])]) as runtime:
         seen: list[Any] = []
-        runtime.events.subscribe(seen.append, PluginLoaded, PluginUnloaded)
+        runtime.events.subscribe(seen.append, PluginLoadFinished, PluginUnloadFinished)
         await runtime.load_plugin(Plugin("late", services=[noting("user", log, base)], dependencies=["core"]))
         assert runtime.get_service("user").given == {"need0": runtime.get_service(base)}
     assert log == ["+base", "+user", "-user", "-base"]
@@ -247,3 +247,131 @@ async def test_a_load_that_is_broken_off(how: str) -> None:
     assert log == ["+a", "-a"]
     assert runtime.plugins == ()
     assert leftover() == []
+
+
+@pytest.mark.asyncio
+async def test_an_unload_that_is_cancelled_goes_to_its_end() -> None:
+    """The cancellation is obeyed when the plugin is out."""
+    log: list[str] = []
+    stopping, go_on = asyncio.Event(), asyncio.Event()
+
+    async def stop(self: Service) -> None:
+        stopping.set()
+        await go_on.wait()
+        log.append("-a")
+
+    async with Runtime(plugins=[Plugin("p", services=[noting("a", log, stop=stop)])]) as runtime:
+        unload = asyncio.create_task(runtime.unload_plugin("p"))
+        await stopping.wait()
+        unload.cancel()
+        await asyncio.wait({unload}, timeout=0)
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await unload
+        assert (log, runtime.plugins, runtime.status()) == (["+a", "-a"], (), ())
+    assert leftover() == []
+
+
+@pytest.mark.asyncio
+async def test_a_stop_waits_for_an_unload() -> None:
+    """What a plugin that is being taken out relies on is stopped after it."""
+    log: list[str] = []
+    stopping, go_on = asyncio.Event(), asyncio.Event()
+
+    async def stop(self: Service) -> None:
+        stopping.set()
+        await go_on.wait()
+        log.append("-user")
+
+    base = noting("base", log)
+    runtime = Runtime(plugins=[Plugin("p", services=[noting("user", log, base, stop=stop)])], services=[base])
+    await runtime.start()
+    unload = asyncio.create_task(runtime.unload_plugin("p"))
+    await stopping.wait()
+    stopped = asyncio.create_task(runtime.stop())
+    await asyncio.wait({stopped}, timeout=0)
+    go_on.set()
+    await asyncio.gather(unload, stopped)
+    assert log == ["+base", "+user", "-user", "-base"]
+    assert leftover() == []
+
+
+@pytest.mark.asyncio
+async def test_unloads_that_are_refused() -> None:
+    """While the runtime starts, and by a task of the plugin's own, which would wait for its own end."""
+    starting = asyncio.Event()
+    refused: list[RuntimeBusy] = []
+
+    async def start(self: Service) -> None:
+        starting.set()
+        await asyncio.Event().wait()
+
+    runtime = Runtime(plugins=[Plugin("p", services=[noting("a", [], start=start)])])
+    start_all = asyncio.create_task(runtime.start())
+    await starting.wait()
+    with pytest.raises(RuntimeBusy, match="starting or stopping"):
+        await runtime.unload_plugin("p")
+    start_all.cancel()
+    await asyncio.wait({start_all})
+
+    class Suicidal(Service):
+        def __init__(self, runtime: Runtime) -> None:
+            self.runtime = runtime
+
+        async def run(self) -> None:
+            while not self.runtime.is_ready:
+                await asyncio.wait({asyncio.get_running_loop().create_future()}, timeout=0)
+            try:
+                await self.runtime.unload_plugin("p")
+            except RuntimeBusy as error:
+                refused.append(error)
+
+    async with Runtime(plugins=[Plugin("p", services=[Suicidal])]) as runtime:
+        while not refused:
+            await asyncio.wait({asyncio.get_running_loop().create_future()}, timeout=0)
+        assert "one of its own tasks" in str(refused[0])
+        assert [plugin.name for plugin in runtime.plugins] == ["p"]
+
+
+@pytest.mark.asyncio
+async def test_who_waits_for_a_late_service_that_fails_is_told() -> None:
+    """Its own error reaches the one who waits for it, and the error that names it those who wait for another one of the plugin."""
+    error = ValueError("no room")
+    go_on = asyncio.Event()
+
+    async def start(self: Service) -> None:
+        await go_on.wait()
+        raise error
+
+    bad = noting("bad", [], start=start)
+    async with Runtime() as runtime:
+        load = asyncio.create_task(runtime.load_plugin(Plugin("p", services=[bad, noting("next", [], bad)])))
+        await asyncio.wait({load}, timeout=0)
+        waiting = [asyncio.create_task(runtime.ready(name)) for name in ("bad", "next")]
+        await asyncio.wait(waiting, timeout=0)
+        go_on.set()
+        with pytest.raises(ServiceStartFailed) as caught:
+            await load
+        assert [await asyncio.gather(one, return_exceptions=True) for one in waiting] == [[error], [caught.value]]
+
+
+@pytest.mark.asyncio
+async def test_loads_and_unloads_are_told_in_pairs() -> None:
+    """Each begins and ends, and tells what went wrong."""
+    seen: list[tuple[str, str, bool]] = []
+    async with Runtime() as runtime:
+        kinds = (PluginLoadStarted, PluginLoadFinished, PluginUnloadStarted, PluginUnloadFinished)
+        runtime.events.subscribe(lambda one: seen.append((type(one).__name__, one.plugin, bool(getattr(one, "error", None)))), *kinds)
+        await runtime.load_plugin(Plugin("p", services=[noting("a", [], stop=failing(OSError()))]))
+        with pytest.raises(ServiceStartFailed):
+            await runtime.load_plugin(Plugin("q", services=[noting("b", [], start=failing(OSError()))]))
+        with pytest.raises(RuntimeStopFailed):
+            await runtime.unload_plugin("p")
+    assert seen == [
+        ("PluginLoadStarted", "p", False),
+        ("PluginLoadFinished", "p", False),
+        ("PluginLoadStarted", "q", False),
+        ("PluginLoadFinished", "q", True),
+        ("PluginUnloadStarted", "p", False),
+        ("PluginUnloadFinished", "p", True),
+    ]

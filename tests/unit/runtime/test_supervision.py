@@ -242,3 +242,106 @@ async def test_a_task_that_hangs_at_the_stop_is_drawn() -> None:
     await runtime.start()
     with pytest.raises(Exception, match=r"in .*linger"):
         await runtime.stop()
+
+
+@pytest.mark.asyncio
+async def test_a_restart_is_a_whole_stop_and_start() -> None:
+    """A service that starts its tasks in start() has them again after a restart, and its stop() was called between."""
+    log: list[str] = []
+
+    class Worker(Service):
+        on_crash = AT_ONCE
+
+        def __init__(self) -> None:
+            self.crash = asyncio.Event()
+
+        async def start(self) -> None:
+            log.append("start")
+            self.create_task(self.work(), name="work")
+
+        async def stop(self) -> None:
+            log.append("stop")
+
+        async def work(self) -> None:
+            await self.crash.wait()
+            self.crash.clear()
+            raise OSError("work")
+
+    async with runtime_of(Worker) as runtime:
+        restarted = asyncio.create_task(told(runtime, ServiceRestarted, 1))
+        runtime.get_service(Worker).crash.set()
+        await restarted
+        assert log == ["start", "stop", "start"]
+        assert "roost worker.work" in leftover()
+    assert log == ["start", "stop", "start", "stop"]
+    assert leftover() == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("phase", ["start", "stop"])
+async def test_a_restart_that_fails_or_hangs_is_the_next_crash(phase: str) -> None:
+    """A start that raises, or a stop that hangs past its time, counts as a crash; stop is not called again without a start."""
+    log: list[str] = []
+
+    class Worker(Service):
+        on_crash = Restart(at_most=2, per=60.0, delay=0.0)
+        stop_timeout = 0.01
+
+        async def start(self) -> None:
+            log.append("start")
+            if phase == "start" and len(log) > 1:
+                raise OSError("again")
+            self.create_task(self.work())
+
+        async def stop(self) -> None:
+            log.append("stop")
+            if phase == "stop" and log.count("stop") == 1:
+                await hang(self)
+
+        async def work(self) -> None:
+            await asyncio.wait({asyncio.get_running_loop().create_future()}, timeout=0)
+            raise OSError("work")
+
+    outcomes: list[str] = []
+    runtime = runtime_of(Worker)
+    runtime.events.subscribe(lambda event: outcomes.append(event.outcome), ServiceCrashed)
+    with pytest.raises(ServiceTaskCrashed):
+        async with runtime:
+            await asyncio.Event().wait()
+    assert outcomes == ["restart", "restart", "stop"]
+    expected = {"start": ["start", "stop", "start", "start"], "stop": ["start", "stop", "start", "stop"]}
+    assert log == expected[phase]
+    assert leftover() == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("policy", [AT_ONCE, "degrade"])
+async def test_a_crash_before_the_end_of_the_start_is_dealt_with_after_it(policy: OnCrash) -> None:
+    """Nothing is stopped or restarted beside a start in progress; after it the policy is heeded."""
+    log: list[str] = []
+    go_on = asyncio.Event()
+
+    class Early(Service):
+        on_crash = policy
+
+        async def start(self) -> None:
+            log.append("start")
+            if len(log) == 1:
+                self.create_task(self.work())
+                await go_on.wait()
+            log.append("started")
+
+        async def stop(self) -> None:
+            log.append("stop")
+
+        async def work(self) -> None:
+            asyncio.get_running_loop().call_later(0, go_on.set)
+            raise OSError("early")
+
+    runtime = runtime_of(Early)
+    dealt_with = asyncio.create_task(told(runtime, ServiceCrashed if policy == "degrade" else ServiceRestarted, 1))
+    async with runtime:
+        await dealt_with
+        assert runtime.status()[0].state == ("degraded" if policy == "degrade" else "running")
+    assert log == ["start", "started", *([] if policy == "degrade" else ["stop", "start", "started"]), "stop"]
+    assert leftover() == []
