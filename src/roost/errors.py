@@ -257,7 +257,7 @@ class UnresolvableAnnotation(RuntimeFault):
 
 @dataclass(eq=False, kw_only=True)
 class InvalidSettings(RuntimeFault):
-    """A settings dataclass can't be filled."""
+    """A settings class can't be filled; `settings` is empty where the section itself is wrong."""
 
     section: str
     settings: str
@@ -265,7 +265,11 @@ class InvalidSettings(RuntimeFault):
 
     @property
     def message(self) -> str:
-        return f"Invalid settings {self.section!r} for {self.settings}: {self.reason}"
+        return f"Invalid settings {self.section!r}{self.settings and f' for {self.settings}'}: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "settings are what Runtime(settings=…) names: mappings, TOML files, Environment(…); a later one goes before an earlier one"
 
 
 @dataclass(eq=False, kw_only=True)

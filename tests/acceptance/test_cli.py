@@ -278,6 +278,44 @@ def test_services_are_drawn_without_a_database(roost: Roost) -> None:
     assert roost("services", "--graph", "svg").returncode == 2
 
 
+def test_settings_are_shown_with_their_origins(roost: Roost, project: Path) -> None:
+    """`services --settings` shows each value and where it comes from, hides secrets, and refuses what is wrong with a sentence."""
+    (project / "mail.toml").write_text('[mailer]\nhost = "localhost"\n')
+    (project / "mail.py").write_text("""
+from dataclasses import dataclass
+from roost import Runtime, Service
+from roost.runtime import Environment, Secret
+
+@dataclass
+class Mail:
+    host: str
+    password: Secret
+    port: int = 25
+
+class Mailer(Service):
+    def __init__(self, mail: Mail) -> None:
+        pass
+
+runtime = Runtime(services=[Mailer], settings=["mail.toml", Environment("APP")])
+""")
+    done = roost("services", "mail:runtime", "--settings", APP_MAILER__PASSWORD="c4n4ry")
+    rows = [line.strip().split(maxsplit=3) for line in done.stdout.splitlines()[3:]]
+    assert (done.returncode, rows) == (
+        0,
+        [
+            ["mailer", "host", "localhost", "mail.toml"],
+            ["mailer", "password", "**********", "environment variable APP_MAILER__PASSWORD"],
+            ["mailer", "port", "25", "default"],
+        ],
+    )
+    assert _json(roost("services", "mail:runtime", "--settings", "--json", APP_MAILER__PASSWORD="c4n4ry"))["settings"][2]["value"] == "25"
+    wrong = roost("services", "mail:runtime", "--settings", APP_MAILER__PORT="many", APP_MAILER__PASSWORD="c4n4ry")
+    assert wrong.returncode == 1
+    assert "error: Invalid settings 'mailer' for Mail: port: it is no int (environment variable APP_MAILER__PORT)" in wrong.stderr
+    assert "c4n4ry" not in done.stdout + wrong.stderr
+    assert roost("services", "--settings").stdout == "no service asks for settings\n"
+
+
 def test_interrupt_exits_130_and_frees_the_lock(project: Path, roost: Roost, url: str) -> None:
     """Ctrl-C in the middle of a step exits 130; the next run takes the lock and goes on."""
     (project / "slow.py").write_text(PLUGINS.replace('await ctx.execute("SELECT 1")', 'await ctx.execute("SELECT pg_sleep(60)")'))

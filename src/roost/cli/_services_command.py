@@ -20,6 +20,9 @@ def services(
     graph: Annotated[
         Literal["text", "mermaid", "dot", "json"], Parameter(help="How to draw it: text, mermaid, dot (Graphviz) or json.")
     ] = "text",
+    settings: Annotated[
+        bool, Parameter(negative=(), help="Show instead each setting that a service asks for, and where its value comes from.")
+    ] = False,
     printing: Printing = IN_WORDS,
 ) -> int:
     """Show the runtime's services in the order of their start, and what each needs. Nothing is constructed, started or connected to."""
@@ -28,8 +31,15 @@ def services(
         from roost.cli._drawings import DRAW, as_document  # noqa: PLC0415 -- `roost --help` needs no drawings
         from roost.cli._workplace import named_runtime  # noqa: PLC0415 -- as above
 
-        nodes = named_runtime(runtime, project=read_project(Path.cwd())).graph()
-        output.result({"services": as_document(nodes)}, *([] if output.json else [DRAW[graph](nodes)]))
+        named = named_runtime(runtime, project=read_project(Path.cwd()))
+        if settings:
+            from roost.cli._tables import settings_table  # noqa: PLC0415 -- as above
+
+            found = named.explain_settings()
+            output.result({"settings": found}, settings_table(found) if found else "no service asks for settings")
+        else:
+            nodes = named.graph()
+            output.result({"services": as_document(nodes)}, *([] if output.json else [DRAW[graph](nodes)]))
         return ExitCode.FINE
 
     return perform("services", body, json=printing.json or graph == "json", traceback=printing.traceback)

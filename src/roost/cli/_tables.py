@@ -12,6 +12,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from roost.migrations import MigrationReport, MigrationStatus
+    from roost.runtime import SettingInUse
 
 _NONE = "-"
 _STYLES = {
@@ -47,6 +48,14 @@ def status_table(status: MigrationStatus, *, plugins: Mapping[str, str]) -> Tabl
             Text(_time(row.last_run)),
             state,
         )
+    return table
+
+
+def settings_table(settings: Sequence[SettingInUse]) -> Table:
+    """Draw settings with their values, in which secrets are hidden, and their origins."""
+    table = _table(f"Settings ({len(settings)})", "section", "name", "value", "from")
+    for one in settings:
+        table.add_row(Text(one.section), Text(one.name), Text(one.value), Text(one.origin))
     return table
 
 

@@ -24,10 +24,14 @@ from roost.runtime._node import ServiceNode
 from roost.runtime._plugin import Plugin, parse_dependency
 from roost.runtime._preparer import OnDemand, Preparer
 from roost.runtime._runtime import Runtime
+from roost.runtime._secret import Secret
 from roost.runtime._service import Service
+from roost.runtime._settings import SettingInUse
+from roost.runtime._settings_sources import Environment, SettingsFile
 from roost.runtime._unit import State, UnitStatus
 
 __all__ = [
+    "Environment",
     "EventBus",
     "EventStream",
     "OnCrash",
@@ -44,6 +48,7 @@ __all__ = [
     "RuntimeStartStarted",
     "RuntimeStopFinished",
     "RuntimeStopStarted",
+    "Secret",
     "Service",
     "ServiceCrashed",
     "ServiceHealth",
@@ -53,6 +58,8 @@ __all__ = [
     "ServiceStartStarted",
     "ServiceStopFinished",
     "ServiceStopStarted",
+    "SettingInUse",
+    "SettingsFile",
     "State",
     "UnitStatus",
     "available_plugins",

@@ -14,7 +14,7 @@ from roost.runtime._node import Node, ServiceNode
 from roost.runtime._plugin import AnyRuntime, Plugin
 from roost.runtime._providers import Providers, closest
 from roost.runtime._service import kebab_case
-from roost.runtime._settings import fill_settings
+from roost.runtime._settings import SettingInUse, Settings, SettingsSources
 
 
 class Assembly:
@@ -24,7 +24,7 @@ class Assembly:
         runtime: The runtime, for services that ask for it.
         plugins: The plugins, in the order in which their services are registered.
         services: The runtime's own services.
-        settings: Values for settings dataclasses, by plugin or service.
+        settings: Where the values of settings classes come from.
         overrides: For classes of services what takes their place.
 
     Attributes:
@@ -41,16 +41,18 @@ class Assembly:
         *,
         plugins: Sequence[Plugin],
         services: Sequence[Any],
-        settings: Mapping[str, Mapping[str, Any]],
+        settings: SettingsSources,
         overrides: Mapping[type, Any],
     ) -> None:
         """Draw the graph; nothing is constructed yet."""
         self._runtime = runtime
-        self._settings = settings
+        self._settings = Settings(settings)
         self._overrides = overrides
+        self._plugins = {plugin.name for plugin in plugins}
         self.nodes = [self._node(provider, plugin) for plugin in plugins for provider in plugin.services]
         self.nodes += [self._node(provider, None) for provider in services]
         self._by_name: dict[str, Node] = {}
+        self._settings_classes: dict[str, list[type]] = {}
         for node in self.nodes:
             self._name(node)
         self._providers = Providers(self.nodes)
@@ -66,6 +68,7 @@ class Assembly:
             ConstructionFailed: A constructor raised.
             InvalidSettings: Settings are missing, unknown or refused.
         """
+        self._settings.refuse_misspelt(self._plugins, {node.name: _section(node) for node in self.nodes})
         for wave in self._in_order:
             for node in wave:
                 self._construct(node)
@@ -89,6 +92,19 @@ class Assembly:
             )
             for node in self.nodes
         )
+
+    def explain_settings(self) -> list[SettingInUse]:
+        """Return all settings that services ask for, with the origin of each; errors as of `construct`."""
+        return [
+            setting
+            for section, classes in self._settings_classes.items()
+            for cls in classes
+            for setting in self._settings.explain(cls, section=section, beside=classes)
+        ]
+
+    def get_settings(self, cls: type, section: str) -> Any:  # noqa: ANN401 -- an instance of `cls`
+        """Return a settings class filled from a section; errors as of `Settings.fill`."""
+        return self._settings.fill(cls, section=section, beside=self._settings_classes.get(section, ()))
 
     def add(self, plugin: Plugin) -> list[Node]:
         """Construct the services of one more plugin.
@@ -122,6 +138,7 @@ class Assembly:
         self.nodes = [node for node in self.nodes if node not in gone]
         for node in gone:
             del self._by_name[node.name]
+            self._settings_classes.pop(_section(node), None)  # a plugin's services go all together
             self._providers.remove(node)
             self._by_identity.pop(id(node.instance), None)
 
@@ -181,6 +198,9 @@ class Assembly:
         other = self._by_name.setdefault(node.name, node)
         if other is not node:
             raise DuplicateService(name=node.name, locations=(other.location, node.location))
+        for need in node.needs:
+            if need.kind == "settings" and need.wanted not in (classes := self._settings_classes.setdefault(_section(node), [])):
+                classes.append(need.wanted)
 
     def _node(self, provider: Any, plugin: Plugin | None) -> Node:  # noqa: ANN401 -- a class or an instance
         cls = provider if isinstance(provider, type) else type(provider)
@@ -219,8 +239,8 @@ class Assembly:
             case "plugin":
                 return node.plugin
             case "settings":
-                section = node.plugin.name if node.plugin is not None else node.name
-                return fill_settings(need.wanted, self._settings.get(section, {}), section=section)
+                section = _section(node)
+                return self._settings.fill(need.wanted, section=section, beside=self._settings_classes[section])
             case "services":
                 return [other.instance for other in self._providers.of(need.wanted) if other is not node]
             case "service":
@@ -229,3 +249,7 @@ class Assembly:
 
     def _is_left_out(self, node: Node, need: Need) -> bool:
         return need.kind == "service" and need.has_default and self._providers.one(need.wanted, asker=node) is None
+
+
+def _section(node: Node) -> str:
+    return node.plugin.name if node.plugin is not None else node.name

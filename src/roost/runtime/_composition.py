@@ -9,6 +9,7 @@ from roost.errors import PluginInUse, PluginNotLoaded
 from roost.runtime._assembly import Assembly
 from roost.runtime._node import Node
 from roost.runtime._plugin import AnyRuntime, Plugin, check_plugins
+from roost.runtime._settings import SettingsSources
 
 
 class Composition:
@@ -18,7 +19,7 @@ class Composition:
         runtime: The runtime, for services that ask for it.
         plugins: The plugins at the beginning.
         services: The runtime's own services.
-        settings: Values for settings dataclasses, by plugin or service.
+        settings: Where the values of settings classes come from.
 
     Attributes:
         plugins: The plugins that there are now.
@@ -29,9 +30,7 @@ class Composition:
         RuntimeFault: The plugins don't go together.
     """
 
-    def __init__(
-        self, runtime: AnyRuntime, *, plugins: Sequence[Plugin], services: Sequence[Any], settings: Mapping[str, Mapping[str, Any]]
-    ) -> None:
+    def __init__(self, runtime: AnyRuntime, *, plugins: Sequence[Plugin], services: Sequence[Any], settings: SettingsSources) -> None:
         self._runtime = runtime
         self._services = tuple(services)
         self._settings = settings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections.abc
-import dataclasses
 import inspect
 import types
 import typing
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from roost.errors import UnresolvableAnnotation
 from roost.runtime._plugin import Plugin
+from roost.runtime._settings import is_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +103,7 @@ def _need(parameter: inspect.Parameter, hint: Any, *, runtime_class: type) -> Ne
         wanted, kind = hint, "runtime"
     elif hint is Plugin:
         wanted, kind = hint, "plugin"
-    elif isinstance(hint, type) and dataclasses.is_dataclass(hint) and not hasattr(hint, "service_name"):
+    elif is_settings(hint):
         wanted, kind = hint, "settings"
     elif isinstance(hint, type) and hint.__module__ != "builtins":
         wanted, kind = hint, "service"

@@ -23,9 +23,11 @@ from roost.runtime._log import log_to
 from roost.runtime._main import main, run_until_signal
 from roost.runtime._node import Node, ServiceNode
 from roost.runtime._plugin import Plugin
+from roost.runtime._settings import SettingInUse, SettingsSources
 from roost.runtime._unit import Unit, UnitStatus
 
 T = TypeVar("T")
+S = TypeVar("S")
 
 
 class Runtime:
@@ -40,7 +42,8 @@ class Runtime:
         services: Services of the application itself: classes or ready instances.
         database: A URL, or an object that a higher floor understands; the runtime only keeps it.
         config: How migrations run; kept for the orchestrator.
-        settings: For each plugin's name (or service's, where it has no plugin) a mapping of values for its settings dataclasses.
+        settings: Where the settings of services come from: mappings, paths of TOML files, `SettingsFile` and `Environment`, one or
+            several; what a later one says counts. Each holds a section for a plugin's name, or a service's where it has no plugin.
         auto_migrate: Whether the start migrates.
         allow_unmigrated: Whether services start although migrations are pending and `auto_migrate` is off.
         start_timeout: Seconds that the start may take in all.
@@ -61,7 +64,7 @@ class Runtime:
         services: Sequence[Any] = (),
         database: object | None = None,
         config: object | None = None,
-        settings: Mapping[str, Mapping[str, Any]] | None = None,
+        settings: SettingsSources = (),
         auto_migrate: bool = True,
         allow_unmigrated: bool = False,
         start_timeout: float = 60.0,
@@ -71,7 +74,6 @@ class Runtime:
         """Check the plugins; nothing is constructed yet."""
         self._database = database
         self.config = config
-        self.settings: Mapping[str, Mapping[str, Any]] = settings or {}
         self.auto_migrate = auto_migrate
         self.allow_unmigrated = allow_unmigrated
         self.start_timeout = start_timeout
@@ -81,7 +83,7 @@ class Runtime:
         log_to(self.events)
         self._lifecycle = Lifecycle(self.events)
         self._arrangement = Arrangement(self, watch=self._lifecycle)
-        self._composition = Composition(self, plugins=plugins, services=services, settings=self.settings)
+        self._composition = Composition(self, plugins=plugins, services=services, settings=settings)
         self._was_started = False
         self._changing = asyncio.Lock()
 
@@ -121,6 +123,27 @@ class Runtime:
             RuntimeFault: Services clash, or their needs can't be met.
         """
         return self._composition.draw().graph()
+
+    def get_settings(self, cls: type[S], section: str) -> S:
+        """Return a settings dataclass or pydantic model filled from a section, as services get it; for hooks and applications.
+
+        Args:
+            cls: The class.
+            section: A plugin's name, or another section's.
+
+        Raises:
+            InvalidSettings: Values are missing, unknown or not what the fields ask for.
+        """
+        filled: S = self._composition.draw().get_settings(cls, section)
+        return filled
+
+    def explain_settings(self) -> list[SettingInUse]:
+        """Return each setting that services ask for, with its value and where that comes from; secrets are hidden.
+
+        Raises:
+            InvalidSettings: As of `get_settings`.
+        """
+        return self._composition.draw().explain_settings()
 
     def plugin_of(self, service: object) -> Plugin | None:
         """Return the plugin that brought a service; None for the runtime's own."""
