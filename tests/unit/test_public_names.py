@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -68,3 +71,39 @@ def test_a_name_that_is_not_there() -> None:
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = roost.no_such_name
     assert set(roost.__all__) <= set(dir(roost))
+
+
+ROOT = Path(__file__).resolve().parents[2]
+SHOWN = [
+    *((path.relative_to(ROOT), path.read_text("utf-8")) for path in sorted((ROOT / "examples").rglob("*.py"))),
+    *(
+        (path.relative_to(ROOT), block)
+        for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+        for block in re.findall(r"^```python\n(.*?)^```$", path.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    ),
+]
+
+
+def private_names(source: str) -> list[str]:
+    """Return what a program reaches for behind roost's doors: private modules, and private members of anything but ``self``."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "roost":
+            found += [f"{node.module}.{alias.name}" for alias in node.names if f".{node.module}.{alias.name}".count("._")]
+        elif isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names if alias.name.startswith("roost.") and "._" in alias.name]
+        elif isinstance(node, ast.Attribute) and re.match("_(?!_)", node.attr) and ast.unparse(node.value) not in ("self", "cls"):
+            found.append(ast.unparse(node))
+    return found
+
+
+def test_what_is_shown_uses_nothing_private() -> None:
+    """The example server and every page do with what is public."""
+    assert {str(path): names for path, source in SHOWN if (names := private_names(source))} == {}
+    assert len(SHOWN) > 20
+
+
+def test_the_check_sees_what_is_private() -> None:
+    """Imports of private modules and names, and private members of others, are found; one's own are left alone."""
+    program = "import roost.cli._up\nfrom roost.runtime._body import Body\nfrom roost import _x\nself._db.run(); runtime._lifecycle.stop()"
+    assert private_names(program) == ["roost.cli._up", "roost.runtime._body.Body", "roost._x", "runtime._lifecycle"]

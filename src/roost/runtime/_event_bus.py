@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import time
 from collections import deque
@@ -57,7 +58,12 @@ class EventBus:
 
         Returns:
             Ends the subscription when called; calling it again is harmless.
+
+        Raises:
+            TypeError: The listener is async: nobody would wait for it. Read a `stream` in a task instead.
         """
+        if inspect.iscoroutinefunction(listener):
+            raise TypeError(f"{listener!r} is async, and nobody would await it: read events.stream(…) in a task")
         subscription = Subscription(listener, event_types, _owner.get())
         self._change([*self._subscriptions, subscription])
         return lambda: self._change([one for one in self._subscriptions if one is not subscription])
@@ -67,7 +73,7 @@ class EventBus:
 
         Args:
             *event_types: Event classes; none means all.
-            size: How many wait for the reader; the oldest are dropped, and counted, beyond that.
+            size: How many wait for the reader; the oldest are dropped, counted, and reported once beyond that.
         """
         return EventStream(self, event_types, size=size)
 
@@ -80,7 +86,10 @@ class EventBus:
         for subscription in self._listening(type(event)):
             began = time.perf_counter()
             try:
-                subscription.listener(event)
+                result = subscription.listener(event)
+                if inspect.iscoroutine(result):
+                    result.close()
+                    _report(f"a listener of roost's events is async, and was not awaited: {subscription.listener!r}", None)
             except Exception as error:  # noqa: BLE001 -- a listener's fault is not the runtime's
                 _report(f"a listener of roost's events raised: {subscription.listener!r} on {event!r}", error)
             took = time.perf_counter() - began
@@ -112,6 +121,7 @@ class EventStream:
 
     def __init__(self, bus: EventBus, event_types: tuple[type, ...], *, size: int) -> None:
         self.dropped = 0
+        self._is_closed = False
         self._waiting: deque[Any] = deque(maxlen=size)
         self._arrived = asyncio.Event()
         self._unsubscribe = bus.subscribe(self._take, *event_types)
@@ -123,7 +133,9 @@ class EventStream:
         self.close()
 
     def close(self) -> None:
-        """End the subscription; events that wait can still be read."""
+        """End the subscription; events that wait can still be read, and then the iteration ends."""
+        self._is_closed = True
+        self._arrived.set()
         self._unsubscribe()
 
     def __aiter__(self) -> Self:
@@ -131,12 +143,19 @@ class EventStream:
 
     async def __anext__(self) -> Any:  # noqa: ANN401 -- events are of any class
         while not self._waiting:
+            if self._is_closed:
+                raise StopAsyncIteration
             self._arrived.clear()
             await self._arrived.wait()
         return self._waiting.popleft()
 
     def _take(self, event: object) -> None:
-        self.dropped += len(self._waiting) == self._waiting.maxlen
+        if len(self._waiting) == self._waiting.maxlen:
+            if self.dropped == 0:
+                _report(
+                    f"a reader of roost's events is slow: more than {self._waiting.maxlen} wait for it, and the oldest are dropped", None
+                )
+            self.dropped += 1
         self._waiting.append(event)
         self._arrived.set()
 

@@ -9,7 +9,7 @@ import pytest
 
 from roost import Runtime, Service
 from roost.errors import ServiceStartFailed
-from roost.runtime import EventBus
+from roost.runtime import EventBus, EventStream
 from tests.plugins.services import failing, noting, runtime_of
 
 
@@ -72,8 +72,51 @@ async def test_a_stream_never_stalls_the_sender() -> None:
         assert not waiting.done()
         bus.emit(5)
         assert await waiting == 5
+        last = asyncio.ensure_future(anext(stream))
+        await asyncio.wait({last}, timeout=0)
     bus.emit(6)
+    with pytest.raises(StopAsyncIteration):
+        await last
     assert (stream.dropped, bus.wants(int)) == (3, False)
+
+
+@pytest.mark.asyncio
+async def test_a_slow_reader_is_reported_once() -> None:
+    """The first event that is dropped is told to the loop's handler, and no further one."""
+    reported: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reported.append(context["message"]))
+    bus = EventBus()
+    with bus.stream(size=2) as stream:
+        for number in range(5):
+            bus.emit(number)
+        assert [number async for number in _until_closed(stream)] == [3, 4]
+    assert reported == ["a reader of roost's events is slow: more than 2 wait for it, and the oldest are dropped"]
+
+
+def _until_closed(stream: EventStream) -> EventStream:
+    stream.close()
+    return stream
+
+
+@pytest.mark.asyncio
+async def test_an_async_listener_is_refused_or_reported() -> None:
+    """Nobody would await it: a coroutine function is refused at once, and what returns a coroutine is reported."""
+    reported: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reported.append(context["message"]))
+    bus = EventBus()
+
+    async def listen(_event: object) -> None:
+        pass
+
+    def returns_a_coroutine(event: object) -> object:
+        return listen(event)
+
+    with pytest.raises(TypeError, match=r"events\.stream"):
+        bus.subscribe(listen)
+    bus.subscribe(returns_a_coroutine)
+    bus.emit("x")
+    assert len(reported) == 1
+    assert "was not awaited" in reported[0]
 
 
 @pytest.mark.asyncio
