@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from roost.runtime._assembly import Assembly
 from roost.runtime._body import Body, Watch
@@ -157,7 +157,7 @@ class Arrangement:
         return call
 
 
-def _prepare(preparer: Preparer, plugins: Sequence[Plugin]) -> Callable[[], Awaitable[None]]:
+def _prepare(preparer: Preparer, plugins: Sequence[Plugin]) -> Action:
     async def prepare() -> None:
         await preparer.prepare(plugins)
 

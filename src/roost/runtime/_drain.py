@@ -20,7 +20,7 @@ async def drain(units: Sequence[Unit], *, total: float) -> list[Failure]:
     Returns:
         What failed, by name; nothing that fails keeps the stop from happening.
     """
-    draining = {asyncio.ensure_future(unit.drain()): unit for unit in units if unit.drain is not None and unit.is_up}
+    draining = {asyncio.create_task(unit.drain()): unit for unit in units if unit.drain is not None and unit.is_up}
     if not draining:
         return []
     _, late = await asyncio.wait(draining, timeout=total)

@@ -51,7 +51,7 @@ class Lifecycle:
         self._startup: Startup | None = None
         self._started: asyncio.Future[None] | None = None
         self._starters = 0
-        self._wish = asyncio.Event()
+        self._wish: asyncio.Future[None] | None = None
         self._extension: asyncio.Task[None] | None = None
         self._removal: asyncio.Task[list[Failure]] | None = None
         self._crash: ServiceTaskCrashed | RuntimeCrashed | None = None
@@ -61,7 +61,15 @@ class Lifecycle:
     @property
     def is_up(self) -> bool:
         """Whether everything is started, and nobody wishes to stop."""
-        return self._started is not None and self._started.done() and not self._wish.is_set()
+        return self._started is not None and self._started.done() and not self._is_stopping
+
+    @property
+    def _is_stopping(self) -> bool:
+        return self._wish is not None and self._wish.done()
+
+    def _ask_to_stop(self) -> None:
+        if self._wish is not None and not self._wish.done():
+            self._wish.set_result(None)
 
     @property
     def is_live(self) -> bool:
@@ -79,15 +87,15 @@ class Lifecycle:
             RuntimeBusy: Somebody stopped it meanwhile.
             Exception: As `arrange` and the units raise it.
         """
-        while self._host is not None and self._wish.is_set():
+        while self._host is not None and self._is_stopping:
             await asyncio.wait({self._host})
         if self._host is None:
             units = arrange()
             self._crash = None
-            self._wish = asyncio.Event()
-            self._started = asyncio.get_running_loop().create_future()
+            loop = asyncio.get_running_loop()
+            self._wish, self._started = loop.create_future(), loop.create_future()
             self._startup = Startup(units, self.events, total=limits.start)
-            live = self._live(self._startup, self._started, tuple(unit.name for unit in units), limits)
+            live = self._live(self._startup, self._started, self._wish, limits)
             self._host = asyncio.create_task(live, name="roost host")
         started = self._started
         if started is None:
@@ -109,7 +117,7 @@ class Lifecycle:
             RuntimeStopFailed: Units raised or hung while stopping.
         """
         if self._host is not None:
-            self._wish.set()
+            self._ask_to_stop()
             await _joined(self._host)
 
     async def wait(self) -> None:
@@ -160,7 +168,7 @@ class Lifecycle:
         if self._crash is None:
             self._crash = ServiceTaskCrashed(service=service, reason=str(error) or type(error).__name__)
             self._crash.__cause__ = error
-            self._wish.set()
+            self._ask_to_stop()
             self._cancel_body()
 
     async def extend(self, units: list[Unit], limits: Limits) -> None:
@@ -242,9 +250,9 @@ class Lifecycle:
             unit.enter("running")
             self._startup.started.insert(0, unit)
 
-    async def _live(self, startup: Startup, started: asyncio.Future[None], names: tuple[str, ...], limits: Limits) -> None:
+    async def _live(self, startup: Startup, started: asyncio.Future[None], wish: asyncio.Future[None], limits: Limits) -> None:
         try:
-            error = await self._start_all(startup, names)
+            error = await self._start_all(startup, wish)
             if error is not None:
                 if isinstance(error, asyncio.CancelledError):
                     error = self._crash or RuntimeBusy(wish="go on with a start: the runtime was stopped meanwhile")
@@ -255,7 +263,7 @@ class Lifecycle:
                 return
             started.set_result(None)
             try:
-                await self._wish.wait()
+                await asyncio.wait({wish})
             finally:  # also when the loop is closing and cancels every task
                 failures = await self._stop_all(startup, cause=self._crash, limits=limits, fresh=False)
             if failures and isinstance(self._crash, ServiceTaskCrashed):
@@ -269,14 +277,12 @@ class Lifecycle:
             if not started.done():
                 started.cancel()
 
-    async def _start_all(self, startup: Startup, names: tuple[str, ...]) -> BaseException | None:
+    async def _start_all(self, startup: Startup, wish: asyncio.Future[None]) -> BaseException | None:
         began = time.monotonic()
-        self.events.emit(RuntimeStartStarted(services=names))
+        self.events.emit(RuntimeStartStarted(services=startup.names))
         starting = asyncio.create_task(startup.run(), name="roost start")
-        stopping = asyncio.create_task(self._wish.wait())
         with contextlib.suppress(asyncio.CancelledError):  # the loop is closing: what has started is stopped all the same
-            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
+            await asyncio.wait({starting, wish}, return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
             starting.cancel()
             await asyncio.wait({starting})
@@ -304,7 +310,7 @@ class Lifecycle:
         return failures
 
     async def _give_up(self) -> None:
-        self._wish.set()
+        self._ask_to_stop()
         if self._host is not None:
             await _surely(self._host)
 

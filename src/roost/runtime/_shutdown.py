@@ -13,6 +13,9 @@ from roost.runtime._events import ServiceStopFinished, ServiceStopStarted
 from roost.runtime._startup import CANCEL_GRACE
 from roost.runtime._unit import Failure, Unit
 
+LAST_CHANCE = 1.0
+"""Seconds that each unit has that is stopped after the time for all is used up."""
+
 
 class Shutdown:
     """One stop of what has started.
@@ -20,7 +23,7 @@ class Shutdown:
     Args:
         started: What to stop, in the order in which it started.
         events: Where it is told.
-        total: Seconds for all of it; with `fresh`, for each unit.
+        total: Seconds for all of it, after which each has `LAST_CHANCE`; with `fresh`, for each unit.
         fresh: Whether each unit has a deadline of its own, as after a failed start.
         failures: What went wrong before, by name.
     """
@@ -40,6 +43,8 @@ class Shutdown:
         self._fresh = fresh
         self._failures = list(failures)
         self._current: tuple[Unit, float] | None = None
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
     async def run(self) -> list[Failure]:
         """Stop everything.
@@ -50,42 +55,67 @@ class Shutdown:
         self._loop = asyncio.get_running_loop()
         self._deadline = self._loop.time() + self._total
         while self._left:
-            hung: asyncio.Future[None] = self._loop.create_future()
-            walker = asyncio.create_task(self._walk(hung), name="roost stop")
-            await asyncio.wait({walker, hung}, return_when=asyncio.FIRST_COMPLETED)
-            if hung.done() and self._current is not None:
+            self._hung: asyncio.Future[None] = self._loop.create_future()
+            walker = asyncio.create_task(self._walk(), name="roost stop")
+            await asyncio.wait({walker, self._hung}, return_when=asyncio.FIRST_COMPLETED)
+            if self._hung.done() and self._current is not None:
                 await self._abandon(*self._current, walker)
+        if self._timer is not None:
+            self._timer.cancel()
         return self._failures
 
-    async def _walk(self, hung: asyncio.Future[None]) -> None:
+    async def _walk(self) -> None:
         """Stop one unit after another in this task; whoever finds that one hangs goes on in another."""
-        while self._left and not hung.done():
+        while self._left and not self._hung.done():
             unit = self._left.pop()
-            left = self._total if self._fresh else max(0.0, self._deadline - self._loop.time())
-            limit = left if unit.stop_timeout is None else min(left, unit.stop_timeout)
             unit.enter("stopping")
             if self._events.wants(ServiceStopStarted):
                 self._events.emit(ServiceStopStarted(service=unit.name))
             error: Exception | None = None
             if unit.stop is not None:
-                self._current = unit, limit
-                timer = self._loop.call_later(limit, hung.set_result, None)
+                self._watch(unit)
                 try:
                     await unit.stop()
                 except asyncio.CancelledError:
                     pass  # a service that ends so has ended; a hung one is told of by `_abandon`
                 except Exception as raised:  # noqa: BLE001 -- the others are stopped all the same, and this is raised after
                     error = raised
-                timer.cancel()
-                if hung.done():
+                if self._hung.done():
                     return
+                self._current = None
             self._over(unit, error)
+
+    def _watch(self, unit: Unit) -> None:
+        """Note when a unit must have stopped; one timer serves all of them, and is early rather than set anew."""
+        now = self._loop.time()
+        left = self._total if self._fresh else self._deadline - now
+        if left <= 0:  # one that hung has used up the time of all
+            left = LAST_CHANCE
+        limit = left if unit.stop_timeout is None else min(left, unit.stop_timeout)
+        self._current, self._due = (unit, limit), now + limit
+        if self._timer is None or self._timer.when() > self._due:
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._due, self._late)
+
+    def _late(self) -> None:
+        self._timer = None
+        if self._current is None:
+            return
+        if self._loop.time() < self._due:
+            self._set_timer()
+        elif not self._hung.done():
+            self._hung.set_result(None)
 
     async def _abandon(self, unit: Unit, limit: float, walker: asyncio.Task[None]) -> None:
         stack = stack_of(unit, walker)
         own = unit.tasks() if unit.tasks is not None else ()
         walker.cancel()
         await asyncio.wait({walker, *own}, timeout=CANCEL_GRACE)
+        self._current = None
         self._over(unit, ServiceHung(service=unit.name, phase="stop", timeout=limit, stack=stack, tree=""))
 
     def _over(self, unit: Unit, error: Exception | None) -> None:

@@ -51,6 +51,11 @@ class Startup:
             for needed in unit.needs:
                 self._dependents.setdefault(needed, []).append(unit)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all units."""
+        return tuple(unit.name for unit in self._units)
+
     async def run(self) -> None:
         """Start all units; when one fails, the others that are starting are cancelled.
 
@@ -94,7 +99,7 @@ class Startup:
                 ready.extend(self._has_started(unit))
                 continue
             with owned_by(unit.owner) if unit.owner is not None else nullcontext():
-                task = asyncio.ensure_future(unit.start())
+                task = self._loop.create_task(unit.start())
             self._running[unit] = task
             if unit.start_timeout is not None:
                 self._watch(unit, unit.start_timeout)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 State: TypeAlias = Literal["new", "waiting", "starting", "running", "failed", "restarting", "degraded", "stopping", "stopped", "abandoned"]
 Kind: TypeAlias = Literal["service", "plugin", "preparer"]
-Action: TypeAlias = Callable[[], Awaitable[None]]
+Action: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 Failure: TypeAlias = tuple[str, Exception]
 """Whose it is, and the error."""
 

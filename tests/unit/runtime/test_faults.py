@@ -19,6 +19,7 @@ from roost.errors import (
     ServiceTaskCrashed,
     StartNotAsync,
 )
+from roost.testing import run_virtual
 from tests.plugins.services import failing, hang, leftover, noting, runtime_of
 
 
@@ -118,6 +119,51 @@ async def test_a_stop_that_hangs_is_abandoned() -> None:
     assert "in hang" in str(error)
     assert log == ["+a", "+b", "+c", "-c", "-a"]
     assert leftover() == []
+
+
+def test_one_that_hangs_does_not_take_the_time_of_the_others() -> None:
+    """After the time for all is used up each of the rest still has a second, and is stopped."""
+    log: list[str] = []
+
+    async def slow(self: Service) -> None:
+        await asyncio.sleep(0.9)
+        log.append("-slow")
+
+    async def main() -> float:
+        a = noting("a", log, stop=slow)
+        b = noting("b", log, a, stop=slow)
+        runtime = runtime_of(a, b, noting("c", log, b, stop=hang), stop_timeout=10.0)
+        await runtime.start()
+        with pytest.raises(RuntimeStopFailed, match="c") as caught:
+            await runtime.stop()
+        assert [name for name, _ in caught.value.failures] == ["c"]
+        return asyncio.get_running_loop().time()
+
+    assert run_virtual(main()) == pytest.approx(11.8)
+    assert log == ["+a", "+b", "+c", "-slow", "-slow"]
+
+
+def test_each_stop_has_its_own_time_however_long_the_one_before() -> None:
+    """A short limit after a long one, and a long one after a short one, both count from their own beginning."""
+    log: list[str] = []
+
+    async def slow(self: Service) -> None:
+        await asyncio.sleep(2.0)
+        log.append("stopped")
+
+    async def main() -> float:
+        a = noting("a", [], stop=slow, stop_timeout=3.0)
+        b = noting("b", [], a, stop=hang, stop_timeout=0.5)
+        c = noting("c", [], b, stop=slow, stop_timeout=3.0)
+        runtime = runtime_of(a, b, c)
+        await runtime.start()
+        with pytest.raises(RuntimeStopFailed) as caught:
+            await runtime.stop()
+        assert [name for name, _ in caught.value.failures] == ["b"]
+        return asyncio.get_running_loop().time()
+
+    assert run_virtual(main()) == pytest.approx(4.5)
+    assert log == ["stopped", "stopped"]
 
 
 @pytest.mark.asyncio
