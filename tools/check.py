@@ -15,6 +15,7 @@ CHECKS = {
     "lint": [[PYTHON, "-m", "ruff", "check", "--quiet"]],
     "format": [[PYTHON, "-m", "ruff", "format", "--check", "--quiet"]],
     "types": [[PYTHON, "-m", "mypy", "--no-error-summary"]],
+    "types for pyright": [[str(BIN / "basedpyright"), "--project", "pyproject.toml", "--pythonpath", PYTHON]],
     "architecture": [[str(BIN / "lint-imports"), "--no-cache"]],
     "licences": [[PYTHON, "tools/licences.py"]],
     "coverage": [

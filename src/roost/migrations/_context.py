@@ -31,7 +31,7 @@ class MigrationContext:
         self.run_number = run_number
         self.plugin = plugin
         self.step = step
-        self.logger = logging.getLogger(f"roost.step.{plugin}")
+        self.logger: logging.Logger = logging.getLogger(f"roost.step.{plugin}")
 
     async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:  # noqa: ASYNC109 -- as the driver
         """Run a statement; without `args` it may be several.

@@ -30,7 +30,7 @@ class MigrationService(Service):
         plugin_name: The plugin whose migrations these are; by default the one that brought the service.
     """
 
-    service_type: ClassVar[str | None] = "migration"
+    service_type: str | None = "migration"
     prepared_by: ClassVar[Callable[[Runtime], Preparer] | None] = MigrationOrchestrator
 
     def __init__(self, runtime: Runtime | None = None) -> None:

@@ -5,7 +5,7 @@ from roost.postgres._binding import bind_step
 from roost.postgres._copy_text import Row, from_microseconds, microseconds
 from roost.postgres._database import Database
 from roost.postgres._embedded import EmbeddedPostgres
-from roost.postgres._protocols import Connection
+from roost.postgres._protocols import Connection, ConnectionPool
 from roost.postgres._quoting import dollar_quote, quote_identifier, quote_literal
 from roost.postgres._retry import retrying
 from roost.postgres._session import MigrationSession
@@ -14,6 +14,7 @@ from roost.postgres._url import DatabaseURL, parse_url
 
 __all__ = [
     "Connection",
+    "ConnectionPool",
     "Database",
     "DatabaseURL",
     "EmbeddedPostgres",

@@ -20,7 +20,7 @@ from roost.runtime import Runtime, Service
 if TYPE_CHECKING:
     from asyncpg import Pool
 
-    from roost.postgres._protocols import Connection
+    from roost.postgres._protocols import Connection, ConnectionPool
 
 CLOSE_SECONDS = 5.0
 CONNECT_ATTEMPTS = 3
@@ -48,14 +48,14 @@ class Database(Service):
 
     def __init__(
         self,
-        source: str | DatabaseURL | Pool,
+        source: str | DatabaseURL | ConnectionPool,
         *,
         migration_url: str | DatabaseURL | None = None,
         min_size: int = 0,
         max_size: int = 10,
     ) -> None:
         """Note where the database is; nothing is connected."""
-        self._given: Pool | None = None
+        self._given: ConnectionPool | None = None
         self._url: DatabaseURL | None = None
         if isinstance(source, (str, DatabaseURL)):
             self._url = parse_url(source) if isinstance(source, str) else source

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 
@@ -34,3 +35,10 @@ class Connection(Protocol):
         timeout: float | None = None,
     ) -> str:
         """Write many rows by COPY and return the status."""
+
+
+class ConnectionPool(Protocol):
+    """A pool that is given, such as asyncpg's."""
+
+    def acquire(self) -> AbstractAsyncContextManager[Connection]:
+        """Provide a connection for a while."""

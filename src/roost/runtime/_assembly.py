@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import types
+import typing
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -153,33 +155,37 @@ class Assembly:
 
         Raises:
             AmbiguousProvider: Several services satisfy the class.
+            TypeError: It is neither a class nor a name.
         """
-        if isinstance(wanted, str):
-            node = self._by_name.get(wanted)
-        elif isinstance(wanted, type):
-            node = self._providers.one(wanted)
-            if node is None and has_on_demand(wanted):
-                node = self._on_demand(wanted)
+        key = _class_or_name(wanted)
+        if isinstance(key, str):
+            node = self._by_name.get(key)
+        else:
+            node = self._providers.one(key)
+            if node is None and has_on_demand(key):
+                node = self._on_demand(key)
                 self.nodes.append(node)
                 self._providers.add(node)
                 self._construct(node)
-        else:
-            node = None
         return None if node is None or node.instance is None else node
 
     def has(self, wanted: object) -> bool:
-        """Tell whether there is a service of a class or a name; none is provided on demand."""
-        if isinstance(wanted, str):
-            return wanted in self._by_name
-        return isinstance(wanted, type) and bool(self._providers.of(wanted))
+        """Tell whether there is a service of a class or a name; none is provided on demand. Errors as of `find`."""
+        key = _class_or_name(wanted)
+        return key in self._by_name if isinstance(key, str) else bool(self._providers.of(key))
 
     def of_type(self, service_type: object) -> list[Any]:
-        """Return the services of a type, which is a class or what their ``service_type`` says, in registration order."""
+        """Return the services of a type, which is a class or what their ``service_type`` says, in registration order.
+
+        Raises:
+            TypeError: It is neither a class nor a string.
+        """
         nodes: Sequence[Node]
-        if isinstance(service_type, type):
-            nodes = self._providers.of(service_type)
+        key = _class_or_name(service_type)
+        if isinstance(key, str):
+            nodes = [node for node in self.nodes if getattr(node.cls, "service_type", None) == key]
         else:
-            nodes = [node for node in self.nodes if getattr(node.cls, "service_type", None) == service_type]
+            nodes = self._providers.of(key)
         return [node.instance for node in nodes if node.instance is not None]
 
     def of_instance(self, service: object) -> Node | None:
@@ -249,6 +255,15 @@ class Assembly:
 
     def _is_left_out(self, node: Node, need: Need) -> bool:
         return need.kind == "service" and need.has_default and self._providers.one(need.wanted, asker=node) is None
+
+
+def _class_or_name(wanted: object) -> type | str:
+    """Return what a lookup asks for; ``Store[int]`` asks for ``Store``, as its services can't be told from others at run time."""
+    origin = typing.get_origin(wanted)
+    key = wanted if origin is None else origin
+    if not isinstance(key, type | str) or origin in (types.UnionType, typing.Annotated):
+        raise TypeError(f"services are looked up by a class or a name, not by {wanted!r}")
+    return key
 
 
 def _section(node: Node) -> str:

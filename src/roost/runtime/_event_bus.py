@@ -12,7 +12,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar, overload
+
+E = TypeVar("E")
+F = TypeVar("F")
+E_co = TypeVar("E_co", covariant=True)
 
 SLOW_SECONDS = 0.1
 """A listener that takes longer holds up the whole event loop, and is reported."""
@@ -47,6 +51,16 @@ class EventBus:
         self._subscriptions: list[Subscription] = []
         self._wanted: dict[type, list[Subscription]] = {}
 
+    @overload
+    def subscribe(self, listener: Callable[[Any], object]) -> Callable[[], None]: ...
+    @overload
+    def subscribe(self, listener: Callable[[E], object], one: type[E], /) -> Callable[[], None]: ...
+    @overload
+    def subscribe(self, listener: Callable[[E | F], object], one: type[E], two: type[F], /) -> Callable[[], None]: ...
+    @overload
+    def subscribe(
+        self, listener: Callable[[Any], object], one: type, two: type, three: type, /, *event_types: type
+    ) -> Callable[[], None]: ...
     def subscribe(self, listener: Callable[[Any], object], *event_types: type) -> Callable[[], None]:
         """Call `listener` with each event of `event_types`, or with all where none is named.
 
@@ -68,7 +82,15 @@ class EventBus:
         self._change([*self._subscriptions, subscription])
         return lambda: self._change([one for one in self._subscriptions if one is not subscription])
 
-    def stream(self, *event_types: type, size: int = 1000) -> EventStream:
+    @overload
+    def stream(self, *, size: int = 1000) -> EventStream[Any]: ...
+    @overload
+    def stream(self, one: type[E], /, *, size: int = 1000) -> EventStream[E]: ...
+    @overload
+    def stream(self, one: type[E], two: type[F], /, *, size: int = 1000) -> EventStream[E | F]: ...
+    @overload
+    def stream(self, one: type, two: type, three: type, /, *event_types: type, size: int = 1000) -> EventStream[Any]: ...
+    def stream(self, *event_types: type, size: int = 1000) -> EventStream[Any]:
         """Return the events from now on as an async iterator, for readers that are not quick.
 
         Args:
@@ -112,7 +134,7 @@ class EventBus:
         return found
 
 
-class EventStream:
+class EventStream(Generic[E_co]):
     """Events as an async iterator: ``with runtime.events.stream(ServiceCrashed) as stream: async for event in stream: …``.
 
     Attributes:
@@ -120,7 +142,7 @@ class EventStream:
     """
 
     def __init__(self, bus: EventBus, event_types: tuple[type, ...], *, size: int) -> None:
-        self.dropped = 0
+        self.dropped: int = 0
         self._is_closed = False
         self._waiting: deque[Any] = deque(maxlen=size)
         self._arrived = asyncio.Event()
@@ -141,13 +163,14 @@ class EventStream:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Any:  # noqa: ANN401 -- events are of any class
+    async def __anext__(self) -> E_co:
         while not self._waiting:
             if self._is_closed:
                 raise StopAsyncIteration
             self._arrived.clear()
             await self._arrived.wait()
-        return self._waiting.popleft()
+        event: E_co = self._waiting.popleft()
+        return event
 
     def _take(self, event: object) -> None:
         if len(self._waiting) == self._waiting.maxlen:

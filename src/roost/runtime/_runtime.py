@@ -79,7 +79,7 @@ class Runtime:
         self.start_timeout = start_timeout
         self.stop_timeout = stop_timeout
         self.drain_timeout = drain_timeout
-        self.events = EventBus()
+        self.events: EventBus = EventBus()
         log_to(self.events)
         self._lifecycle = Lifecycle(self.events)
         self._arrangement = Arrangement(self, watch=self._lifecycle)
@@ -153,6 +153,8 @@ class Runtime:
     @overload
     def get_service(self, wanted: str) -> Any: ...
     @overload
+    def get_service(self, wanted: type[T]) -> T: ...
+    @overload
     def get_service(self, wanted: TypeForm[T]) -> T: ...
     def get_service(self, wanted: object) -> Any:
         """Return the service of a class, or of a name.
@@ -166,6 +168,7 @@ class Runtime:
         Raises:
             ServiceNotFound: There is none.
             AmbiguousProvider: Several satisfy it.
+            TypeError: What is wanted is neither a class nor a name.
         """
         found = self._composition.found.get(wanted)
         if found is None:
@@ -177,6 +180,8 @@ class Runtime:
     @overload
     def find_service(self, wanted: str) -> Any: ...
     @overload
+    def find_service(self, wanted: type[T]) -> T | None: ...
+    @overload
     def find_service(self, wanted: TypeForm[T]) -> T | None: ...
     def find_service(self, wanted: object) -> Any:
         """Return the service of a class or a name, or None; errors as of `get_service`."""
@@ -184,11 +189,13 @@ class Runtime:
         return self._find(wanted) if found is None else found
 
     def has_service(self, wanted: object) -> bool:
-        """Tell whether there is a service of a class or a name; nothing is provided on demand by this."""
+        """Tell whether there is a service of a class or a name; nothing is provided on demand by this. Errors as of `get_service`."""
         return self._composition.assembly.has(wanted)
 
     @overload
     def get_services_by_type(self, service_type: str) -> list[Any]: ...
+    @overload
+    def get_services_by_type(self, service_type: type[T]) -> list[T]: ...
     @overload
     def get_services_by_type(self, service_type: TypeForm[T]) -> list[T]: ...
     def get_services_by_type(self, service_type: object) -> list[Any]:
@@ -268,6 +275,8 @@ class Runtime:
 
     @overload
     async def ready(self, wanted: str, timeout: float | None = None) -> Any: ...
+    @overload
+    async def ready(self, wanted: type[T], timeout: float | None = None) -> T: ...
     @overload
     async def ready(self, wanted: TypeForm[T], timeout: float | None = None) -> T: ...
     async def ready(self, wanted: object, timeout: float | None = None) -> Any:

@@ -51,8 +51,8 @@ class Service:
         prepared_by: Makes the `Preparer` that is awaited before the other services of its plugin start.
     """
 
-    service_name: ClassVar[str] = "service"
-    service_type: ClassVar[str | None] = None
+    service_name: str = "service"
+    service_type: str | None = None
     priority: ClassVar[int | None] = None
     start_timeout: ClassVar[float | None] = None
     stop_timeout: ClassVar[float | None] = None

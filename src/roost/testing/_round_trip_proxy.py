@@ -37,9 +37,9 @@ class RoundTripProxy:
         self._target = parse_url(url)
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.Task[None]] = set()
-        self.connections = 0
-        self.startup_trips = 0
-        self.round_trips = 0
+        self.connections: int = 0
+        self.startup_trips: int = 0
+        self.round_trips: int = 0
 
     @property
     def url(self) -> str:

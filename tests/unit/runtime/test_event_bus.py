@@ -93,7 +93,7 @@ async def test_a_slow_reader_is_reported_once() -> None:
     assert reported == ["a reader of roost's events is slow: more than 2 wait for it, and the oldest are dropped"]
 
 
-def _until_closed(stream: EventStream) -> EventStream:
+def _until_closed(stream: EventStream[Any]) -> EventStream[Any]:
     stream.close()
     return stream
 

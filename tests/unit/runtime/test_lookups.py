@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import abc
-from typing import Protocol, Self
+from typing import Annotated, Any, Generic, Protocol, Self, TypeVar
 
 import pytest
 
 from roost import Plugin, Runtime, Service
 from roost.errors import AmbiguousProvider, ServiceNotFound
 from tests.plugins.services import noting
+
+T = TypeVar("T")
 
 
 class Sends(Protocol):
@@ -169,3 +171,21 @@ async def test_services_stay_to_be_looked_at_until_the_next_start() -> None:
     async with runtime:
         assert runtime.get_service(Disk) is not disk
         assert runtime.get_service(Mailer) is ready
+
+
+def test_a_generic_class_is_looked_up_by_what_it_is_made_of() -> None:
+    """``Shelf[int]`` finds the shelf; what is neither a class nor a name is refused, by every lookup."""
+
+    class Shelf(Service, Generic[T]):
+        pass
+
+    runtime = Runtime(services=[Shelf])
+    shelf = runtime.get_service(Shelf)
+    assert runtime.get_service(Shelf[int]) is shelf
+    assert runtime.get_services_by_type(Shelf[int]) == [shelf]
+    assert runtime.has_service(Shelf[int])
+    nonsense: list[Any] = [3, None, Mailer | Disk, Annotated[Mailer, "x"]]
+    for wanted in nonsense:
+        for look in (runtime.get_service, runtime.find_service, runtime.has_service, runtime.get_services_by_type):
+            with pytest.raises(TypeError, match="by a class or a name"):
+                look(wanted)
