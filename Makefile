@@ -2,7 +2,7 @@
 # make test      the tests
 # make check     lint, types, architecture, coverage, licences
 # make docs      the documentation, in docs/_build
-# make bench     every claim about speed, against a limit measured in the same run
+# make bench     every claim about speed, against a limit measured in the same run; ARGS=runtime or ARGS=migrations for a part
 #
 # All of them need Python 3.11 or newer with venv, and nothing else. PYTHON=… chooses one.
 
@@ -39,7 +39,7 @@ docs:
 
 bench:
 	$(VENV)
-	@exec $(BIN)/python -m benchmarks
+	@exec $(BIN)/python -m benchmarks $(ARGS)
 
 clean:
 	rm -rf .venv .venv.lock .roost docs/_build build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

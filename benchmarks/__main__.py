@@ -1,95 +1,37 @@
-"""`make bench`: every claim about speed, as a ratio to a limit measured in the same run. Exits 1 when one misses its goal."""
+"""`make bench`: every claim about speed, as a ratio to a limit measured in the same run. Exits 1 when one misses its goal.
+
+`make bench ARGS=runtime` measures the runtime alone, `make bench ARGS=migrations` the migrations.
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import itertools
 import os
 import sys
-import tempfile
-from collections.abc import Awaitable, Callable
-from functools import partial
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Sequence
 
-from benchmarks import candidate, limit_apply, limit_noop
-from benchmarks.import_time import import_time
-from benchmarks.measure import HEADER, Comparison, compare, seconds
-from roost.postgres import EmbeddedPostgres
-from roost.testing import RoundTripProxy
+from benchmarks.measure import HEADER, Row
+from benchmarks.migrations import migrations
+from benchmarks.runtime import runtime
 
-APPLY_GOAL = 1.4
-NOOP_GOAL = 1.5
-HEAD_ROWS = "SELECT name, settled FROM roost.plugin"
-_numbers = itertools.count(1)
+PARTS: dict[str, Callable[[], AsyncIterator[Row]]] = {"migrations": migrations, "runtime": runtime}
 
 
-def small_steps(count: int) -> list[str]:
-    """Return statements that make one small table each."""
-    return [f"CREATE TABLE t{number} (id int PRIMARY KEY, name text NOT NULL)" for number in range(count)]
-
-
-async def cold_apply(server: EmbeddedPostgres, count: int) -> Comparison:
-    """Compare the first migration of an empty database."""
-    statements = small_steps(count)
-    plugin = candidate.make_plugin(statements)
-
-    async def on_empty(apply: Callable[[str], Awaitable[object]]) -> float:
-        url = await server.create_database(f"apply_{next(_numbers)}")
-        return await seconds(partial(apply, url))
-
-    async def by_limit(url: str) -> None:
-        await limit_apply.apply(url, statements)
-
-    async def by_roost(url: str) -> None:
-        report = await candidate.migrate(url, plugin)
-        assert len(report.steps) == count
-
-    async with RoundTripProxy(await server.create_database(f"apply_{next(_numbers)}")) as proxy:
-        await limit_apply.apply(proxy.url, statements)
-        assert proxy.round_trips == count + limit_apply.EXTRA_TRIPS, proxy.round_trips
-    return await compare(
-        f"cold apply, {count} steps", goal=APPLY_GOAL, candidate=partial(on_empty, by_roost), limit=partial(on_empty, by_limit)
-    )
-
-
-async def nothing_to_do(server: EmbeddedPostgres, count: int) -> Comparison:
-    """Compare a start that finds everything applied."""
-    plugin = candidate.make_plugin(small_steps(count))
-    url = await server.create_database(f"noop_{next(_numbers)}")
-    await candidate.migrate(url, plugin)
-    async with RoundTripProxy(url) as proxy:
-        await candidate.migrate(proxy.url, plugin)
-        assert proxy.round_trips == limit_noop.TRIPS, proxy.round_trips
-        proxy.reset()
-        await limit_noop.look(proxy.url, HEAD_ROWS)
-        assert proxy.round_trips == limit_noop.TRIPS, proxy.round_trips
-    return await compare(
-        f"nothing to do, {count} steps",
-        goal=NOOP_GOAL,
-        candidate=lambda: seconds(partial(candidate.migrate, url, plugin)),
-        limit=lambda: seconds(partial(limit_noop.look, url, HEAD_ROWS)),
-        rounds=45,
-    )
-
-
-async def main() -> int:
-    """Measure all, print a table, and return the exit code."""
+async def main(names: Sequence[str]) -> int:
+    """Measure these parts, print a table, and return the exit code."""
     print(HEADER)
     missed = 0
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
-        async with EmbeddedPostgres(Path(directory) / "data") as server:
-            for job in (
-                partial(cold_apply, server, 100),
-                partial(cold_apply, server, 1000),
-                partial(nothing_to_do, server, 1000),
-                import_time,
-            ):
-                comparison = await job()
-                print(comparison, flush=True)
-                missed += not comparison.is_met
+    for name in names:
+        async for row in PARTS[name]():
+            print(row, flush=True)
+            missed += not row.is_met
     print(f"{missed} of the goals missed, {os.cpu_count()} cores, Python {sys.version.split()[0]}")
     return 1 if missed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure what is claimed about speed.")
+    parser.add_argument("part", nargs="?", choices=list(PARTS), help="what to measure; all by default")
+    part = parser.parse_args().part
+    sys.exit(asyncio.run(main(list(PARTS) if part is None else [part])))

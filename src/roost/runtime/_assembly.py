@@ -54,6 +54,7 @@ class Assembly:
         self.nodes = [self._node(provider, plugin) for plugin in plugins for provider in plugin.services]
         self.nodes += [self._node(provider, None) for provider in services]
         self._by_name: dict[str, Node] = {}
+        self._by_service_type: dict[str, list[Node]] = {}
         self._settings_classes: dict[str, list[type]] = {}
         for node in self.nodes:
             self._name(node)
@@ -87,7 +88,7 @@ class Assembly:
             ServiceNode(
                 name=node.name,
                 plugin=None if node.plugin is None else node.plugin.name,
-                service_type=getattr(node.cls, "service_type", None),
+                service_type=node.service_type,
                 needs=tuple(needed.name for needed in node.edges),
                 wave=level[node],
                 location=node.location,
@@ -140,6 +141,8 @@ class Assembly:
         self.nodes = [node for node in self.nodes if node not in gone]
         for node in gone:
             del self._by_name[node.name]
+            if node.service_type is not None:
+                self._by_service_type[node.service_type].remove(node)
             self._settings_classes.pop(_section(node), None)  # a plugin's services go all together
             self._providers.remove(node)
             self._by_identity.pop(id(node.instance), None)
@@ -180,12 +183,8 @@ class Assembly:
         Raises:
             TypeError: It is neither a class nor a string.
         """
-        nodes: Sequence[Node]
         key = _class_or_name(service_type)
-        if isinstance(key, str):
-            nodes = [node for node in self.nodes if getattr(node.cls, "service_type", None) == key]
-        else:
-            nodes = self._providers.of(key)
+        nodes = self._by_service_type.get(key, ()) if isinstance(key, str) else self._providers.of(key)
         return [node.instance for node in nodes if node.instance is not None]
 
     def of_instance(self, service: object) -> Node | None:
@@ -204,6 +203,8 @@ class Assembly:
         other = self._by_name.setdefault(node.name, node)
         if other is not node:
             raise DuplicateService(name=node.name, locations=(other.location, node.location))
+        if node.service_type is not None:
+            self._by_service_type.setdefault(node.service_type, []).append(node)
         for need in node.needs:
             if need.kind == "settings" and need.wanted not in (classes := self._settings_classes.setdefault(_section(node), [])):
                 classes.append(need.wanted)

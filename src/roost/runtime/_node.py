@@ -62,6 +62,11 @@ class Node:
         return self.provider if isinstance(self.provider, type) else type(self.provider)
 
     @property
+    def service_type(self) -> str | None:
+        """What its class says of its type."""
+        return getattr(self.cls, "service_type", None)
+
+    @property
     def answers_to(self) -> tuple[type, ...]:
         """All classes by which it is found: its own and its bases, and those of the class that it replaces."""
         return tuple(dict.fromkeys(self.cls.__mro__ + (self.stands_for.__mro__ if self.stands_for is not None else ())))

@@ -215,7 +215,7 @@ class Runtime:
 
     def get_registered_service_types(self) -> list[str]:
         """Return the types that services name, each once, in registration order."""
-        types = (getattr(node.cls, "service_type", None) for node in self._composition.assembly.nodes)
+        types = (node.service_type for node in self._composition.assembly.nodes)
         return list(dict.fromkeys(one for one in types if one is not None))
 
     async def start(self) -> None:
