@@ -1,5 +1,6 @@
 # make demo      the example agent server, on a PostgreSQL of its own; ARGS=--once for one request and an end
 # make test      the tests
+# make torture   every fault at every message of a migration; SHARD=i/n for a part, SEED=s for another order
 # make check     lint, types, architecture, coverage, licences
 # make docs      the documentation, in docs/_build
 # make bench     every claim about speed, against a limit measured in the same run; ARGS=runtime or ARGS=migrations for a part
@@ -8,9 +9,11 @@
 
 .POSIX:
 .SUFFIXES:
-.PHONY: help demo test check docs bench clean
+.PHONY: help demo test torture check docs bench clean
 
 ARGS =
+SHARD = 1/1
+SEED = 1
 BIN = .venv/bin
 
 help:
@@ -28,6 +31,10 @@ test:
 	$(VENV)
 	@exec $(BIN)/python -m pytest $(ARGS)
 
+torture:
+	$(VENV)
+	@exec $(BIN)/python -m tests.crash --shard $(SHARD) --seed $(SEED)
+
 check:
 	$(VENV)
 	@exec $(BIN)/python tools/check.py
@@ -42,4 +49,4 @@ bench:
 	@exec $(BIN)/python -m benchmarks $(ARGS)
 
 clean:
-	rm -rf .venv .venv.lock .roost docs/_build build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv.lock .roost .torture docs/_build build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1044,7 +1044,7 @@ class PendingMigrations(MigrationError):
 
 @dataclass(eq=False, kw_only=True)
 class SessionLost(MigrationError):
-    """The connection of a run broke, as often as a step may be tried."""
+    """The connection of a run broke, as often as its beginning or one of its steps may be tried."""
 
     location: str
     attempts: int
@@ -1053,11 +1053,11 @@ class SessionLost(MigrationError):
     @property
     def message(self) -> str:
         times = "once" if self.attempts == 1 else f"{self.attempts} times"
-        return f"The connection to {self.location} broke {times} during one step: {self.reason}"
+        return f"The connection to {self.location} broke {times} in the same place: {self.reason}"
 
     @property
     def hint(self) -> str:
-        return "the steps before it are applied and recorded; run again when the server is steady, and it goes on at that step"
+        return "the steps before that are applied and recorded; run again when the server is steady, and it goes on there"
 
 
 # --- Command line: what was asked for, and what the command itself could not do -----------------------------------------

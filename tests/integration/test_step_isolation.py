@@ -203,7 +203,7 @@ async def test_a_broken_connection_is_made_again(database_url: str) -> None:
 async def test_a_connection_that_breaks_each_time_is_one_clear_error(database_url: str) -> None:
     """A step that ends its own backend is tried as often as configured; then the error names the server and what is kept."""
     killing = second("SELECT pg_terminate_backend(pg_backend_pid())")
-    with pytest.raises(SessionLost, match=r"broke 3 times during one step") as caught:
+    with pytest.raises(SessionLost, match=r"broke 3 times in the same place") as caught:
         await migrate(database_url, make_plugin("p", FIRST, killing))
     assert isinstance(caught.value.__cause__, asyncpg.PostgresError | OSError | asyncpg.InterfaceError)
     assert "migrations done: none; failed: p-migration; not run: none" in caught.value.__notes__

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import anyio
 
-from roost.errors import DatabaseAhead, NoDatabase, PoolerInTheWay, ReadOnlyServer, RequiredStepMissing
+from roost.errors import DatabaseAhead, NoDatabase, PoolerInTheWay, ReadOnlyServer, RequiredStepMissing, SessionLost
 from roost.migrations import _ledger as ledger
 from roost.migrations._events import (
     DatabaseAheadNoticed,
@@ -115,7 +115,22 @@ class MigrationRun:
             MigrationLockTimeout: Another run kept its turn for too long.
             LedgerDenied: The role may not use the ledger.
             LedgerTooNew: The ledger belongs to a newer roost.
+            SessionLost: The connection broke, as often as may be tried.
         """
+        attempt = 1
+        while True:
+            try:
+                return await self._begin_once()
+            except Exception as error:
+                # Nothing has been done that counts: who connects anew looks and asks for the lock anew.
+                if not is_connection_lost(error) or self._session is None:
+                    raise
+                if attempt == self.config.max_retries:
+                    raise self.lost(error, attempts=attempt) from error
+                self._drop(error, attempt=attempt)
+                attempt += 1
+
+    async def _begin_once(self) -> bool:
         if self.database is None:
             return True
         self._session = await MigrationSession.open(
@@ -146,10 +161,16 @@ class MigrationRun:
 
     async def begin_again(self, error: BaseException, *, attempt: int) -> bool:
         """Connect and lock anew after the connection broke; results and errors as of `begin`."""
-        if self._session is not None:
-            self._session.terminate()
-        self.emit(SessionReopened(attempt=attempt, error=error))
+        self._drop(error, attempt=attempt)
         return await self.begin()
+
+    def lost(self, error: BaseException, *, attempts: int) -> SessionLost:
+        """Return what to raise when the connection broke too often."""
+        return SessionLost(location=self.session.url.location, attempts=attempts, reason=str(error))
+
+    def _drop(self, error: BaseException, *, attempt: int) -> None:
+        self.abandon()
+        self.emit(SessionReopened(attempt=attempt, error=error))
 
     @property
     def is_broken(self) -> bool:

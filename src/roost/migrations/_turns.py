@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from roost.errors import RoostError, SessionLost
+from roost.errors import RoostError
 from roost.migrations._events import ServiceMigrationFinished, ServiceMigrationStarted
 from roost.migrations._protocol import KeepsLedger
 from roost.migrations._records import MigrationReport
@@ -118,7 +118,7 @@ class Turns:
                     raise
                 if attempt == self._run.config.max_retries:
                     if is_connection_lost(error):
-                        raise SessionLost(location=self._run.session.url.location, attempts=attempt, reason=str(error)) from error
+                        raise self._run.lost(error, attempts=attempt) from error
                     raise
                 if not await self._run.begin_again(error, attempt=attempt):
                     return False
