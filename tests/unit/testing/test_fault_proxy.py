@@ -72,7 +72,7 @@ async def behind(*faults: Fault) -> AsyncIterator[tuple[FaultProxy, Echo, Callab
             await writer.wait_closed()
     server.close()
     while len(echo.ends) < proxy.messages[-1].connection:
-        await asyncio.sleep(0)
+        await asyncio.wait({asyncio.get_running_loop().create_future()}, timeout=0)
 
 
 @pytest.mark.asyncio
