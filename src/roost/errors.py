@@ -82,6 +82,7 @@ class PluginMissing(RuntimeFault):
     plugin: str
     needed: str
     known: tuple[str, ...] = ()
+    suggestions: tuple[str, ...] = ()
 
     @property
     def message(self) -> str:
@@ -89,7 +90,7 @@ class PluginMissing(RuntimeFault):
 
     @property
     def hint(self) -> str:
-        return "add it to Runtime(plugins=[…])"
+        return f"did you mean {self.suggestions[0]}?" if self.suggestions else "add it to Runtime(plugins=[…])"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -120,6 +121,10 @@ class PluginNotLoaded(RuntimeFault):
     @property
     def message(self) -> str:
         return f"There is no plugin {self.name!r} to unload; loaded are: {', '.join(self.loaded) or 'none'}"
+
+    @property
+    def hint(self) -> str:
+        return "runtime.plugins lists them"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -183,6 +188,8 @@ class DuplicateService(RuntimeFault):
 
     @property
     def hint(self) -> str:
+        if len(set(self.locations)) == 1:
+            return "bring it once: from the runtime itself, or from one plugin on which the others depend"
         return "set service_name on one of them"
 
 
@@ -202,7 +209,12 @@ class MissingProvider(RuntimeFault):
 
     @property
     def hint(self) -> str:
-        return f"did you mean {self.suggestions[0]}?" if self.suggestions else "add a plugin that brings it, or ask for X | None"
+        if self.suggestions:
+            return f"did you mean {self.suggestions[0]}?"
+        return (
+            f"add {self.wanted} to the services of the runtime or of a plugin, or ask for {self.wanted} | None; "
+            "if it holds settings, make it a dataclass"
+        )
 
 
 @dataclass(eq=False, kw_only=True)
@@ -245,14 +257,19 @@ class UnresolvableAnnotation(RuntimeFault):
     parameter: str
     annotation: str
     reason: str
+    location: str = ""
 
     @property
     def message(self) -> str:
-        return f"The constructor of {self.service} asks for {self.parameter!r} as {self.annotation!r}: {self.reason}"
+        where = self.location and f" ({self.location})"
+        return f"The constructor of {self.service}{where} asks for {self.parameter!r} as {self.annotation}: {self.reason}"
 
     @property
     def hint(self) -> str:
-        return "annotate it with a service class, Runtime, Plugin or a settings dataclass that can be imported, or give it a default"
+        return (
+            "annotate it with a service class, Sequence[…] of one, Runtime, Plugin, or a settings dataclass for plain values, "
+            "that can be imported; or give it a default"
+        )
 
 
 @dataclass(eq=False, kw_only=True)
@@ -302,15 +319,34 @@ class ServiceNotFound(RuntimeFault):
 
 
 @dataclass(eq=False, kw_only=True)
-class StartNotAsync(RuntimeFault):
-    """A service's start or stop is a plain function."""
+class InvalidService(RuntimeFault):
+    """What is given as a service is none, or is written so that a part of it would never run."""
 
     service: str
-    method: str
+    location: str
+    reason: str
+    advice: str
 
     @property
     def message(self) -> str:
-        return f"{self.method} of service {self.service} is not async"
+        return f"Service {self.service}{self.location and f' ({self.location})'} can't be used: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return self.advice
+
+
+@dataclass(eq=False, kw_only=True)
+class StartNotAsync(RuntimeFault):
+    """A service's start, stop, run, drain or health is a plain function."""
+
+    service: str
+    method: str
+    location: str = ""
+
+    @property
+    def message(self) -> str:
+        return f"{self.method} of service {self.service}{self.location and f' ({self.location})'} is not async"
 
     @property
     def hint(self) -> str:
@@ -319,7 +355,7 @@ class StartNotAsync(RuntimeFault):
 
 @dataclass(eq=False, kw_only=True)
 class ServiceStartFailed(RuntimeFault):
-    """A service's start raised; what had started was stopped again."""
+    """A service's start raised, for a reason that is its cause; what had started was stopped again."""
 
     service: str
     reason: str
@@ -327,6 +363,14 @@ class ServiceStartFailed(RuntimeFault):
     @property
     def message(self) -> str:
         return f"Service {self.service} failed to start: {self.reason}"
+
+
+HELPFUL_TIMEOUTS = {
+    "start": "start_timeout of the service or of the runtime",
+    "stop": "stop_timeout of the service or of the runtime",
+    "drain": "drain_timeout of the runtime",
+    "cancelled start": "none helps: it does not obey its cancellation, so let CancelledError pass",
+}
 
 
 @dataclass(eq=False, kw_only=True)
@@ -341,13 +385,13 @@ class ServiceHung(RuntimeFault):
 
     @property
     def message(self) -> str:
-        parts = [f"The {self.phase} of {self.service} did not end within {self.timeout:g} s"]
+        parts = [f"The {self.phase} of {self.service} did not end within {round(self.timeout, 3):g} s"]
         parts += [f"{title}:\n{text}" for title, text in (("it stands at", self.stack), ("all phases", self.tree)) if text]
         return "\n".join(parts)
 
     @property
     def hint(self) -> str:
-        return "mend what it waits for, or give it more time: start_timeout, stop_timeout"
+        return f"mend what it waits for, or give it more time: {HELPFUL_TIMEOUTS.get(self.phase, 'stop_timeout')}"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -356,10 +400,12 @@ class ServiceTaskCrashed(RuntimeFault):
 
     service: str
     reason: str
+    restarts: int = 0
 
     @property
     def message(self) -> str:
-        return f"Service {self.service} crashed: {self.reason}"
+        before = f", after {self.restarts} restarts within its window, which is as many as on_crash allows" if self.restarts else ""
+        return f"Service {self.service} crashed{before}: {self.reason}"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -392,11 +438,11 @@ class FailureGroup(RuntimeFault, ExceptionGroup[Exception]):
 
 @dataclass(eq=False, kw_only=True)
 class RuntimeStartFailed(FailureGroup):
-    """A start failed, and more went wrong while it was undone: other starts that failed or hung, stops that raised or hung."""
+    """A start failed, and more with it: other starts, or stops while it was undone."""
 
     @property
     def message(self) -> str:
-        return f"The start failed, and not everything was undone cleanly:{self._named}"
+        return f"The start failed, and more went wrong with it:{self._named}"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -426,6 +472,10 @@ class RuntimeBusy(RuntimeFault):
     @property
     def message(self) -> str:
         return f"The runtime can't {self.wish}"
+
+    @property
+    def hint(self) -> str:
+        return "runtime.is_ready and runtime.status() tell where it stands; tasks of a service are made in its start() or later"
 
 
 @dataclass(eq=False, kw_only=True)

@@ -34,7 +34,8 @@ def noting(name: str, log: list[str], *needs: type[Service], **members: Any) -> 
     exec(f"def init(self, {parameters}): construct(self, {pairs})", scope)  # noqa: S102 -- a signature can't be made otherwise
     init = scope["init"]
     init.__annotations__ = {f"need{index}": need for index, need in enumerate(needs)}
-    return type(name, (Service,), {"service_name": name, "__init__": init, "start": start, "stop": stop, **members})
+    own = {} if "lifespan" in members else {"start": start, "stop": stop}
+    return type(name, (Service,), {"service_name": name, "__init__": init, **own, **members})
 
 
 def failing(error: BaseException) -> Callable[[Service], Any]:

@@ -9,14 +9,17 @@ from contextlib import nullcontext
 from typing import Any
 
 from roost.errors import ConstructionFailed, DuplicateService, ServiceNotFound
+from roost.runtime._checks import check_service
 from roost.runtime._event_bus import owned_by
 from roost.runtime._graph import connect, has_on_demand, waves
 from roost.runtime._needs import Need, read_needs
 from roost.runtime._node import Node, ServiceNode
 from roost.runtime._plugin import AnyRuntime, Plugin
-from roost.runtime._providers import Providers, closest
+from roost.runtime._providers import Providers
+from roost.runtime._reason import reason_of
 from roost.runtime._service import kebab_case
 from roost.runtime._settings import SettingInUse, Settings, SettingsSources
+from roost.runtime._suggestions import closest
 
 
 class Assembly:
@@ -215,7 +218,9 @@ class Assembly:
         stands_for = cls if cls in self._overrides else None
         provider = self._overrides.get(cls, provider)
         needs = read_needs(provider, runtime_class=type(self._runtime)) if isinstance(provider, type) else ()
-        return Node(name=name, provider=provider, plugin=plugin, needs=needs, stands_for=stands_for)
+        node = Node(name=name, provider=provider, plugin=plugin, needs=needs, stands_for=stands_for)
+        check_service(node.cls, name=name)
+        return node
 
     def _on_demand(self, cls: Any) -> Node:  # noqa: ANN401 -- a class with on_demand
         name = getattr(cls, "service_name", None) or kebab_case(cls.__name__)
@@ -233,8 +238,7 @@ class Assembly:
                 with owned_by(node.plugin.name) if node.plugin is not None else nullcontext():
                     node.instance = node.provider(**arguments)
             except Exception as error:
-                reason = str(error) or type(error).__name__
-                raise ConstructionFailed(service=node.name, location=node.location, reason=reason) from error
+                raise ConstructionFailed(service=node.name, location=node.location, reason=reason_of(error)) from error
         else:
             node.instance = node.provider
         self._by_identity[id(node.instance)] = node

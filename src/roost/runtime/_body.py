@@ -23,8 +23,8 @@ class Watch(Protocol):
 
     events: EventBus
 
-    def crashed(self, service: str, error: BaseException) -> None:
-        """Stop the runtime because of a crash."""
+    def crashed(self, service: str, error: BaseException, *, restarts: int) -> None:
+        """Stop the runtime because of a crash, after so many restarts within the policy's window."""
 
 
 class Body:
@@ -185,7 +185,7 @@ class Body:
             for task in self._running():
                 task.cancel()
         else:
-            self._watch.crashed(self._unit.name, error)
+            self._watch.crashed(self._unit.name, error, restarts=self._crashes.restarts)
 
     async def _crash_later(self, error: BaseException) -> None:
         """Deal with a crash when the start is over; what failed to start is told of already."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from roost.errors import PluginInUse, PluginNotLoaded
 from roost.runtime._assembly import Assembly
+from roost.runtime._graph import has_on_demand
 from roost.runtime._node import Node
 from roost.runtime._plugin import AnyRuntime, Plugin, check_plugins
 from roost.runtime._settings import SettingsSources
@@ -32,12 +33,12 @@ class Composition:
 
     def __init__(self, runtime: AnyRuntime, *, plugins: Sequence[Plugin], services: Sequence[Any], settings: SettingsSources) -> None:
         self._runtime = runtime
-        self._services = tuple(services)
+        self._services = _several("services", services)
         self._settings = settings
         self._overrides: dict[type, Any] = {}
         self._assembly: Assembly | None = None
         self._found_types: dict[object, list[Any]] = {}
-        self.plugins = tuple(plugins)
+        self.plugins: tuple[Plugin, ...] = _several("plugins", plugins)
         self.dependencies: Mapping[str, frozenset[str]] = check_plugins(self.plugins)
         self.found: dict[object, Any] = {}
 
@@ -65,7 +66,18 @@ class Composition:
         self._forget_lookups()
 
     def override(self, replacements: Mapping[type, Any]) -> Callable[[], None]:
-        """Let classes of services be replaced, and return what takes that back."""
+        """Let classes of services be replaced, and return what takes that back.
+
+        Raises:
+            ServiceNotFound: Nobody brings one of the classes, which would then go on unreplaced.
+            TypeError: What is to be replaced is no class.
+        """
+        graph = self.draw()
+        for wanted in replacements:
+            if not isinstance(wanted, type):
+                raise TypeError(f"what is replaced is named by its class, not by {wanted!r}")
+            if not any(node.is_exactly(wanted) for node in graph.nodes) and not has_on_demand(wanted):
+                raise graph.not_found(wanted)
         before = self._overrides
         self._overrides = {**before, **replacements}
         self.forget()
@@ -155,3 +167,9 @@ class Composition:
     def _forget_lookups(self) -> None:
         self.found = {}
         self._found_types = {}
+
+
+def _several(what: str, given: Any) -> tuple[Any, ...]:  # noqa: ANN401 -- annotations bind nobody
+    if not isinstance(given, Iterable) or isinstance(given, str | type):
+        raise TypeError(f"{what} is a sequence, not {given!r}: write {what}=[…]")
+    return tuple(given)

@@ -49,6 +49,11 @@ class CrashRecord:
         """Whether the runtime may go on after a crash."""
         return self._policy != "stop"
 
+    @property
+    def restarts(self) -> int:
+        """How many restarts there were within the window of the last crash."""
+        return len(self._times)
+
     def decide(self, now: float) -> Literal["stop", "degrade"] | float:
         """Take one more crash.
 

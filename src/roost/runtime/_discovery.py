@@ -6,7 +6,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from roost.errors import InvalidPlugin, PluginNotInstalled
 from roost.runtime._plugin import Plugin
-from roost.runtime._providers import closest
+from roost.runtime._suggestions import closest
 
 GROUP = "roost.plugins"
 ALL = "*"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from roost.errors import DependencyCycle, MissingProvider
-from roost.runtime._providers import closest
+from roost.runtime._suggestions import closest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ def connect(nodes: list[Node], providers: Providers, make_on_demand: Callable[[t
                 if found is not None:
                     node.edges.append(found)
                 elif not need.optional:
-                    raise _missing(node, need, nodes)
+                    raise _cycle([node, node]) if need.wanted in node.answers_to else _missing(node, need, nodes)
 
 
 def has_on_demand(cls: type) -> bool:
@@ -87,14 +87,17 @@ def _find_level(start: Node, level: dict[Node, int]) -> None:
         for needed in path[node]:
             if needed in path:
                 names = list(path)
-                circle = [*names[names.index(needed) :], needed]
-                raise DependencyCycle(path=tuple(f"{one.name} ({one.location})" for one in circle))
+                raise _cycle([*names[names.index(needed) :], needed])
             if needed not in level:
                 path[needed] = iter(needed.edges)
                 break
         else:
             level[node] = 1 + max((level[needed] for needed in node.edges), default=-1)
             del path[node]
+
+
+def _cycle(circle: Sequence[Node]) -> DependencyCycle:
+    return DependencyCycle(path=tuple(f"{one.name} ({one.location})" for one in circle))
 
 
 def _missing(node: Node, need: Need, nodes: Sequence[Node]) -> MissingProvider:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from roost.runtime._node import Node
+from roost.runtime._reason import reason_of
 from roost.runtime._unit import Unit
 
 HEALTH_SECONDS = 5.0
@@ -56,5 +57,5 @@ async def _check(node: Node, unit: Unit) -> ServiceHealth:
         reason = str(error) or f"no answer within {limit:g} s"
         return ServiceHealth(service=node.name, is_healthy=False, took=time.monotonic() - began, error=reason)
     except Exception as error:  # noqa: BLE001 -- whatever it raises is its answer
-        return ServiceHealth(service=node.name, is_healthy=False, took=time.monotonic() - began, error=str(error) or type(error).__name__)
+        return ServiceHealth(service=node.name, is_healthy=False, took=time.monotonic() - began, error=reason_of(error))
     return ServiceHealth(service=node.name, is_healthy=True, took=time.monotonic() - began, details=details)

@@ -22,6 +22,7 @@ from roost.runtime._events import (
     RuntimeStopFinished,
     RuntimeStopStarted,
 )
+from roost.runtime._reason import reason_of
 from roost.runtime._shutdown import Shutdown
 from roost.runtime._startup import Startup
 from roost.runtime._unit import Failure, Unit
@@ -163,10 +164,10 @@ class Lifecycle:
                 raise
             error.add_note(f"meanwhile: {failure}")
 
-    def crashed(self, service: str, error: BaseException) -> None:
+    def crashed(self, service: str, error: BaseException, *, restarts: int) -> None:
         """Stop everything because a service's task ended with an error; the first crash is the one that is raised."""
         if self._crash is None:
-            self._crash = ServiceTaskCrashed(service=service, reason=str(error) or type(error).__name__)
+            self._crash = ServiceTaskCrashed(service=service, reason=reason_of(error), restarts=restarts)
             self._crash.__cause__ = error
             self._ask_to_stop()
             self._cancel_body()

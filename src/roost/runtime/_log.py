@@ -14,7 +14,8 @@ _log = logging.getLogger("roost.runtime")
 def log_to(bus: EventBus) -> None:
     """Log what happens to a runtime as a whole, and what nobody else would hear of.
 
-    What is raised to a caller is information here; a crash that only degrades or restarts a service is a warning.
+    What is raised to a caller is information here. A crash that only degrades or restarts a service is a warning, and one that stops
+    the runtime an error: it may be raised where nobody reads it.
     """
     bus.subscribe(_started, events.RuntimeStartFinished)
     bus.subscribe(_stopped, events.RuntimeStopFinished)
@@ -43,5 +44,5 @@ def _changed(what: str, event: events.PluginLoadFinished | events.PluginUnloadFi
 
 
 def _crashed(event: events.ServiceCrashed) -> None:
-    level = logging.INFO if event.outcome == "stop" else logging.WARNING
+    level = logging.ERROR if event.outcome == "stop" else logging.WARNING
     _log.log(level, "service %s crashed (%s)", event.service, event.outcome, exc_info=event.error)

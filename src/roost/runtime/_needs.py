@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from roost.errors import UnresolvableAnnotation
+from roost.runtime._location import location_of
 from roost.runtime._plugin import Plugin
 from roost.runtime._settings import is_settings
 
@@ -64,12 +65,13 @@ def read_needs(cls: type, *, runtime_class: type) -> tuple[Need, ...]:
         if need is not None:
             needs.append(need)
         elif parameter.default is parameter.empty:
-            annotation = "no annotation" if parameter.annotation is parameter.empty else str(parameter.annotation)
+            annotation = "nothing" if parameter.annotation is parameter.empty else inspect.formatannotation(parameter.annotation)
             raise UnresolvableAnnotation(
                 service=cls.__qualname__,
                 parameter=parameter.name,
                 annotation=annotation,
                 reason="it is no service, plugin, runtime or settings dataclass",
+                location=location_of(cls),
             )
     return tuple(needs)
 
@@ -86,6 +88,7 @@ def _hints(cls: type, constructor: Callable[..., Any], runtime_class: type) -> d
             parameter=", ".join(asking) or "…",
             annotation=missing,
             reason="its name is not there at run time (imported under TYPE_CHECKING only?)",
+            location=location_of(cls),
         ) from error
 
 

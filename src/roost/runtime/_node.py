@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from roost.runtime._location import location_of
 
 if TYPE_CHECKING:
     from roost.runtime._needs import Need
@@ -78,7 +79,4 @@ class Node:
     @property
     def location(self) -> str:
         """Where the class is written, as ``file:line``."""
-        try:
-            return f"{inspect.getsourcefile(self.cls)}:{inspect.getsourcelines(self.cls)[1]}"
-        except (OSError, TypeError):
-            return self.cls.__module__
+        return location_of(self.cls)

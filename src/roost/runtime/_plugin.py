@@ -11,6 +11,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from roost.errors import DuplicatePlugin, InvalidPlugin, PluginCycle, PluginMissing, PluginVersionMismatch
+from roost.runtime._suggestions import closest
 
 AnyRuntime: TypeAlias = Any
 """The `Runtime`, where a module that it is made of names it."""
@@ -58,7 +59,10 @@ class Plugin:
         if self.version is not None:
             _check_version(self.name, self.version)
         for text in self.dependencies:
-            parse_dependency(text)
+            try:
+                parse_dependency(text)
+            except InvalidPlugin as error:
+                raise InvalidPlugin(name=self.name, reason=f"its dependency {text!r}: {error.reason}") from None
 
 
 def _check_version(name: str, text: str) -> None:
@@ -105,6 +109,9 @@ def check_plugins(plugins: Sequence[Plugin]) -> dict[str, frozenset[str]]:
     """
     by_name: dict[str, Plugin] = {}
     for plugin in plugins:
+        given: object = plugin  # annotations bind nobody
+        if not isinstance(given, Plugin):
+            raise InvalidPlugin(name=repr(given), reason=f"it is no Plugin but {type(given).__name__}")
         if plugin.name in by_name:
             raise DuplicatePlugin(name=plugin.name)
         by_name[plugin.name] = plugin
@@ -115,7 +122,7 @@ def check_plugins(plugins: Sequence[Plugin]) -> dict[str, frozenset[str]]:
             name, accepted = parse_dependency(text)
             other = by_name.get(name)
             if other is None:
-                raise PluginMissing(plugin=plugin.name, needed=text, known=tuple(by_name))
+                raise PluginMissing(plugin=plugin.name, needed=text, known=tuple(by_name), suggestions=closest(name, by_name))
             if len(accepted) and (other.version is None or not accepted.contains(other.version, prereleases=True)):
                 raise PluginVersionMismatch(plugin=plugin.name, needed=text, found=other.version)
             names.append(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -61,11 +60,6 @@ class Providers:
             asking = f"{asker.name} ({asker.location})" if asker is not None else "a lookup"
             raise AmbiguousProvider(asker=asking, wanted=wanted.__qualname__, providers=tuple(node.name for node in found))
         return found[0] if found else None
-
-
-def closest(name: str, known: Sequence[str]) -> tuple[str, ...]:
-    """Return the known names that look like a misspelt one, nearest first."""
-    return tuple(difflib.get_close_matches(name, known, n=3))
 
 
 def _provides(cls: type, wanted: type) -> bool:

@@ -374,6 +374,8 @@ class Runtime:
 
         Raises:
             RuntimeBusy: The runtime is started.
+            ServiceNotFound: Nobody brings one of the classes.
+            RuntimeFault: The services, as they are, don't go together.
         """
         if self._lifecycle.is_live:
             raise RuntimeBusy(wish="replace services: it is started")

@@ -14,6 +14,7 @@ from roost.errors import DependencyCycle, ServiceHung, ServiceStartFailed
 from roost.runtime._body import stack_of
 from roost.runtime._event_bus import EventBus, owned_by
 from roost.runtime._events import ServiceStartFinished, ServiceStartStarted
+from roost.runtime._reason import reason_of
 from roost.runtime._unit import Failure, Unit
 
 T = TypeVar("T", bound=BaseException)
@@ -214,7 +215,7 @@ def _named(unit: Unit, error: T) -> T | ServiceStartFailed:
     """Return a service's error in one that names the service; what hooks and preparers raise is left as it is."""
     if unit.kind != "service" or not isinstance(error, Exception):
         return error
-    failed = ServiceStartFailed(service=unit.name, reason=str(error) or type(error).__name__)
+    failed = ServiceStartFailed(service=unit.name, reason=reason_of(error))
     failed.__cause__ = error
     return failed
 

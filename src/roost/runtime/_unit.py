@@ -8,6 +8,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from roost.runtime._reason import reason_of
+
 State: TypeAlias = Literal["new", "waiting", "starting", "running", "failed", "restarting", "degraded", "stopping", "stopped", "abandoned"]
 Kind: TypeAlias = Literal["service", "plugin", "preparer"]
 Action: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
@@ -113,7 +115,7 @@ class Unit:
             state=self.state,
             since=time.monotonic() - self.since if self.since else 0.0,
             took=self.took,
-            error=None if self.error is None else str(self.error) or type(self.error).__name__,
+            error=None if self.error is None else reason_of(self.error),
             waits_for=self.waits_for() if self.state == "waiting" else (),
         )
 

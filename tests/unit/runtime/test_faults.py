@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -42,7 +43,7 @@ async def test_a_start_that_fails_undoes_the_others() -> None:
     a = noting("a", log)
     runtime = runtime_of(a, noting("b", log, a, start=failing(error)), noting("c", log))
     for _ in range(2):
-        with pytest.raises(ServiceStartFailed, match="Service b failed to start: no room") as caught:
+        with pytest.raises(ServiceStartFailed, match="Service b failed to start: ValueError: no room") as caught:
             await runtime.start()
         assert caught.value.__cause__ is error
     assert sorted(log) == ["+a", "+a", "+c", "+c", "-a", "-a", "-c", "-c"]
@@ -209,7 +210,7 @@ async def test_stops_that_raise_do_not_keep_others_from_stopping() -> None:
 async def test_a_crash_cancels_the_body() -> None:
     """The body is cancelled at once, everything is stopped, and the crash is raised with its cause."""
     log: list[str] = []
-    with pytest.raises(ServiceTaskCrashed, match="Service crasher crashed: the disk is gone") as caught:
+    with pytest.raises(ServiceTaskCrashed, match="Service crasher crashed: OSError: the disk is gone") as caught:
         async with runtime_of(noting("a", log), Crasher) as runtime:
             runtime.get_service(Crasher).go.set()
             try:
@@ -245,7 +246,7 @@ async def test_a_crash_while_others_start_fails_the_start() -> None:
         async def run(self) -> None:
             raise OSError("at once")
 
-    with pytest.raises(ServiceTaskCrashed, match="early crashed: at once"):
+    with pytest.raises(ServiceTaskCrashed, match="early crashed: OSError: at once"):
         await runtime_of(Early, noting("slow", [], start=hang)).start()
     assert leftover() == []
 
@@ -260,7 +261,9 @@ async def test_an_error_of_the_body_is_kept_beside_a_crash() -> None:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
                 raise KeyError("own") from None
-    assert caught.value.__notes__ == ["meanwhile: Service crasher crashed: the disk is gone"]
+    (note,) = caught.value.__notes__
+    assert note.startswith("meanwhile: Service crasher crashed: OSError: the disk is gone (")
+    assert note.endswith(" in Crasher.run)")
 
 
 @pytest.mark.asyncio
@@ -333,9 +336,17 @@ async def test_a_stop_while_starting_ends_the_start() -> None:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("method", ["start", "stop"])
-async def test_a_plain_start_or_stop_is_refused(method: str) -> None:
-    """A start or stop that is no coroutine function is an error that says how to write it."""
-    runtime = runtime_of(type("Plain", (Service,), {method: lambda self: None}))
+async def test_a_start_or_stop_that_turns_out_plain_is_an_error(method: str) -> None:
+    """One that is decorated, so that nobody could tell before, is an error that says how to write it."""
+
+    def plain(self: Service) -> None:
+        pass
+
+    @functools.wraps(plain)
+    def decorated(self: Service) -> None:
+        plain(self)
+
+    runtime = runtime_of(type("Plain", (Service,), {method: decorated}))
     expected = ServiceStartFailed if method == "start" else RuntimeStopFailed
     with pytest.raises(expected) as caught:
         async with runtime:
