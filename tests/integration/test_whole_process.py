@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 PROGRAM = """
-import asyncio, sys
+import asyncio, sys, time
 from roost import Runtime, Service
 
 class First(Service):
@@ -30,11 +30,19 @@ class Second(Service):
         if "hang-stop" in sys.argv: await asyncio.Event().wait()
 
 class Third(Service):
+    stop_timeout = 0.1
     def __init__(self, second: Second): pass
     async def start(self): print("ready", flush=True)
     async def run(self):
         if "crash" in sys.argv: raise OSError("the disk is gone")
-        await asyncio.Event().wait()
+        if "block" in sys.argv:
+            await asyncio.sleep(0)
+            time.sleep(60)
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if "deaf" not in sys.argv: raise
 
 if __name__ == "__main__":
     sys.exit(Runtime(services=[Third, Second, First]).main())
@@ -80,20 +88,45 @@ def test_a_second_signal_ends_it_at_once() -> None:
         assert process.stdout.readline() == "-second\n"
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=20)
-    assert (process.returncode, err) == (143, "forced to end; services were not stopped\n")
+    assert process.returncode == 143
+    assert err.startswith("forced to end; services were not stopped. The event loop stood at:\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_it_though_the_loop_is_blocked(number: signal.Signals) -> None:
+    """A service that blocks the whole event loop keeps nobody from forcing an end, and the line on which it stands is shown."""
+    with running("block") as process:
+        process.send_signal(number)
+        while process.poll() is None:  # two signals that arrive as one are one, so it is sent until it is heard
+            process.send_signal(number)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 128 + number
+    assert 'File "<string>", line 27, in run' in err
+
+
+def test_a_service_that_never_obeys_does_not_keep_the_process() -> None:
+    """It is named in the error, and the process ends without it, with 1."""
+    with running("deaf") as process:
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=20)
+    assert (out.split(), process.returncode) == (["-second", "-first"], 1)
+    first, *_, last = err.splitlines()
+    assert first.startswith("error: Not everything stopped cleanly: third: The stop of third did not end within 0.1 s")
+    assert last == "the process ends without waiting for tasks that do not obey their cancellation: roost third.run"
 
 
 @pytest.mark.parametrize(
-    ("argument", "lines"),
+    ("argument", "line"),
     [
-        ("fail", ["error: Service second failed to start: no room", "caused by: ValueError: no room"]),
-        ("crash", ["error: Service third crashed: the disk is gone", "caused by: OSError: the disk is gone"]),
+        ("fail", "error: Service second failed to start: ValueError: no room (<string>:14 in Second.start)"),
+        ("crash", "error: Service third crashed: OSError: the disk is gone (<string>:24 in Third.run)"),
     ],
 )
-def test_an_error_is_told_without_a_traceback(argument: str, lines: list[str]) -> None:
-    """A start that fails and a crash end the process with 1 and two lines."""
+def test_an_error_is_told_in_a_line(argument: str, line: str) -> None:
+    """A start that fails and a crash end the process with 1, and with what happened, where and why; only a crash is logged as well."""
     done = subprocess.run([sys.executable, "-c", PROGRAM, argument], capture_output=True, text=True, timeout=20, check=False)
-    assert (done.returncode, done.stderr.splitlines()) == (1, lines)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, line)
+    assert done.stderr.startswith("error: " if argument == "fail" else "service third crashed (stop)\nTraceback")
     assert done.stdout.split()[-1] == "-first"
 
 

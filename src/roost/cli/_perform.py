@@ -26,21 +26,23 @@ def perform(command: str, body: Callable[[Output], Awaitable[int]], *, json: boo
     """
     output = Output(command, json=json)
     terminated: list[int] = []
-    try:
-        with asyncio.Runner() as runner:
+    from roost.runtime import ended_with_its_tasks  # noqa: PLC0415 -- `roost --help` needs no runtime
+
+    with ended_with_its_tasks() as runner:
+        try:
             return runner.run(_obeying(body, output, terminated))
-    except KeyboardInterrupt:
-        output.note("interrupted")
-        return 128 + signal.SIGINT
-    except asyncio.CancelledError:
-        output.note("terminated")
-        return 128 + (terminated[0] if terminated else signal.SIGTERM)
-    except Exception as error:  # noqa: BLE001 -- a person gets a sentence, whatever went wrong
-        if traceback:
-            output.note("".join(format_exception(error)).rstrip())
-        code = exit_code_of(error)
-        output.error(error, exit_code=code)
-        return code
+        except KeyboardInterrupt:
+            output.note("interrupted")
+            return 128 + signal.SIGINT
+        except asyncio.CancelledError:
+            output.note("terminated")
+            return 128 + (terminated[0] if terminated else signal.SIGTERM)
+        except Exception as error:  # noqa: BLE001 -- a person gets a sentence, whatever went wrong
+            if traceback:
+                output.note("".join(format_exception(error)).rstrip())
+            code = exit_code_of(error)
+            output.error(error, exit_code=code)
+            return code
 
 
 async def _obeying(body: Callable[[Output], Awaitable[int]], output: Output, terminated: list[int]) -> int:

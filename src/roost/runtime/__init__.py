@@ -20,6 +20,7 @@ from roost.runtime._events import (
     ServiceStopStarted,
 )
 from roost.runtime._health import ServiceHealth
+from roost.runtime._main import ended_with_its_tasks
 from roost.runtime._node import ServiceNode
 from roost.runtime._plugin import Plugin, parse_dependency
 from roost.runtime._preparer import OnDemand, Preparer
@@ -64,5 +65,6 @@ __all__ = [
     "UnitStatus",
     "available_plugins",
     "discover_plugins",
+    "ended_with_its_tasks",
     "parse_dependency",
 ]

@@ -7,13 +7,18 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from typing import Protocol
+import traceback
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any, Protocol
 
-from roost.errors import RuntimeBusy
+from roost.errors import RoostError, RuntimeBusy
+from roost.runtime._reason import reason_of
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 FAILED = 1
+LEFT_SECONDS = 1.0
+BLOCKED_FRAMES = 8
 
 
 class Startable(Protocol):
@@ -36,15 +41,7 @@ async def run_until_signal(runtime: Startable) -> None:
         Exception: As `Runtime.start`, `Runtime.wait` and `Runtime.stop` raise it.
     """
     asked = asyncio.Event()
-
-    def ask(number: int) -> None:
-        if asked.is_set():
-            sys.stderr.write("forced to end; services were not stopped\n")
-            sys.stderr.flush()
-            os._exit(128 + number)
-        asked.set()
-
-    with _handled(ask):
+    with _handled(asked):
         asking = asyncio.create_task(asked.wait())
         living = asyncio.create_task(_live(runtime))
         try:
@@ -65,19 +62,34 @@ async def _live(runtime: Startable) -> None:
 
 
 @contextlib.contextmanager
-def _handled(ask: Callable[[int], None]) -> Iterator[None]:
+def _handled(asked: asyncio.Event) -> Iterator[None]:
+    """Let the first signal set an event, and the second end the process, also while something blocks the event loop."""
     loop = asyncio.get_running_loop()
-    handled = []
+    signals = 0
+
+    def heard(number: int, frame: FrameType | None) -> None:
+        # Python calls this between two of its instructions, where the loop's own handlers would wait for their turn.
+        nonlocal signals
+        signals += 1
+        if signals == 1:
+            loop.call_soon_threadsafe(asked.set)
+            return
+        stack = "".join(traceback.format_stack(frame, limit=BLOCKED_FRAMES))
+        sys.stderr.write(f"forced to end; services were not stopped. The event loop stood at:\n{stack}")
+        sys.stderr.flush()
+        os._exit(128 + number)
+
+    before: dict[int, Any] = {}
     for number in SIGNALS:
-        # Windows has no such handlers, and neither has a loop outside of the main thread.
-        with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
-            loop.add_signal_handler(number, ask, number)
-            handled.append(number)
+        # Nobody may handle signals outside of the main thread; the loop's own handler would hear them beside this one.
+        with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):
+            loop.remove_signal_handler(number)
+            before[number] = signal.signal(number, heard)
     try:
         yield
     finally:
-        for number in handled:
-            loop.remove_signal_handler(number)
+        for handled, handler in before.items():
+            signal.signal(handled, handler)
 
 
 def main(runtime: Startable) -> int:
@@ -86,15 +98,59 @@ def main(runtime: Startable) -> int:
     Returns:
         The process's exit code: 0 after a signal and a clean stop, 1 after an error.
     """
-    try:
-        asyncio.run(run_until_signal(runtime))
-    except KeyboardInterrupt:  # only where signals can't be handled
-        return 0
-    except Exception as error:  # noqa: BLE001 -- a person gets a sentence, whatever went wrong
-        sys.stderr.write(f"error: {str(error) or type(error).__name__}\n")
-        cause = error.__cause__
-        while cause is not None:
-            sys.stderr.write(f"caused by: {type(cause).__name__}: {cause}\n")
-            cause = cause.__cause__
-        return FAILED
+    with ended_with_its_tasks() as runner:
+        try:
+            runner.run(run_until_signal(runtime))
+        except KeyboardInterrupt:  # only where signals can't be handled
+            return 0
+        except Exception as error:  # noqa: BLE001 -- a person gets a sentence, whatever went wrong
+            sys.stderr.write(_told(error))
+            return FAILED
     return 0
+
+
+@contextlib.contextmanager
+def ended_with_its_tasks() -> Iterator[asyncio.Runner]:
+    """Provide a runner for a whole process, which at its end does not wait for tasks that don't obey their cancellation.
+
+    `asyncio.Runner` would wait for them for ever. They get a second; then the process ends without them, with 1.
+    """
+    runner = asyncio.Runner()
+    with contextlib.ExitStack() as closing:
+        closing.callback(_close, runner)
+        yield runner
+
+
+def _close(runner: asyncio.Runner) -> None:
+    left = runner.run(_end_tasks())
+    if not left:
+        runner.close()
+        return
+    sys.stderr.write(f"the process ends without waiting for tasks that do not obey their cancellation: {', '.join(left)}\n")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(FAILED)
+
+
+async def _end_tasks() -> list[str]:
+    """Cancel all other tasks, and return the names of those that are still there a second later."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    if not tasks:
+        return []
+    _, left = await asyncio.wait(tasks, timeout=LEFT_SECONDS)
+    return sorted(task.get_name() for task in left)
+
+
+def _told(error: BaseException) -> str:
+    """Return an error and what caused it, a paragraph each; what a text says already is not said again."""
+    text = f"error: {reason_of(error)}\n"
+    if isinstance(error, RoostError) and error.hint:
+        text += f"hint: {error.hint}\n"
+    cause = error.__cause__
+    while cause is not None:
+        if reason_of(cause) not in text:
+            text += f"caused by: {reason_of(cause)}\n"
+        cause = cause.__cause__
+    return text

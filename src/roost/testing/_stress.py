@@ -7,7 +7,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from roost.errors import RuntimeBusy, RuntimeFault
+from roost.errors import DuplicatePlugin, RuntimeBusy, RuntimeFault
 from roost.runtime import Plugin, Runtime, Service
 
 Order = Callable[[Runtime], Awaitable[None]]
@@ -54,10 +54,18 @@ async def stress_lifecycle(make_runtime: Callable[[], Runtime], *, rounds: int =
 
 
 def _see_to_it(runtime: Runtime, before: set[asyncio.Task[object]], where: str) -> None:
-    left = [task.get_name() for task in asyncio.all_tasks() - before if not task.done()]
+    left = [_described(task) for task in asyncio.all_tasks() - before if not task.done()]
     up = [unit.name for unit in runtime.status() if unit.state in ("waiting", "starting", "running", "stopping", "restarting")]
     if left or up:
-        raise LeftBehind(f"{where}: tasks {left}, not stopped {up}")
+        told = [f"tasks that a service started otherwise than by self.create_task: {', '.join(left)}"] if left else []
+        told += [f"services that are not stopped: {', '.join(up)}"] if up else []
+        raise LeftBehind(f"{where}: {'; '.join(told)}")
+
+
+def _described(task: asyncio.Task[object]) -> str:
+    frames = task.get_stack(limit=1)
+    place = f" at {frames[0].f_code.co_filename}:{frames[0].f_lineno}" if frames else ""
+    return f"{task.get_name()} ({getattr(task.get_coro(), '__qualname__', task.get_coro())}{place})"
 
 
 async def _twice(runtime: Runtime) -> None:
@@ -100,7 +108,10 @@ async def _all_at_once(runtime: Runtime) -> None:
 
 async def _after_a_failed_start(runtime: Runtime) -> None:
     failing = _FailsOnce()
-    await runtime.load_plugin(_plugin_of(failing))
+    try:
+        await runtime.load_plugin(_plugin_of(failing))
+    except DuplicatePlugin as error:
+        raise LeftBehind("make_runtime must make a new runtime each time") from error
     try:
         await runtime.start()
     except RuntimeFault:

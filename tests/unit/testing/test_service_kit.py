@@ -155,7 +155,7 @@ async def test_what_is_left_behind_is_named() -> None:
         async def start(self) -> None:
             tasks.append(asyncio.create_task(asyncio.Event().wait(), name="leaked"))
 
-    with pytest.raises(LeftBehind, match="leaked"):
+    with pytest.raises(LeftBehind, match=r"otherwise than by self.create_task: leaked \(Event.wait at .*locks.py"):
         await stress_lifecycle(lambda: Runtime(services=[Leaky]), rounds=20)
     for task in tasks:
         task.cancel()
@@ -179,3 +179,21 @@ def test_hours_pass_in_no_time() -> None:
     log, now, service = run_virtual(main())
     assert (log, service) == (["1 h", "2 h", "3 h"], "mailer")
     assert now == pytest.approx(3 * 3600 + 86400, abs=1)
+
+
+def test_a_deadlock_is_told_and_not_waited_for() -> None:
+    """Where no task can ever go on, the virtual clock says where they wait."""
+
+    async def dead() -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(RuntimeError, match=r"nothing can ever happen any more.*\n.*test_service_kit.py:\d+ in .*dead"):
+        run_virtual(dead())
+
+
+@pytest.mark.asyncio
+async def test_a_runtime_that_is_used_again_is_told() -> None:
+    """The kit wants a new one for each round."""
+    runtime = Runtime(services=[Mailer])
+    with pytest.raises(LeftBehind, match="a new runtime each time"):
+        await stress_lifecycle(lambda: runtime, rounds=50)
