@@ -286,7 +286,7 @@ class InvalidSettings(RuntimeFault):
 
     @property
     def hint(self) -> str:
-        return "settings are what Runtime(settings=…) names: mappings, TOML files, Environment(…); a later one goes before an earlier one"
+        return "`roost services --settings` and runtime.explain_settings() show what is read and from where"
 
 
 @dataclass(eq=False, kw_only=True)

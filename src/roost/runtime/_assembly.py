@@ -74,7 +74,7 @@ class Assembly:
             ConstructionFailed: A constructor raised.
             InvalidSettings: Settings are missing, unknown or refused.
         """
-        self._settings.refuse_misspelt(self._plugins, {node.name: _section(node) for node in self.nodes})
+        self._refuse_misspelt_settings()
         for wave in self._in_order:
             for node in wave:
                 self._construct(node)
@@ -101,6 +101,7 @@ class Assembly:
 
     def explain_settings(self) -> list[SettingInUse]:
         """Return all settings that services ask for, with the origin of each; errors as of `construct`."""
+        self._refuse_misspelt_settings()
         return [
             setting
             for section, classes in self._settings_classes.items()
@@ -257,6 +258,9 @@ class Assembly:
             case "service":
                 found = self._providers.one(need.wanted, asker=node)
                 return None if found is None else found.instance
+
+    def _refuse_misspelt_settings(self) -> None:
+        self._settings.refuse_misspelt(self._plugins, {node.name: _section(node) for node in self.nodes})
 
     def _is_left_out(self, node: Node, need: Need) -> bool:
         return need.kind == "service" and need.has_default and self._providers.one(need.wanted, asker=node) is None

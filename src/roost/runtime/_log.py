@@ -17,12 +17,39 @@ def log_to(bus: EventBus) -> None:
     What is raised to a caller is information here. A crash that only degrades or restarts a service is a warning, and one that stops
     the runtime an error: it may be raised where nobody reads it.
     """
+    bus.subscribe(partial(_each_service, bus), events.RuntimeStartStarted)
     bus.subscribe(_started, events.RuntimeStartFinished)
     bus.subscribe(_stopped, events.RuntimeStopFinished)
     bus.subscribe(_crashed, events.ServiceCrashed)
     bus.subscribe(lambda event: _log.warning("service %s runs again after %.1f s", event.service, event.delay), events.ServiceRestarted)
     bus.subscribe(partial(_changed, "loaded"), events.PluginLoadFinished)
     bus.subscribe(partial(_changed, "unloaded"), events.PluginUnloadFinished)
+
+
+def _each_service(bus: EventBus, event: events.RuntimeStartStarted) -> None:
+    """Log each service's start and stop as well, from now until the runtime is stopped, where somebody wants to read that."""
+    if not _log.isEnabledFor(logging.DEBUG):
+        return
+    ends = [
+        bus.subscribe(lambda one: _log.debug("service %s starts", one.service), events.ServiceStartStarted),
+        bus.subscribe(partial(_one_service, "started"), events.ServiceStartFinished),
+        bus.subscribe(lambda one: _log.debug("service %s stops", one.service), events.ServiceStopStarted),
+        bus.subscribe(partial(_one_service, "stopped"), events.ServiceStopFinished),
+    ]
+
+    def end(_event: events.RuntimeStopFinished) -> None:
+        for unsubscribe in (*ends, ended):
+            unsubscribe()
+
+    ended = bus.subscribe(end, events.RuntimeStopFinished)
+    _log.debug("starting %s", ", ".join(event.services))
+
+
+def _one_service(what: str, event: events.ServiceStartFinished | events.ServiceStopFinished) -> None:
+    if event.error is None:
+        _log.debug("service %s %s in %.2f s", event.service, what, event.duration)
+    else:
+        _log.debug("service %s not %s: %s", event.service, what, event.error)
 
 
 def _started(event: events.RuntimeStartFinished) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import sys
 import typing
@@ -13,8 +12,9 @@ from typing import Any, TypeAlias
 
 from roost.errors import InvalidSettings
 from roost.runtime._secret import HIDDEN, Secret, sounds_secret, without_passwords
-from roost.runtime._settings_sources import Raw, Sections, Source, Tree
+from roost.runtime._settings_sources import Raw, Sections, Source, Tree, in_variables
 from roost.runtime._settings_values import Refused, convert
+from roost.runtime._suggestions import closest
 
 SettingsSources: TypeAlias = "Source | Sequence[Source]"
 _LEAST_SECRET = 4
@@ -71,10 +71,23 @@ class Settings:
             reason = None
             if name in services:
                 reason = f"the service {name} reads the section of its plugin, {services[name]!r}"
-            elif close := difflib.get_close_matches(name, known, n=1, cutoff=0.75):
+            elif close := closest(name, known):
                 reason = f"no plugin or service has this name; did you mean {close[0]!r}?"
             if reason is not None:
                 raise InvalidSettings(section=name, settings="", reason=reason)
+        self._refuse_misspelt_variables(known)
+
+    def _refuse_misspelt_variables(self, known: Collection[str]) -> None:
+        by_variable = {in_variables(name): name for name in known}
+        for variable, section in self.sections.strays(known):
+            # One underscore in the place of two is what everybody writes once.
+            meant = next(((one, f"{one}_", f"{one}__") for one in by_variable if section.startswith(f"{one}_")), None)
+            if meant is None and (close := closest(section, by_variable)):
+                meant = close[0], section, close[0]
+            if meant is not None:
+                name, written, right = meant
+                reason = f"the environment variable {variable} is for no section; did you mean {variable.replace(written, right, 1)}?"
+                raise InvalidSettings(section=by_variable[name], settings="", reason=reason)
 
     def fill(self, cls: type, *, section: str, beside: Iterable[type] = ()) -> Any:  # noqa: ANN401 -- an instance of `cls`
         """Make a settings dataclass or pydantic model.
@@ -94,7 +107,7 @@ class Settings:
         return self._filling(cls, section=section, beside=beside).used
 
     def _filling(self, cls: type, *, section: str, beside: Iterable[type]) -> _Filling:
-        filling = _Filling(section, others=frozenset(name for other in beside for name in _field_names(other)))
+        filling = _Filling(section, others=list(dict.fromkeys(name for other in beside for name in _field_names(other))))
         filling.run(cls, self.sections.section(section))
         return filling
 
@@ -183,8 +196,8 @@ class _Filling:
             if match is not None:
                 known[match] = raw
             elif at or name not in self._others:
-                close = difflib.get_close_matches(name, list(fields), n=1)
-                advice = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(fields)}"
+                close = closest(name, [*fields, *([] if at else self._others)])
+                advice = f"did you mean {close[0]!r}?" if close else f"what there is: {', '.join(dict.fromkeys([*fields, *self._others]))}"
                 self._problems.append(f"there is no {f'{at}{name}'!r}; {advice} ({_origin(raw)})")
         return known
 

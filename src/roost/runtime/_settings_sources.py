@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -86,6 +86,21 @@ class Sections:
         """Return the names of all sections, but for those of the environment, which can't be told from other variables."""
         return {name for source in self._sources if not isinstance(source, Environment) for name in source}
 
+    def strays(self, known: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Yield the variables with a prefix of ours that no known section reads, each with what its section is called.
+
+        Args:
+            known: The names of the sections.
+        """
+        heads = {in_variables(name) for name in known}
+        for source in self._sources:
+            if isinstance(source, Environment) and source.prefix:
+                prefix = f"{source.prefix.strip('_')}_"
+                for variable in sorted(source.variables if source.variables is not None else os.environ):
+                    section = variable.removeprefix(prefix).partition("__")[0]
+                    if variable.startswith(prefix) and section not in heads:
+                        yield variable, section
+
     def section(self, name: str) -> Tree:
         """Return the raw values of a section."""
         merged: Tree = {}
@@ -135,10 +150,14 @@ def _tree(values: Mapping[str, Any], origin: str) -> Tree:
     return {name: _tree(value, origin) if isinstance(value, Mapping) else Raw(value, origin) for name, value in values.items()}
 
 
+def in_variables(section: str) -> str:
+    """Return how a section is written in the name of a variable."""
+    return _NO_WORD.sub("_", section).strip("_").upper()
+
+
 def _variables(environment: Environment, section: str) -> Tree:
     variables = os.environ if environment.variables is None else environment.variables
-    parts: Iterable[str] = filter(None, (environment.prefix.strip("_"), _NO_WORD.sub("_", section).strip("_").upper()))
-    head = "_".join(parts) + "__"
+    head = "_".join(filter(None, (environment.prefix.strip("_"), in_variables(section)))) + "__"
     found: Tree = {}
     for name in sorted(variables):
         if name.startswith(head) and name != head:

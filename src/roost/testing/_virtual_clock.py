@@ -50,11 +50,10 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 def _places(loop: asyncio.AbstractEventLoop) -> str:
     """Return where each task waits, a line each."""
-    lines = []
-    for task in asyncio.all_tasks(loop):
-        for frame in task.get_stack(limit=1):
-            lines.append(f"\n  {task.get_name()} at {frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}")
-    return "".join(sorted(lines))
+    stands = [(task.get_name(), frame) for task in asyncio.all_tasks(loop) for frame in task.get_stack(limit=1)]
+    return "".join(
+        sorted(f"\n  {name} at {frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}" for name, frame in stands)
+    )
 
 
 def run_virtual(main: Coroutine[Any, Any, T]) -> T:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from roost import Runtime, Service
-from roost.errors import ServiceStartFailed
-from roost.runtime import EventBus, EventStream
+from roost.errors import RuntimeStopFailed, ServiceStartFailed
+from roost.runtime import EventBus, EventStream, ServiceStartStarted
 from tests.plugins.services import failing, noting, runtime_of
 
 
@@ -143,3 +143,30 @@ async def test_the_log_is_the_first_listener(caplog: pytest.LogCaptureFixture) -
         ("INFO", "stopped"),
     ]
     assert ("WARNING", "service optional crashed (degrade)") in lines
+
+
+@pytest.mark.asyncio
+async def test_each_service_is_logged_for_those_who_debug(caplog: pytest.LogCaptureFixture) -> None:
+    """At DEBUG every start and stop has its lines; otherwise nobody listens, and nothing is spent on it."""
+    caplog.set_level(logging.INFO, "roost.runtime")
+    runtime = runtime_of(noting("a", []), noting("b", [], stop=failing(OSError("gone"))))
+    async with Runtime(services=[noting("a", [])]):
+        pass
+    assert not any("service" in record.getMessage() for record in caplog.records)
+    caplog.set_level(logging.DEBUG, "roost.runtime")
+    with pytest.raises(RuntimeStopFailed):
+        async with runtime:
+            pass
+    assert not runtime.events.wants(ServiceStartStarted)
+    lines = [record.getMessage().split(" in ")[0] for record in caplog.records if record.levelno == logging.DEBUG]
+    assert lines == [
+        "starting a, b",
+        "service a starts",
+        "service b starts",
+        "service a started",
+        "service b started",
+        "service b stops",
+        "service b not stopped: gone",
+        "service a stops",
+        "service a stopped",
+    ]

@@ -115,7 +115,7 @@ def test_a_parameter_that_nobody_can_fill_is_refused(annotation: str | None, mon
 
 @pytest.mark.parametrize(
     ("values", "reason"),
-    [({"sise": 1}, "did you mean 'size'"), ({"zzz": 1}, "there are size, name"), ({"size": 1, "name": "y"}, None)],
+    [({"sise": 1}, "did you mean 'size'"), ({"zzz": 1}, "what there is: size, name"), ({"size": 1, "name": "y"}, None)],
 )
 def test_settings_are_checked(values: dict[str, object], reason: str | None) -> None:
     """An unknown key is refused with the nearest one or with all; known ones fill the dataclass."""

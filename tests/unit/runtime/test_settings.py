@@ -336,3 +336,21 @@ def test_a_service_is_told_from_its_settings() -> None:
         Runtime(services=[Mailer]).plan()
     assert not isinstance(caught.value, ConstructionFailed)
     assert re.fullmatch(r"Invalid settings 'mailer' for Mail: host is missing", caught.value.message)
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("APP_MIALER__HOST", "APP_MAILER__HOST"),
+        ("APP_MAILER_HOST", "APP_MAILER__HOST"),
+        ("APP_MAILER_RETRY__TIMES", "APP_MAILER__RETRY__TIMES"),
+    ],
+)
+def test_a_misspelt_variable_is_refused(variable: str, meant: str) -> None:
+    """One with our prefix that nobody reads and that looks like one of a section is refused, by the report as well; others are not ours."""
+    fine = {"APP_MAILER__HOST": "h", "APP_ENV": "production", "APP_OTHER__X": "1", "MAILER_HOST": "x"}
+    Runtime(services=[Mailer], settings=Environment("APP", fine)).plan()
+    runtime = Runtime(services=[Mailer], settings=Environment("APP", {**fine, variable: "1"}))
+    for look in (runtime.plan, runtime.explain_settings):
+        with pytest.raises(InvalidSettings, match=f"did you mean {meant}"):
+            look()
