@@ -17,6 +17,8 @@ from roost.runtime._settings_values import Refused, convert
 from roost.runtime._suggestions import closest
 
 SettingsSources: TypeAlias = "Source | Sequence[Source]"
+NEARLY_THE_SAME = 0.75
+"""From this likeness on a section that nobody reads is taken for a misspelt one."""
 _LEAST_SECRET = 4
 """A secret shorter than this is not looked for in texts: they would be full of it by chance."""
 
@@ -71,7 +73,7 @@ class Settings:
             reason = None
             if name in services:
                 reason = f"the service {name} reads the section of its plugin, {services[name]!r}"
-            elif close := closest(name, known):
+            elif close := closest(name, known, likeness=NEARLY_THE_SAME):
                 reason = f"no plugin or service has this name; did you mean {close[0]!r}?"
             if reason is not None:
                 raise InvalidSettings(section=name, settings="", reason=reason)
@@ -82,7 +84,7 @@ class Settings:
         for variable, section in self.sections.strays(known):
             # One underscore in the place of two is what everybody writes once.
             meant = next(((one, f"{one}_", f"{one}__") for one in by_variable if section.startswith(f"{one}_")), None)
-            if meant is None and (close := closest(section, by_variable)):
+            if meant is None and "__" in variable and (close := closest(section, by_variable, likeness=NEARLY_THE_SAME)):
                 meant = close[0], section, close[0]
             if meant is not None:
                 name, written, right = meant

@@ -348,7 +348,7 @@ def test_a_service_is_told_from_its_settings() -> None:
 )
 def test_a_misspelt_variable_is_refused(variable: str, meant: str) -> None:
     """One with our prefix that nobody reads and that looks like one of a section is refused, by the report as well; others are not ours."""
-    fine = {"APP_MAILER__HOST": "h", "APP_ENV": "production", "APP_OTHER__X": "1", "MAILER_HOST": "x"}
+    fine = {"APP_MAILER__HOST": "h", "APP_ENV": "production", "APP_OTHER__X": "1", "APP_MAILE": "1", "MAILER_HOST": "x"}
     Runtime(services=[Mailer], settings=Environment("APP", fine)).plan()
     runtime = Runtime(services=[Mailer], settings=Environment("APP", {**fine, variable: "1"}))
     for look in (runtime.plan, runtime.explain_settings):
