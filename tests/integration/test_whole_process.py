@@ -36,7 +36,7 @@ class Third(Service):
     async def run(self):
         if "crash" in sys.argv: raise OSError("the disk is gone")
         if "block" in sys.argv:
-            await asyncio.sleep(0)
+            print("blocked", flush=True)
             time.sleep(60)
         while True:
             try:
@@ -95,7 +95,7 @@ def test_a_second_signal_ends_it_at_once() -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_ends_it_though_the_loop_is_blocked(number: signal.Signals) -> None:
     """A service that blocks the whole event loop keeps nobody from forcing an end, and the line on which it stands is shown."""
-    with running("block") as process:
+    with running("block", until="blocked") as process:
         process.send_signal(number)
         while process.poll() is None:  # two signals that arrive as one are one, so it is sent until it is heard
             process.send_signal(number)
@@ -148,4 +148,8 @@ def test_the_command_line_runs_it_too(tmp_path: Path) -> None:
         out, err = process.communicate(timeout=20)
     finally:
         process.kill()
-    assert (out.split(), err.splitlines(), process.returncode) == (["+first", "-first"], ["stopping", "stopped"], 0)
+    assert (out.split(), err.splitlines(), process.returncode) == (
+        ["+first", "-first"],
+        ["stopping; Ctrl-C again ends it at once", "stopped"],
+        0,
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 from roost.errors import ConstructionFailed, DuplicateService, ServiceNotFound
@@ -123,6 +122,8 @@ class Assembly:
             RuntimeFault: Names clash, needs can't be met, or a constructor raised; nothing is added then.
         """
         added = [self._node(provider, plugin) for provider in plugin.services]
+        names = {node.name: _section(node) for node in (*self.nodes, *added)}
+        self._settings.refuse_misspelt({*self._plugins, plugin.name}, names)
         named: list[Node] = []
         try:
             for node in added:
@@ -144,9 +145,7 @@ class Assembly:
         gone = set(nodes)
         self.nodes = [node for node in self.nodes if node not in gone]
         for node in gone:
-            del self._by_name[node.name]
-            if node.service_type is not None:
-                self._by_service_type[node.service_type].remove(node)
+            self._unname(node)
             self._settings_classes.pop(_section(node), None)  # a plugin's services go all together
             self._providers.remove(node)
             self._by_identity.pop(id(node.instance), None)
@@ -170,10 +169,7 @@ class Assembly:
         else:
             node = self._providers.one(key)
             if node is None and has_on_demand(key):
-                node = self._on_demand(key)
-                self.nodes.append(node)
-                self._providers.add(node)
-                self._construct(node)
+                node = self._provide(key)
         return None if node is None or node.instance is None else node
 
     def has(self, wanted: object) -> bool:
@@ -213,6 +209,11 @@ class Assembly:
             if need.kind == "settings" and need.wanted not in (classes := self._settings_classes.setdefault(_section(node), [])):
                 classes.append(need.wanted)
 
+    def _unname(self, node: Node) -> None:
+        del self._by_name[node.name]
+        if node.service_type is not None:
+            self._by_service_type[node.service_type].remove(node)
+
     def _node(self, provider: Any, plugin: Plugin | None) -> Node:  # noqa: ANN401 -- a class or an instance
         cls = provider if isinstance(provider, type) else type(provider)
         name = getattr(provider, "service_name", None) or kebab_case(cls.__name__)
@@ -221,6 +222,18 @@ class Assembly:
         needs = read_needs(provider, runtime_class=type(self._runtime)) if isinstance(provider, type) else ()
         node = Node(name=name, provider=provider, plugin=plugin, needs=needs, stands_for=stands_for)
         check_service(node.cls, name=name)
+        return node
+
+    def _provide(self, cls: type) -> Node:
+        """Make a service on demand after all others; nothing is left of it where that fails."""
+        node = self._on_demand(cls)
+        try:
+            self._construct(node)
+        except BaseException:
+            self._unname(node)
+            raise
+        self.nodes.append(node)
+        self._providers.add(node)
         return node
 
     def _on_demand(self, cls: Any) -> Node:  # noqa: ANN401 -- a class with on_demand
@@ -236,7 +249,7 @@ class Assembly:
         elif isinstance(node.provider, type):
             arguments = {need.parameter: self._argument(node, need) for need in node.needs if not self._is_left_out(node, need)}
             try:
-                with owned_by(node.plugin.name) if node.plugin is not None else nullcontext():
+                with owned_by(None if node.plugin is None else node.plugin.name):
                     node.instance = node.provider(**arguments)
             except Exception as error:
                 raise ConstructionFailed(service=node.name, location=node.location, reason=reason_of(error)) from error

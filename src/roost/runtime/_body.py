@@ -1,42 +1,65 @@
-"""The lifecycle of one service: start, a body that may run beside, its own tasks, stop. The law for all of them is here."""
+"""The lifecycle of one service: start, a body that may run beside, its own tasks, restarts, stop."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import inspect
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
-from roost.errors import RuntimeBusy, StartNotAsync
+from roost.errors import RuntimeBusy, ServiceHung, StartNotAsync
 from roost.runtime._crashes import CrashRecord, OnCrash
+from roost.runtime._ending import ended, heard
 from roost.runtime._event_bus import EventBus
 from roost.runtime._events import ServiceCrashed, ServiceRestarted
+from roost.runtime._limits import Limits
 from roost.runtime._service import Service
+from roost.runtime._stacks import stack_of
 from roost.runtime._unit import Action, Unit
 
 T = TypeVar("T")
+LIVE = ("starting", "running", "restarting", "degraded")
+"""States in which a service may have tasks."""
 
 
 class Watch(Protocol):
-    """Who is told of crashes."""
+    """Who is told of crashes.
+
+    Attributes:
+        events: Where events go.
+        limits: The runtime's totals, for what has no time of its own.
+    """
 
     events: EventBus
+    limits: Limits
 
     def crashed(self, service: str, error: BaseException, *, restarts: int) -> None:
         """Stop the runtime because of a crash, after so many restarts within the policy's window."""
 
 
 class Body:
-    """Starts, supervises and stops one service; each of start and stop is called once.
+    """Starts, supervises and stops one service; each of start and stop is called once, but for restarts.
 
     Args:
         service: The service.
-        unit: What the runtime knows of it; its `start`, `stop`, `drain` and `tasks` are set here, to None where there is nothing to do.
+        unit: What the runtime knows of it; its `start`, `stop` and `drain` are set here, to None where there is nothing to do.
         watch: Who is told of crashes.
     """
 
-    __slots__ = ("_crashes", "_is_started", "_is_stopping", "_leave", "_main", "_restarting", "_service", "_tasks", "_unit", "_watch")
+    __slots__ = (
+        "_crashes",
+        "_failures",
+        "_is_closed",
+        "_is_started",
+        "_leave",
+        "_main",
+        "_meanwhile",
+        "_restarting",
+        "_service",
+        "_tasks",
+        "_unit",
+        "_watch",
+    )
 
     def __init__(self, service: Any, unit: Unit, *, watch: Watch) -> None:  # noqa: ANN401 -- any class
         self._service = service
@@ -47,19 +70,21 @@ class Body:
         self._tasks: set[asyncio.Task[Any]] | None = None
         self._restarting: asyncio.Task[None] | None = None
         self._crashes: CrashRecord | None = None
+        self._failures: list[BaseException] | None = None  # while the service's tasks are being ended: what they end with
+        self._meanwhile: BaseException | None = None  # a crash in a restart's start
         self._is_started = True  # nothing here is asked for before the first start has succeeded
-        self._is_stopping = False
+        self._is_closed = False
         if isinstance(service, Service):
-            service._body = self  # noqa: SLF001 -- the base class keeps it for its own tasks
-        has_main = self._has_lifespan or _is_async(getattr(type(service), "run", None))
-        unit.tasks = self._running
+            object.__setattr__(service, "_body", self)  # the base class keeps it for its own tasks; a service may be frozen
+        has_main = self._has_lifespan or hasattr(type(service), "run")
+        unit.body = self
         unit.start = self._start if has_main else self._own("start")
         unit.stop = self._stop if has_main else self._own("stop")
         unit.drain = self._own("drain")
 
     def create_task(self, coroutine: Coroutine[Any, Any, T], /, *, name: str) -> asyncio.Task[T]:
         """Start a task of the service's own: cancelled at its stop, its crash is the service's."""
-        if self._is_stopping or self._unit.state not in ("starting", "running", "restarting", "degraded"):
+        if self._is_closed or self._unit.state not in LIVE:
             coroutine.close()
             raise RuntimeBusy(wish=f"start a task of {self._unit.name}, which is {self._unit.state}")
         task = asyncio.create_task(coroutine, name=f"roost {self._unit.name}.{name}")
@@ -69,6 +94,16 @@ class Body:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
+
+    def tasks(self) -> Sequence[asyncio.Task[Any]]:
+        """Return the tasks that run beside, and belong to the service."""
+        if self._main is None and self._tasks is None and self._restarting is None:
+            return ()
+        return [task for task in (self._main, *(self._tasks or ()), self._restarting) if task is not None and not task.done()]
+
+    def close(self) -> None:
+        """Take no more tasks, and no crashes: the start has failed."""
+        self._is_closed = True
 
     @property
     def _has_lifespan(self) -> bool:
@@ -91,7 +126,7 @@ class Body:
         if self._has_lifespan:
             await self._enter()
         elif hasattr(self._service, "run"):
-            self._main = asyncio.create_task(self._service.run(), name=f"roost {self._unit.name}.run")
+            self._main = asyncio.create_task(self._call("run"), name=f"roost {self._unit.name}.run")
             self._main.add_done_callback(self._ended)
 
     async def _enter(self) -> None:
@@ -109,6 +144,8 @@ class Body:
         except asyncio.CancelledError:
             main.cancel()
             await asyncio.wait({main})
+            if not main.cancelled():
+                main.result()
             raise
         if not entered.done():
             entered.cancel()
@@ -119,9 +156,10 @@ class Body:
 
     async def _stop(self) -> None:
         """End all tasks, then stop the service; the first error is raised, with a note of any other."""
-        self._is_stopping = True
+        self._is_closed = True
         try:
-            await _end([self._restarting])
+            if self._restarting is not None:
+                await ended([self._restarting])
             failures = await self._end_all()
         except asyncio.CancelledError:  # it had its time; whoever cancels this sees to it that they end
             for task in self._tasks or ():
@@ -133,40 +171,61 @@ class Body:
             raise failures[0]
 
     async def _end_all(self) -> list[BaseException]:
-        """End what runs beside, call the service's stop, end its other tasks, and return what went wrong."""
-        failures = await self._end_main()
+        """End what runs beside, call the service's stop, end its other tasks, and return what went wrong, in order."""
+        failures = self._failures = []
         try:
-            if self._is_started and not self._has_lifespan:
-                self._is_started = False
-                await self._call("stop")
-        except Exception as error:  # noqa: BLE001 -- told below, after the service's tasks have ended
-            failures.append(error)
-        return failures + await _end(self._tasks or ())
+            await self._end_main()
+            try:
+                if self._is_started and not self._has_lifespan:
+                    self._is_started = False
+                    await self._call("stop")
+            except Exception as error:  # noqa: BLE001 -- told below, after the service's tasks have ended
+                failures.append(error)
+            own = list(self._tasks or ())
+            for task in own:
+                task.cancel()
+            if own:
+                await asyncio.wait(own)
+        finally:
+            self._failures = None
+        return failures
 
-    async def _end_main(self) -> list[BaseException]:
-        """Leave the lifespan, or cancel the task of `run`; return what it raised."""
+    async def _end_main(self) -> None:
+        """Leave the lifespan, or cancel the task of `run`."""
         main = self._main
         if main is None or main.done():
-            return []
+            return
         if self._leave is None:
-            return await _end([main])
-        self._leave.set()
+            main.cancel()
+        else:
+            self._leave.set()
         try:
             await asyncio.wait({main})
         except asyncio.CancelledError:  # it had its time
             main.cancel()
             await asyncio.wait({main})
             raise
-        return [error] if not main.cancelled() and (error := main.exception()) is not None else []
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
+        """Decide what the end of one of the service's tasks means: nothing, a failure of its stop, or a crash."""
         if self._tasks is not None:
             self._tasks.discard(task)
-        if self._is_stopping or task.cancelled() or (error := task.exception()) is None:
+        error: BaseException | None
+        if task.cancelled():
+            # A task may be cancelled by its service; one that ends so though nobody cancelled it awaited something that was.
+            error = RuntimeError(f"{task.get_name()} was cancelled from inside") if task is self._main and not task.cancelling() else None
+        else:
+            error = task.exception()
+        if error is None:
             return
-        if self._restarting is not None and not self._restarting.done():  # one crash is being dealt with already
+        if self._failures is not None:
+            self._failures.append(error)
+        elif self._is_closed or self._unit.body is not self or self._unit.state not in LIVE:
             return
-        self._crashed(error)
+        elif self._restarting is not None and not self._restarting.done():
+            self._meanwhile = self._meanwhile or error
+        else:
+            self._crashed(error)
 
     def _crashed(self, error: BaseException) -> None:
         if self._crashes is None:
@@ -182,9 +241,11 @@ class Body:
             self._restarting = asyncio.create_task(self._restart(error, decision), name=f"roost {self._unit.name} restarting")
         elif decision == "degrade":
             self._unit.enter("degraded", error)
-            for task in self._running():
-                task.cancel()
+            for task in self.tasks():
+                if task is not self._restarting:
+                    task.cancel()
         else:
+            self._unit.error = error
             self._watch.crashed(self._unit.name, error, restarts=self._crashes.restarts)
 
     async def _crash_later(self, error: BaseException) -> None:
@@ -198,22 +259,47 @@ class Body:
 
     async def _restart(self, error: BaseException, delay: float) -> None:
         """Stop the service and start it again, each within its time."""
-        self._unit.enter("restarting", error)
+        unit, limits = self._unit, self._watch.limits
+        unit.enter("restarting", error)
         try:
-            async with asyncio.timeout(self._unit.stop_timeout):
-                for later in await self._end_all():
-                    error.add_note(f"and while stopping for a restart: {later!r}")
+            await self._within("stop", self._end_and_note(error), limits.stop if unit.stop_timeout is None else unit.stop_timeout)
             await asyncio.sleep(delay)
-            async with asyncio.timeout(self._unit.start_timeout):
-                await self._start()
+            await self._within("start", self._start(), limits.start if unit.start_timeout is None else unit.start_timeout)
         except Exception as again:  # noqa: BLE001 -- it is the next crash, and decided upon like the first
             self._crashed(again)
             return
-        self._unit.enter("running")
-        self._watch.events.emit(ServiceRestarted(service=self._unit.name, delay=delay))
+        unit.enter("running")
+        self._watch.events.emit(ServiceRestarted(service=unit.name, delay=delay))
+        if (meanwhile := self._meanwhile) is not None:
+            self._meanwhile = None
+            self._crashed(meanwhile)
 
-    def _running(self) -> list[asyncio.Task[Any]]:
-        return [task for task in (self._main, *(self._tasks or ()), self._restarting) if task is not None and not task.done()]
+    async def _end_and_note(self, error: BaseException) -> None:
+        for later in await self._end_all():
+            error.add_note(f"and while stopping for a restart: {later!r}")
+
+    async def _within(self, phase: str, doing: Coroutine[Any, Any, None], seconds: float) -> None:
+        """Await a part of a restart within its time; what does not obey is left behind.
+
+        Raises:
+            ServiceHung: It took longer.
+            RuntimeError: It was cancelled from inside.
+        """
+        task = asyncio.create_task(doing, name=f"roost {self._unit.name} {phase}s again")
+        try:
+            await asyncio.wait({task}, timeout=seconds)
+        except asyncio.CancelledError:
+            await ended([task])
+            task.add_done_callback(heard)
+            raise
+        if not task.done():
+            hung = ServiceHung(service=self._unit.name, phase=phase, timeout=seconds, stack=stack_of(self._unit, task), tree="")
+            await ended([task])
+            task.add_done_callback(heard)
+            raise hung
+        if task.cancelled():
+            raise RuntimeError(f"its {phase} was cancelled from inside")
+        task.result()
 
     async def _call(self, method: str) -> None:
         function = getattr(self._service, method, None)
@@ -231,35 +317,3 @@ def _is_async(function: Any) -> bool:  # noqa: ANN401 -- anything may stand unde
     return bool(code is not None and code.co_flags & inspect.CO_COROUTINE) or (
         function is not None and inspect.iscoroutinefunction(function)
     )
-
-
-async def _end(tasks: Any) -> list[BaseException]:  # noqa: ANN401 -- tasks, or None among them
-    """Cancel tasks, wait for them, and return what they raised instead."""
-    live = [task for task in tasks if task is not None and not task.done()]
-    for task in live:
-        task.cancel()
-    if live:
-        await asyncio.wait(live)
-    return [error for task in live if not task.cancelled() and (error := task.exception()) is not None]
-
-
-def stack_of(unit: Unit, waiting: asyncio.Task[Any]) -> str:
-    """Return where a unit stands, innermost last, a line each: the task that waits for it, then those that run beside."""
-    lines = _await_stack(waiting)
-    for task in unit.tasks() if unit.tasks is not None else ():
-        lines += [f"task {task.get_name()!r}:", *_await_stack(task)]
-    return "\n".join(lines)
-
-
-def _await_stack(task: asyncio.Task[Any]) -> list[str]:
-    lines: list[str] = []
-    waiting: Any = task.get_coro()
-    while waiting is not None:
-        frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "ag_frame", None) or getattr(waiting, "gi_frame", None)
-        if frame is not None:
-            lines.append(f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}")
-            waiting = getattr(waiting, "cr_await", None) or getattr(waiting, "ag_await", None) or getattr(waiting, "gi_yieldfrom", None)
-        else:
-            # One step of an async generator, as contextlib awaits it, does not say of which; the garbage collector knows.
-            waiting = next((one for one in gc.get_referents(waiting) if inspect.isasyncgen(one)), None)
-    return lines

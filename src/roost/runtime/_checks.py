@@ -7,6 +7,7 @@ from typing import Any
 
 from roost.errors import InvalidService, StartNotAsync
 from roost.runtime._crashes import Restart
+from roost.runtime._limits import is_seconds
 from roost.runtime._location import location_of
 from roost.runtime._service import Service
 
@@ -43,6 +44,11 @@ def check_service(cls: type, *, name: str) -> None:
         raise InvalidService(
             service=name, location=location_of(cls), reason=reason, advice="do in the lifespan, or in tasks that it starts, what they do"
         )
+    for limit in ("start_timeout", "stop_timeout", "health_timeout"):
+        seconds = getattr(cls, limit)
+        if seconds is not None and not is_seconds(seconds):
+            advice = "write a number of seconds"
+            raise InvalidService(service=name, location=location_of(cls), reason=f"its {limit} is {seconds!r}", advice=advice)
     policy: object = cls.on_crash
     if not isinstance(policy, Restart) and policy not in ("stop", "degrade"):
         advice = "write on_crash = 'stop', 'degrade' or Restart(…)"

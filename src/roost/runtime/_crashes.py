@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from roost.runtime._limits import is_seconds
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restart:
@@ -26,9 +28,11 @@ class Restart:
     max_delay: float = 30.0
 
     def __post_init__(self) -> None:
-        if min(self.at_most, self.delay, self.max_delay) < 0 or self.per <= 0:
+        if not all(map(is_seconds, (self.at_most, self.delay, self.max_delay, self.per))) or self.per == 0:
             raise ValueError(f"{self} has a number below 0, or no window")
 
+
+MOST_DOUBLINGS = 64
 
 OnCrash: TypeAlias = Literal["stop", "degrade"] | Restart
 """Stop the runtime; go on without the service; or run it again."""
@@ -69,4 +73,5 @@ class CrashRecord:
         if len(self._times) >= self._policy.at_most:
             return "stop"
         self._times.append(now)
-        return float(min(self._policy.delay * 2 ** (len(self._times) - 1), self._policy.max_delay))
+        doublings = min(len(self._times) - 1, MOST_DOUBLINGS)  # a float holds no more
+        return float(min(self._policy.delay * 2.0**doublings, self._policy.max_delay))

@@ -25,9 +25,14 @@ _log = logging.getLogger("roost.events")
 _owner: ContextVar[str | None] = ContextVar("_owner", default=None)
 
 
+def present_owner() -> str | None:
+    """Return whose the present task is, as `owned_by` noted it."""
+    return _owner.get()
+
+
 @contextmanager
-def owned_by(owner: str) -> Iterator[None]:
-    """Note that what is subscribed inside, and in tasks that are started inside, belongs to `owner` and goes with it."""
+def owned_by(owner: str | None) -> Iterator[None]:
+    """Note that what is subscribed inside, and in tasks that are started inside, belongs to `owner`, if to anybody, and goes with it."""
     token = _owner.set(owner)
     try:
         yield
@@ -112,7 +117,7 @@ class EventBus:
                 if inspect.iscoroutine(result):
                     result.close()
                     _report(f"a listener of roost's events is async, and was not awaited: {subscription.listener!r}", None)
-            except Exception as error:  # noqa: BLE001 -- a listener's fault is not the runtime's
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 -- a listener's fault is not the runtime's
                 _report(f"a listener of roost's events raised: {subscription.listener!r} on {event!r}", error)
             took = time.perf_counter() - began
             if took > SLOW_SECONDS:
@@ -183,7 +188,7 @@ class EventStream(Generic[E_co]):
         self._arrived.set()
 
 
-def _report(message: str, error: Exception | None) -> None:
+def _report(message: str, error: BaseException | None) -> None:
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:  # an event that is emitted outside of a loop

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from roost.runtime._clock import now
 from roost.runtime._node import Node
 from roost.runtime._reason import reason_of
 from roost.runtime._unit import Unit
@@ -48,14 +48,14 @@ async def check_health(services: Sequence[tuple[Node, Unit]]) -> tuple[ServiceHe
 async def _check(node: Node, unit: Unit) -> ServiceHealth:
     if unit.state != "running":
         return ServiceHealth(service=node.name, is_healthy=False, took=0.0, error=f"it is {unit.state}")
-    began = time.monotonic()
+    began = now()
     limit = getattr(node.cls, "health_timeout", HEALTH_SECONDS)
     try:
         async with asyncio.timeout(limit):
             details = await node.instance.health()
     except TimeoutError as error:
         reason = str(error) or f"no answer within {limit:g} s"
-        return ServiceHealth(service=node.name, is_healthy=False, took=time.monotonic() - began, error=reason)
+        return ServiceHealth(service=node.name, is_healthy=False, took=now() - began, error=reason)
     except Exception as error:  # noqa: BLE001 -- whatever it raises is its answer
-        return ServiceHealth(service=node.name, is_healthy=False, took=time.monotonic() - began, error=reason_of(error))
-    return ServiceHealth(service=node.name, is_healthy=True, took=time.monotonic() - began, details=details)
+        return ServiceHealth(service=node.name, is_healthy=False, took=now() - began, error=reason_of(error))
+    return ServiceHealth(service=node.name, is_healthy=True, took=now() - began, details=details)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, TypeAlias
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -58,6 +59,8 @@ class Plugin:
             raise InvalidPlugin(name=repr(given), reason="a plugin's name is a non-empty, printable string")
         if self.version is not None:
             _check_version(self.name, self.version)
+        if isinstance(self.dependencies, str):
+            raise InvalidPlugin(name=self.name, reason=f"its dependencies are a sequence, not {self.dependencies!r}")
         for text in self.dependencies:
             try:
                 parse_dependency(text)
@@ -132,14 +135,10 @@ def check_plugins(plugins: Sequence[Plugin]) -> dict[str, frozenset[str]]:
 
 
 def _refuse_cycle(needs: dict[str, frozenset[str]]) -> None:
-    fine: set[str] = set()
-
-    def follow(name: str, path: tuple[str, ...]) -> None:
-        if name in path:
-            raise PluginCycle(path=(*path[path.index(name) :], name))
-        for needed in sorted(needs[name] - fine):
-            follow(needed, (*path, name))
-        fine.add(name)
-
-    for name in needs:
-        follow(name, ())
+    try:
+        TopologicalSorter({name: sorted(needed) for name, needed in needs.items()}).prepare()
+    except CycleError as error:
+        # It is told from what is needed to what needs it.
+        path = list(reversed(error.args[1]))[:-1]
+        first = path.index(next(name for name in needs if name in path))
+        raise PluginCycle(path=(*path[first:], *path[:first], path[first])) from None

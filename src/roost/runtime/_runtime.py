@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
@@ -13,12 +12,15 @@ from typing_extensions import TypeForm
 
 from roost.errors import ReadyTimeout, RuntimeBusy
 from roost.runtime._arrangement import Arrangement
+from roost.runtime._changes import Changes
+from roost.runtime._clock import now
 from roost.runtime._composition import Composition
 from roost.runtime._discovery import discover_plugins
-from roost.runtime._event_bus import EventBus
+from roost.runtime._event_bus import EventBus, present_owner
 from roost.runtime._events import PluginLoadFinished, PluginLoadStarted, PluginUnloadFinished, PluginUnloadStarted
 from roost.runtime._health import ServiceHealth, check_health
-from roost.runtime._lifecycle import Lifecycle, Limits
+from roost.runtime._lifecycle import Lifecycle
+from roost.runtime._limits import Limits
 from roost.runtime._log import log_to
 from roost.runtime._main import main, run_until_signal
 from roost.runtime._node import Node, ServiceNode
@@ -48,9 +50,18 @@ class Runtime:
         allow_unmigrated: Whether services start although migrations are pending and `auto_migrate` is off.
         start_timeout: Seconds that the start may take in all.
         stop_timeout: Seconds that the stop may take in all.
-        drain_timeout: Seconds, before that, in which services may finish what they have in hand.
+        drain_timeout: Seconds of these in which services may finish what they have in hand.
+
+    Attributes:
+        config: As given.
+        auto_migrate: As given.
+        allow_unmigrated: As given.
+        limits: The three time-outs.
+        events: What happens to the runtime.
 
     Raises:
+        TypeError: `plugins` or `services` is no sequence.
+        ValueError: A time-out is no number of seconds.
         DuplicatePlugin: Two plugins have one name.
         PluginMissing: A plugin needs one that is not there.
         PluginVersionMismatch: A plugin needs another version of one.
@@ -76,16 +87,14 @@ class Runtime:
         self.config = config
         self.auto_migrate = auto_migrate
         self.allow_unmigrated = allow_unmigrated
-        self.start_timeout = start_timeout
-        self.stop_timeout = stop_timeout
-        self.drain_timeout = drain_timeout
         self.events: EventBus = EventBus()
         log_to(self.events)
-        self._lifecycle = Lifecycle(self.events)
+        self.limits = Limits(start=start_timeout, drain=drain_timeout, stop=stop_timeout)
+        self._lifecycle = Lifecycle(self.events, self.limits)
         self._arrangement = Arrangement(self, watch=self._lifecycle)
         self._composition = Composition(self, plugins=plugins, services=services, settings=settings)
         self._was_started = False
-        self._changing = asyncio.Lock()
+        self._changes = Changes()
 
     @property
     def plugins(self) -> tuple[Plugin, ...]:
@@ -225,7 +234,7 @@ class Runtime:
             RuntimeFault: What is wrong with the services, or the one whose start failed; what was started is stopped again.
             Exception: What a plugin's hook or a preparer raised, such as a failed migration.
         """
-        await self._lifecycle.start(self._arrange, self._limits())
+        await self._lifecycle.start(self._arrange)
 
     async def stop(self) -> None:
         """Stop all services in reverse order; on a runtime that is not started it does nothing.
@@ -323,8 +332,9 @@ class Runtime:
             RuntimeFault: Its services can't be constructed, or one failed to start.
             Exception: What its hook or its migrations raised.
         """
-        async with self._changing:
-            self._lifecycle.refuse_change((), wish=f"load plugin {plugin.name}")
+        wish = f"load plugin {getattr(plugin, 'name', plugin)}"
+        async with self._changes.one(wish):
+            self._lifecycle.refuse_change(wish)
             is_live = self._lifecycle.is_live
             nodes = self._composition.add(plugin, construct=is_live)
             if is_live:
@@ -343,23 +353,25 @@ class Runtime:
             RuntimeBusy: The runtime is starting or stopping, or one of the plugin's own tasks asks.
             RuntimeStopFailed: Services or hooks raised or hung; everything of the plugin is taken out all the same.
         """
-        async with self._changing:
+        async with self._changes.one(f"unload plugin {name}"):
             gone = self._composition.removable(name, cascade=cascade)
             units = [unit for one in gone for unit in self._arrangement.of_plugin(one)]
-            self._lifecycle.refuse_change(units, wish=f"unload plugin {name}")
-            began = time.monotonic()
+            self._lifecycle.refuse_change(f"unload plugin {name}")
+            if present_owner() in gone:
+                raise RuntimeBusy(wish=f"unload plugin {name} by one of its own tasks, which would wait for its own end")
+            began = now()
             failure: BaseException | None = None
             for one in gone:
                 self.events.emit(PluginUnloadStarted(plugin=one))
             try:
-                await self._lifecycle.take_out(units, self._limits())
+                await self._lifecycle.take_out(units)
             except BaseException as error:
                 failure = error
                 raise
             finally:
                 self._remove(gone, units)
                 for one in gone:
-                    self.events.emit(PluginUnloadFinished(plugin=one, duration=time.monotonic() - began, error=failure))
+                    self.events.emit(PluginUnloadFinished(plugin=one, duration=now() - began, error=failure))
 
     def override(self, replacements: Mapping[type, Any]) -> AbstractContextManager[object]:
         """Let other services take the place of some, for tests: ``with runtime.override({Mailer: FakeMailer}): …``.
@@ -405,11 +417,11 @@ class Runtime:
 
     async def __aenter__(self) -> Self:
         await self.start()
-        self._lifecycle.enter_body()
+        await self._lifecycle.enter()
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        await self._lifecycle.leave_body(error)
+        await self._lifecycle.leave(error)
 
     def _find(self, wanted: object) -> Any:
         node, is_new = self._composition.find(wanted)
@@ -419,9 +431,6 @@ class Runtime:
             self._lifecycle.adopt(self._arrangement.of_service(node))
         return node.instance
 
-    def _limits(self) -> Limits:
-        return Limits(start=self.start_timeout, drain=self.drain_timeout, stop=self.stop_timeout)
-
     def _arrange(self) -> list[Unit]:
         if self._was_started:  # until now, what the last life left could be looked at
             self._composition.forget()
@@ -429,18 +438,19 @@ class Runtime:
         return self._arrangement.arrange(self._composition.assembly, self.plugins, self._composition.dependencies)
 
     async def _start_late(self, plugin: Plugin, nodes: list[Node]) -> None:
-        began = time.monotonic()
+        began = now()
         failure: BaseException | None = None
-        units = self._arrangement.extend(nodes, plugin)
+        units: list[Unit] = []
         self.events.emit(PluginLoadStarted(plugin=plugin.name))
         try:
-            await self._lifecycle.extend(units, self._limits())
+            units = self._arrangement.extend(nodes, plugin)
+            await self._lifecycle.extend(units)
         except BaseException as error:
             failure = error
             self._remove({plugin.name}, units, [node for node in nodes if node.on_demand])
             raise
         finally:
-            self.events.emit(PluginLoadFinished(plugin=plugin.name, duration=time.monotonic() - began, error=failure))
+            self.events.emit(PluginLoadFinished(plugin=plugin.name, duration=now() - began, error=failure))
 
     def _remove(self, plugins: set[str], units: Sequence[Unit], nodes: Sequence[Node] = ()) -> None:
         self._arrangement.remove(units)

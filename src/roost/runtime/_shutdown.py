@@ -1,20 +1,20 @@
-"""Stops units in reverse, past errors and hangs, under deadlines."""
+"""Stops units in reverse, past errors, hangs and cancellations, under deadlines."""
 
 from __future__ import annotations
 
 import asyncio
-import time
+import contextlib
 from collections.abc import Sequence
 
 from roost.errors import ServiceHung
-from roost.runtime._body import stack_of
+from roost.runtime._ending import CANCEL_GRACE, ended, heard
 from roost.runtime._event_bus import EventBus
 from roost.runtime._events import ServiceStopFinished, ServiceStopStarted
-from roost.runtime._startup import CANCEL_GRACE
-from roost.runtime._unit import Failure, Unit
+from roost.runtime._stacks import stack_of
+from roost.runtime._unit import Failure, Unit, as_exception
 
 LAST_CHANCE = 1.0
-"""Seconds that each unit has that is stopped after the time for all is used up."""
+"""Seconds that each unit has at least, or the total where that is less, though the time for all is used up."""
 
 
 class Shutdown:
@@ -47,7 +47,7 @@ class Shutdown:
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(self) -> list[Failure]:
-        """Stop everything.
+        """Stop everything, also while being cancelled: the event loop may be closing.
 
         Returns:
             What went wrong before, and the stops that raised or hung, in their order; the others were stopped all the same.
@@ -56,20 +56,27 @@ class Shutdown:
         self._deadline = self._loop.time() + self._total
         while self._left:
             self._hung: asyncio.Future[None] = self._loop.create_future()
-            walker = asyncio.create_task(self._walk(), name="roost stop")
-            await asyncio.wait({walker, self._hung}, return_when=asyncio.FIRST_COMPLETED)
-            if self._hung.done() and self._current is not None:
+            walker = asyncio.create_task(self._walk(self._hung), name="roost stop")
+            walker.add_done_callback(heard)
+            while not walker.done() and not self._hung.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait({walker, self._hung}, return_when=asyncio.FIRST_COMPLETED)
+            if self._current is not None:
                 await self._abandon(*self._current, walker)
         if self._timer is not None:
             self._timer.cancel()
         return self._failures
 
-    async def _walk(self) -> None:
-        """Stop one unit after another in this task; whoever finds that one hangs goes on in another."""
-        while self._left and not self._hung.done():
+    async def _walk(self, hung: asyncio.Future[None]) -> None:
+        """Stop one unit after another in this task; whoever finds that one hangs goes on in another.
+
+        Args:
+            hung: Done when this walker's unit is given up: it may come back later, and has nothing more to say then.
+        """
+        while self._left and not hung.done():
             unit = self._left.pop()
             unit.enter("stopping")
-            if self._events.wants(ServiceStopStarted):
+            if unit.kind == "service" and self._events.wants(ServiceStopStarted):
                 self._events.emit(ServiceStopStarted(service=unit.name))
             error: Exception | None = None
             if unit.stop is not None:
@@ -78,21 +85,24 @@ class Shutdown:
                     await unit.stop()
                 except asyncio.CancelledError:
                     pass  # a service that ends so has ended; a hung one is told of by `_abandon`
-                except Exception as raised:  # noqa: BLE001 -- the others are stopped all the same, and this is raised after
-                    error = raised
-                if self._hung.done():
+                except (SystemExit, KeyboardInterrupt):
+                    self._over(unit, None)
+                    self._current = None
+                    raise  # it ends the event loop, whose end is the next walker's concern
+                except BaseException as raised:  # noqa: BLE001 -- the others are stopped all the same, and this is raised after
+                    error = as_exception(raised)
+                if hung.done():
                     return
                 self._current = None
             self._over(unit, error)
 
     def _watch(self, unit: Unit) -> None:
         """Note when a unit must have stopped; one timer serves all of them, and is early rather than set anew."""
-        now = self._loop.time()
-        left = self._total if self._fresh else self._deadline - now
-        if left <= 0:  # one that hung has used up the time of all
-            left = LAST_CHANCE
+        at = self._loop.time()
+        # One that hung may have used up the time of all.
+        left = self._total if self._fresh else max(self._deadline - at, min(self._total, LAST_CHANCE))
         limit = left if unit.stop_timeout is None else min(left, unit.stop_timeout)
-        self._current, self._due = (unit, limit), now + limit
+        self._current, self._due = (unit, limit), at + limit
         if self._timer is None or self._timer.when() > self._due:
             self._set_timer()
 
@@ -111,16 +121,23 @@ class Shutdown:
             self._hung.set_result(None)
 
     async def _abandon(self, unit: Unit, limit: float, walker: asyncio.Task[None]) -> None:
-        stack = stack_of(unit, walker)
-        own = unit.tasks() if unit.tasks is not None else ()
+        hung = ServiceHung(service=unit.name, phase="stop", timeout=limit, stack=stack_of(unit, walker), tree="")
+        own = [task for task in unit.tasks() if not task.done()]
         walker.cancel()
-        await asyncio.wait({walker, *own}, timeout=CANCEL_GRACE)
+        # The tasks are cancelled by the service's own stop, as far as it obeys; twice would break off their cleaning up.
+        await _obeyed([walker, *own])
+        await ended(own, grace=0.0)
         self._current = None
-        self._over(unit, ServiceHung(service=unit.name, phase="stop", timeout=limit, stack=stack, tree=""))
+        self._over(unit, hung)
 
     def _over(self, unit: Unit, error: Exception | None) -> None:
-        if self._events.wants(ServiceStopFinished):
-            self._events.emit(ServiceStopFinished(service=unit.name, duration=time.monotonic() - unit.since, error=error))
+        if unit.kind == "service" and self._events.wants(ServiceStopFinished):
+            self._events.emit(ServiceStopFinished(service=unit.name, duration=unit.lasted, error=error))
         unit.enter("abandoned" if isinstance(error, ServiceHung) else "stopped", error)
         if error is not None:
             self._failures.append((unit.name, error))
+
+
+async def _obeyed(tasks: Sequence[asyncio.Task[None]]) -> None:
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.wait(tasks, timeout=CANCEL_GRACE)

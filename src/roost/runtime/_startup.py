@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import time
-from collections.abc import Collection, Sequence
-from contextlib import nullcontext
+import inspect
+import itertools
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from roost.errors import DependencyCycle, ServiceHung, ServiceStartFailed
-from roost.runtime._body import stack_of
+from roost.errors import DependencyCycle, ServiceHung, ServiceStartFailed, StartNotAsync
+from roost.runtime._ending import CANCEL_GRACE, ended, heard
 from roost.runtime._event_bus import EventBus, owned_by
 from roost.runtime._events import ServiceStartFinished, ServiceStartStarted
 from roost.runtime._reason import reason_of
-from roost.runtime._unit import Failure, Unit
+from roost.runtime._stacks import stack_of
+from roost.runtime._unit import Failure, Unit, as_exception
 
 T = TypeVar("T", bound=BaseException)
-CANCEL_GRACE = 1.0
-"""Seconds that a cancelled start or stop gets to obey before it is abandoned."""
 
 
 class Startup:
@@ -45,8 +44,10 @@ class Startup:
         self._total = total
         self._unmet: dict[Unit, int] = {}
         self._dependents: dict[Unit, list[Unit]] = {}
-        self._running: dict[Unit, asyncio.Task[None]] = {}
+        self._running: dict[Unit, asyncio.Task[Any]] = {}
+        self._hung: dict[Unit, ServiceHung] = {}
         self._deadlines: list[tuple[float, int, Unit | None]] = []
+        self._numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
         for unit in units:
             for needed in unit.needs:
@@ -74,6 +75,7 @@ class Startup:
                 unit.enter("waiting")
             # What is up already, because it was started before a plugin was loaded, is not waited for.
             self._unmet = {unit: sum(not needed.is_up for needed in unit.needs) for unit in self._units}
+            self._refuse_circle()
             self._watch(None, self._total)
             self._launch([unit for unit, count in self._unmet.items() if count == 0])
             await self._end
@@ -93,32 +95,53 @@ class Startup:
     def _launch(self, ready: list[Unit]) -> None:
         """Start units; those with nothing to do are started in passing, and then those that waited for them."""
         for unit in ready:  # grows while it is walked
+            if self._end.done():
+                return
             unit.enter("starting")
-            if self._events.wants(ServiceStartStarted):
+            if unit.kind == "service" and self._events.wants(ServiceStartStarted):
                 self._events.emit(ServiceStartStarted(service=unit.name))
             if unit.start is None:
                 ready.extend(self._has_started(unit))
                 continue
-            with owned_by(unit.owner) if unit.owner is not None else nullcontext():
-                task = self._loop.create_task(unit.start())
+            try:
+                with owned_by(unit.owner):
+                    task = self._loop.create_task(unit.start())
+            except Exception as error:  # noqa: BLE001 -- a start that wants arguments, say
+                self._failed(unit, error)
+                return
             self._running[unit] = task
             if unit.start_timeout is not None:
                 self._watch(unit, unit.start_timeout)
             task.add_done_callback(partial(self._ended, unit))
         if not self._running and not self._end.done():
-            if self._unmet:
-                self._end.set_exception(DependencyCycle(path=_circle(next(iter(self._unmet)))))
-            else:
-                self._end.set_result(None)
+            self._end.set_result(None)
 
-    def _ended(self, unit: Unit, task: asyncio.Task[None]) -> None:
+    def _refuse_circle(self) -> None:
+        """Find what waits for itself by way of plugins, before anything starts; services alone were looked at when they were drawn."""
+        unmet = self._unmet.copy()
+        ready = [unit for unit, count in unmet.items() if count == 0]
+        for unit in ready:  # grows while it is walked
+            for dependent in self._dependents.get(unit, ()):
+                unmet[dependent] -= 1
+                if unmet[dependent] == 0:
+                    ready.append(dependent)
+        if len(ready) < len(unmet):
+            raise DependencyCycle(path=_circle(next(unit for unit, count in unmet.items() if count), set(ready)))
+
+    def _ended(self, unit: Unit, task: asyncio.Task[Any]) -> None:
         if self._end.done():  # the start is over, and `_cancel` looks after the rest
             return
         del self._running[unit]
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        # Nobody has cancelled it here: it awaited something that was.
+        error = RuntimeError("its start was cancelled from inside") if task.cancelled() else task.exception()
+        if error is None and task.result() is not None:
+            error = _not_awaited(unit, task.result())
         if error is None:
             self._launch(self._has_started(unit))
-            return
+        else:
+            self._failed(unit, error)
+
+    def _failed(self, unit: Unit, error: BaseException) -> None:
         self._told(unit, error)
         unit.enter("failed", error)
         self._fail(unit, _named(unit, error))
@@ -140,13 +163,13 @@ class Startup:
         return ready
 
     def _told(self, unit: Unit, error: BaseException | None) -> None:
-        unit.took = time.monotonic() - unit.since
-        if self._events.wants(ServiceStartFinished):
+        unit.took = unit.lasted
+        if unit.kind == "service" and self._events.wants(ServiceStartFinished):
             self._events.emit(ServiceStartFinished(service=unit.name, duration=unit.took, error=error))
 
     def _watch(self, unit: Unit | None, seconds: float) -> None:
         """Note a deadline; one timer serves all of them."""
-        heapq.heappush(self._deadlines, (self._loop.time() + seconds, len(self._deadlines), unit))
+        heapq.heappush(self._deadlines, (self._loop.time() + seconds, next(self._numbers), unit))
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_at(self._deadlines[0][0], self._late)
@@ -160,23 +183,33 @@ class Startup:
             return
         late = unit if unit is not None else next(iter(self._running))
         limit = self._total if unit is None else unit.start_timeout or 0.0
-        self._fail(late, ServiceHung(service=late.name, phase="start", timeout=limit, stack=self._stack(late), tree=self._tree()))
+        hung = ServiceHung(service=late.name, phase="start", timeout=limit, stack=self._stack(late), tree=self._tree())
+        self._hung[late] = hung
+        self._fail(late, hung)
 
     async def _cancel(self) -> None:
         """End the starts in progress, and the tasks that starts which did not succeed have set going."""
         running, self._running = self._running, {}
-        await _end(running.values())
+        await ended(running.values())
         for unit, task in running.items():
-            if task.done():
-                self._cancelled(unit, asyncio.CancelledError() if task.cancelled() else task.exception())
-            else:
+            if not task.done():
                 self._abandon(unit, task)
-        started = ("starting", "failed", "abandoned")
-        beside = {task: unit for unit in self._units if unit.state in started and unit.tasks is not None for task in unit.tasks()}
-        await _end(beside)
+            elif unit in self._hung:
+                self._told(unit, self._hung[unit])
+                unit.enter("failed", self._hung[unit])
+            else:
+                self._cancelled(unit, asyncio.CancelledError() if task.cancelled() else task.exception())
+        unstarted = [unit for unit in self._units if unit.state in ("starting", "failed", "abandoned") and unit.body is not None]
+        beside = {task: unit for unit in unstarted for task in unit.tasks()}
+        for unit in unstarted:
+            if unit.body is not None:
+                unit.body.close()
+        await ended(beside)
         for task, unit in beside.items():
             if not task.done():
                 self._abandon(unit, task)
+            elif not task.cancelled() and (error := task.exception()) is not None:
+                self.failures.append((unit.name, as_exception(error)))
 
     def _cancelled(self, unit: Unit, error: BaseException | None) -> None:
         self._told(unit, error)
@@ -190,7 +223,7 @@ class Startup:
 
     def _abandon(self, unit: Unit, task: asyncio.Task[Any]) -> None:
         """Leave a task behind that does not obey, by the name of its unit and with its stack; once a unit."""
-        task.add_done_callback(_heard)
+        task.add_done_callback(heard)
         if unit.state != "abandoned":
             hung = ServiceHung(service=unit.name, phase="cancelled start", timeout=CANCEL_GRACE, stack=stack_of(unit, task), tree="")
             self._told(unit, hung)
@@ -220,24 +253,19 @@ def _named(unit: Unit, error: T) -> T | ServiceStartFailed:
     return failed
 
 
-async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:
-    """Cancel tasks, and wait a while until they obey."""
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks, timeout=CANCEL_GRACE)
+def _not_awaited(unit: Unit, result: object) -> Exception | None:
+    """Return what is wrong with a start that returned something: it may have forgotten to await it."""
+    if not inspect.isawaitable(result):
+        return None
+    if inspect.iscoroutine(result):
+        result.close()
+    return StartNotAsync(service=unit.name, method="start")
 
 
-def _heard(task: asyncio.Task[Any]) -> None:
-    """Take what an abandoned task ends with at last, so that asyncio does not complain that nobody asked."""
-    if not task.cancelled():
-        task.exception()
-
-
-def _circle(unit: Unit) -> tuple[str, ...]:
+def _circle(unit: Unit, reachable: set[Unit]) -> tuple[str, ...]:
     path = [unit]
     while True:
-        unit = next(needed for needed in unit.needs if not needed.is_up)
+        unit = next(needed for needed in unit.needs if not needed.is_up and needed not in reachable)
         if unit in path:
-            return tuple(one.name for one in (*path[path.index(unit) :], unit))
+            return tuple(f"{one.kind} {one.name}" for one in (*path[path.index(unit) :], unit))
         path.append(unit)

@@ -44,7 +44,7 @@ def test_a_function_may_make_the_plugin() -> None:
     """An entry point names a plugin, or a function that returns one; the order is that of the names."""
     assert [plugin.name for plugin in discover_plugins("offered-b", "offered-a")] == ["b", "a"]
     runtime = Runtime.discover("offered-b", plugins=[Plugin("own")], stop_timeout=3.0)
-    assert ([plugin.name for plugin in runtime.plugins], runtime.stop_timeout) == (["b", "own"], 3.0)
+    assert ([plugin.name for plugin in runtime.plugins], runtime.limits.stop) == (["b", "own"], 3.0)
 
 
 def test_all_must_be_asked_for() -> None:

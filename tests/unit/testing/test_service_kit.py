@@ -102,7 +102,7 @@ async def test_faults(cls: type[Any]) -> None:
 
     found = [await life(make(cls)) for make in (fail_start, hang_start, fail_stop, hang_stop)]
     assert "in _hang" in str(found[3][0])
-    found.append(await life(crash_after(cls, 0.0), crashes=True))
+    found.append(await life(crash_after(cls, 0.01), crashes=True))
     assert [(type(error), log) for error, log in found] == [
         (ServiceStartFailed, []),
         (ServiceHung, []),
