@@ -74,8 +74,8 @@ def _handled(asked: asyncio.Event) -> Iterator[None]:
         if signals == 1:
             loop.call_soon_threadsafe(asked.set)
             return
-        for more in SIGNALS:
-            signal.signal(more, signal.SIG_IGN)
+        if signals > 2:  # noqa: PLR2004 -- one more, while the second is being dealt with
+            return
         stack = "".join(traceback.format_stack(frame, limit=BLOCKED_FRAMES))
         sys.stderr.write(f"forced to end; services were not stopped. The event loop stood at:\n{stack}")
         sys.stderr.flush()
