@@ -107,8 +107,9 @@ class Arrangement:
                 by_maker.setdefault(prepared_by, []).append(node)
         before = reachable([node for asking in by_maker.values() for node in asking])
         for prepared_by, asking in by_maker.items():
-            name = getattr(prepared_by, "__name__", "preparer")
-            unit = self.unit("preparer", name if owner is None else f"{name} of {owner}")
+            name = getattr(prepared_by, "__name__", "preparer") + ("" if owner is None else f" of {owner}")
+            same = sum(one.kind == "preparer" and one.name.startswith(name) for one in needs)
+            unit = self.unit("preparer", f"{name} ({same + 1})" if same else name)
             unit.owner = owner
             unit.start = _prepare(prepared_by(self._runtime), plugins)
             needs[unit] = [self.unit("service", node.name) for node in asking]

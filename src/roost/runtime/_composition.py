@@ -65,8 +65,12 @@ class Composition:
         self._assembly = None
         self._forget_lookups()
 
-    def override(self, replacements: Mapping[type, Any]) -> Callable[[], None]:
+    def override(self, replacements: Mapping[type, Any], *, is_live: Callable[[], bool]) -> Callable[[], None]:
         """Let classes of services be replaced, and return what takes that back.
+
+        Args:
+            replacements: For each class what takes its place.
+            is_live: Tells whether the services live.
 
         Raises:
             ServiceNotFound: Nobody brings one of the classes, which would then go on unreplaced.
@@ -84,7 +88,8 @@ class Composition:
 
         def restore() -> None:
             self._overrides = before
-            self.forget()
+            if not is_live():  # else the services that live are forgotten by the next start
+                self.forget()
 
         return restore
 

@@ -116,12 +116,12 @@ class EventBus:
                 result = subscription.listener(event)
                 if inspect.iscoroutine(result):
                     result.close()
-                    _report(f"a listener of roost's events is async, and was not awaited: {subscription.listener!r}", None)
+                    _report(f"a listener of roost's events is async, and was not awaited: {_shown(subscription.listener)}", None)
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 -- a listener's fault is not the runtime's
-                _report(f"a listener of roost's events raised: {subscription.listener!r} on {event!r}", error)
+                _report(f"a listener of roost's events raised: {_shown(subscription.listener)} on {_shown(event)}", error)
             took = time.perf_counter() - began
             if took > SLOW_SECONDS:
-                _report(f"a listener of roost's events took {took:.1f} s: {subscription.listener!r} on {event!r}", None)
+                _report(f"a listener of roost's events took {took:.1f} s: {_shown(subscription.listener)} on {_shown(event)}", None)
 
     def drop(self, owner: str) -> None:
         """End all subscriptions that `owner` made."""
@@ -186,6 +186,13 @@ class EventStream(Generic[E_co]):
             self.dropped += 1
         self._waiting.append(event)
         self._arrived.set()
+
+
+def _shown(thing: object) -> str:
+    try:
+        return repr(thing)
+    except Exception:  # noqa: BLE001 -- what can't be shown is named by its class
+        return f"a {type(thing).__name__}"
 
 
 def _report(message: str, error: BaseException | None) -> None:

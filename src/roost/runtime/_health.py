@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from roost.runtime._clock import now
+from roost.runtime._ending import heard
 from roost.runtime._node import Node
 from roost.runtime._reason import reason_of
 from roost.runtime._unit import Unit
@@ -50,12 +51,21 @@ async def _check(node: Node, unit: Unit) -> ServiceHealth:
         return ServiceHealth(service=node.name, is_healthy=False, took=0.0, error=f"it is {unit.state}")
     began = now()
     limit = getattr(node.cls, "health_timeout", HEALTH_SECONDS)
+    asking = asyncio.create_task(_ask(node.instance), name=f"roost {node.name} health")
     try:
-        async with asyncio.timeout(limit):
-            details = await node.instance.health()
-    except TimeoutError as error:
-        reason = str(error) or f"no answer within {limit:g} s"
-        return ServiceHealth(service=node.name, is_healthy=False, took=now() - began, error=reason)
-    except Exception as error:  # noqa: BLE001 -- whatever it raises is its answer
-        return ServiceHealth(service=node.name, is_healthy=False, took=now() - began, error=reason_of(error))
-    return ServiceHealth(service=node.name, is_healthy=True, took=now() - began, details=details)
+        await asyncio.wait({asking}, timeout=limit)
+    finally:
+        # One that does not obey is not waited for.
+        asking.add_done_callback(heard)
+        asking.cancel()
+    error = f"no answer within {limit:g} s"
+    if asking.done():
+        failure = asyncio.CancelledError() if asking.cancelled() else asking.exception()
+        if failure is None:
+            return ServiceHealth(service=node.name, is_healthy=True, took=now() - began, details=asking.result())
+        error = reason_of(failure)
+    return ServiceHealth(service=node.name, is_healthy=False, took=now() - began, error=error)
+
+
+async def _ask(service: Any) -> Any:  # noqa: ANN401 -- any service, any details
+    return await service.health()

@@ -151,7 +151,9 @@ def _told(error: BaseException) -> str:
     if isinstance(error, RoostError) and error.hint:
         text += f"hint: {error.hint}\n"
     cause = error.__cause__
-    while cause is not None:
+    seen = {id(error)}
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
         if reason_of(cause) not in text:
             text += f"caused by: {reason_of(cause)}\n"
         cause = cause.__cause__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc
+import contextlib
 import inspect
 import types
 import typing
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from roost.errors import UnresolvableAnnotation
 from roost.runtime._location import location_of
 from roost.runtime._plugin import Plugin
+from roost.runtime._reason import reason_of
 from roost.runtime._settings import is_settings
 
 if TYPE_CHECKING:
@@ -78,16 +80,26 @@ def read_needs(cls: type, *, runtime_class: type) -> tuple[Need, ...]:
 
 def _hints(cls: type, constructor: Callable[..., Any], runtime_class: type) -> dict[str, Any]:
     try:
+        with contextlib.suppress(NameError):
+            return typing.get_type_hints(constructor)
         # Runtime and Plugin are so often imported for annotations only that they are known by name.
         return typing.get_type_hints(constructor, localns={"Runtime": runtime_class, "Plugin": Plugin})
-    except (NameError, TypeError, AttributeError) as error:
-        missing = str(getattr(error, "name", "") or error)
+    except NameError as error:
+        missing = str(error.name)
         asking = [name for name, annotation in constructor.__annotations__.items() if missing in str(annotation)]
         raise UnresolvableAnnotation(
             service=cls.__qualname__,
             parameter=", ".join(asking) or "…",
             annotation=missing,
             reason="its name is not there at run time (imported under TYPE_CHECKING only?)",
+            location=location_of(cls),
+        ) from error
+    except Exception as error:
+        raise UnresolvableAnnotation(
+            service=cls.__qualname__,
+            parameter=", ".join(constructor.__annotations__),
+            annotation=", ".join(str(one) for one in constructor.__annotations__.values()),
+            reason=f"it can't be read: {reason_of(error)}",
             location=location_of(cls),
         ) from error
 
@@ -99,7 +111,7 @@ def _need(parameter: inspect.Parameter, hint: Any, *, runtime_class: type) -> Ne
         optional = len(rest) < len(typing.get_args(hint))
         hint = rest[0] if len(rest) == 1 else None
     kind: Kind
-    if typing.get_origin(hint) is collections.abc.Sequence:
+    if typing.get_origin(hint) is collections.abc.Sequence and typing.get_args(hint):
         (wanted,) = typing.get_args(hint)
         kind = "services"
     elif hint in runtime_class.__mro__[:-1]:

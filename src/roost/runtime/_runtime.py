@@ -336,7 +336,11 @@ class Runtime:
         async with self._changes.one(wish):
             self._lifecycle.refuse_change(wish)
             is_live = self._lifecycle.is_live
-            nodes = self._composition.add(plugin, construct=is_live)
+            try:
+                nodes = self._composition.add(plugin, construct=is_live)
+            except BaseException:
+                self.events.drop(plugin.name)  # what its constructors have subscribed by then
+                raise
             if is_live:
                 await self._start_late(plugin, nodes)
 
@@ -391,7 +395,7 @@ class Runtime:
         """
         if self._lifecycle.is_live:
             raise RuntimeBusy(wish="replace services: it is started")
-        restore = self._composition.override(replacements)
+        restore = self._composition.override(replacements, is_live=lambda: self._lifecycle.is_live)
         taking_back = ExitStack()
         taking_back.callback(restore)
         return taking_back

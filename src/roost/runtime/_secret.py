@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import hmac
+import json
 import re
+from collections.abc import Iterable, Iterator
 
 HIDDEN = "**********"
-_TELLING = re.compile(r"pass(word|wd|phrase)?$|secret|token|api_?key|private_?key|credential", re.IGNORECASE)
-_PASSWORD_IN_URL = re.compile(r"(?<=://)([^\s/@:]*):[^\s/@]*(?=@)")
+LEAST_SECRET = 4
+"""A secret shorter than this is not looked for in texts: they would be full of it by chance."""
+
+_TELLING = re.compile(
+    r"pass(word|wd|phrase|code)s?|(^|_)pwd|secret|credential|(^|_)(auth_?)?token($|s$|_value)|(api|access|private|signing|encryption)_?key",
+    re.IGNORECASE,
+)
+_IN_URL = re.compile(r"(?<=://)([^\s/@:'\"]*):\S*@")
+_IN_QUERY = re.compile(r"(?i)\b((?:[a-z_]*(?:password|passwd|pwd|secret|token|api_?key))=)[^\s&'\"]+")
 
 
 class Secret:
@@ -35,7 +44,8 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._text.encode(), other._text.encode())
+        mine, theirs = (text.encode("utf-8", "surrogatepass") for text in (self._text, other._text))
+        return hmac.compare_digest(mine, theirs)
 
     def __hash__(self) -> int:
         return hash(self._text)
@@ -47,5 +57,22 @@ def sounds_secret(name: str) -> bool:
 
 
 def without_passwords(text: str) -> str:
-    """Return a text in which the passwords of URLs are hidden."""
-    return _PASSWORD_IN_URL.sub(rf"\1:{HIDDEN}", text)
+    """Return a text in which the passwords of URLs and of connection strings are hidden.
+
+    A password may hold what has a meaning in a URL, so all up to the last ``@`` is taken for it.
+    """
+    return _IN_QUERY.sub(rf"\1{HIDDEN}", _IN_URL.sub(rf"\1:{HIDDEN}@", text))
+
+
+def without(secrets: Iterable[str], text: str) -> str:
+    """Return a text without these secrets, as they are or as Python and JSON would quote them, and without passwords."""
+    forms = {form for secret in secrets if len(secret) >= LEAST_SECRET for form in _forms(secret)}
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, HIDDEN)
+    return without_passwords(text)
+
+
+def _forms(secret: str) -> Iterator[str]:
+    yield secret
+    yield repr(secret)[1:-1]
+    yield json.dumps(secret)[1:-1]

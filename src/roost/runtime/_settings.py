@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from roost.errors import InvalidSettings
-from roost.runtime._secret import HIDDEN, Secret, sounds_secret, without_passwords
+from roost.runtime._reason import text_of
+from roost.runtime._secret import HIDDEN, Secret, sounds_secret, without
 from roost.runtime._settings_sources import Raw, Sections, Source, Tree, in_variables
 from roost.runtime._settings_values import Refused, convert
 from roost.runtime._suggestions import closest
@@ -19,8 +20,6 @@ from roost.runtime._suggestions import closest
 SettingsSources: TypeAlias = "Source | Sequence[Source]"
 NEARLY_THE_SAME = 0.75
 """From this likeness on a section that nobody reads is taken for a misspelt one."""
-_LEAST_SECRET = 4
-"""A secret shorter than this is not looked for in texts: they would be full of it by chance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,22 +135,25 @@ class _Filling:
         return InvalidSettings(section=self._section, settings=cls.__qualname__, reason=self._redacted(reason))
 
     def _redacted(self, text: str) -> str:
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            text = text.replace(secret, HIDDEN)
-        return without_passwords(text)
+        return without(self._secrets, text)
 
-    def _note_secrets(self, tree: Tree, *, hidden: bool = False) -> None:
-        for name, value in tree.items():
-            is_hidden = hidden or sounds_secret(name)
-            if isinstance(value, dict):
-                self._note_secrets(value, hidden=is_hidden)
-            elif is_hidden or isinstance(value.value, Secret):
-                self._note_secret(value.value)
-
-    def _note_secret(self, value: object) -> None:
-        text = value.reveal() if isinstance(value, Secret) else str(value)
-        if len(text) >= _LEAST_SECRET:
+    def _note_secrets(self, value: object, *, hidden: bool = False) -> None:
+        """Note all that is secret in what a source holds, or in what it has become, by its kind or by its name."""
+        if isinstance(value, Raw):
+            self._note_secrets(_json_or_text(value.value) if value.is_text else value.value, hidden=hidden)
+        elif isinstance(value, Mapping):
+            for name, one in value.items():
+                self._note_secrets(one, hidden=hidden or sounds_secret(str(name)))
+        elif isinstance(value, list | tuple | set | frozenset):
+            for one in value:
+                self._note_secrets(one, hidden=hidden)
+        elif is_settings(type(value)):
+            for name in _field_names(type(value)):
+                self._note_secrets(getattr(value, name, None), hidden=hidden or sounds_secret(name))
+        elif (text := _kept_text(value)) is not None:
             self._secrets.add(text)
+        elif hidden and value is not None:
+            self._secrets.add(str(value))
 
     def _dataclass(self, cls: type, tree: Tree, *, at: str) -> Any:  # noqa: ANN401 -- an instance of `cls`, or None beside problems
         fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
@@ -173,15 +175,17 @@ class _Filling:
                 self._problems.append(f"{at}{name} is missing")
         if len(self._problems) > problems:
             return None
+        self._note_secrets(values)
         try:
             return cls(**values)
-        except (TypeError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 -- a class may refuse its values by whatever it likes
             # Without its cause, whose text may show a secret.
-            raise self._error(cls, f"{at[:-1]}: {error}" if at else str(error)) from None
+            told = text_of(error) or type(error).__name__
+            raise self._error(cls, f"{at[:-1]}: {told}" if at else told) from None
 
     def _value(self, raw: Raw | Tree, hint: Any, *, at: str) -> Any:  # noqa: ANN401 -- what the annotation asks for
-        if hint is Secret and isinstance(raw, Raw):
-            self._note_secret(raw.value)
+        if isinstance(raw, Raw) and Secret in (hint, *typing.get_args(hint)):
+            self._note_secrets(raw.value, hidden=True)
         if isinstance(raw, Raw):
             return convert(raw.value, hint, is_text=raw.is_text)
         for option in typing.get_args(hint) or (hint,):
@@ -210,7 +214,8 @@ class _Filling:
             if is_settings(type(value)):
                 self._tell(value, raw if isinstance(raw, dict) else {}, at=f"{at}{name}.")
                 continue
-            is_hidden = value is not None and (sounds_secret(name) or isinstance(value, Secret))
+            self._note_secrets({name: value})
+            is_hidden = value is not None and (sounds_secret(name) or _kept_text(value) is not None)
             text = HIDDEN if is_hidden else self._redacted(str(value))
             origin = "default" if raw is None else _origin(raw)
             self.used.append(SettingInUse(section=self._section, name=f"{at}{name}", value=text, origin=origin))
@@ -221,6 +226,9 @@ class _Filling:
         try:
             return cls.model_validate(_plain(known, parse=True))
         except sys.modules["pydantic"].ValidationError as error:
+            self._note_secrets(
+                {name: raw for name, raw in tree.items() if name in cls.model_fields and _is_kept(cls.model_fields[name])}, hidden=True
+            )
             for one in error.errors(include_input=False, include_url=False, include_context=False):
                 place = [str(part) for part in one["loc"]]
                 self._problems.append(f"{'.'.join(place)}: {one['msg']}{_origin_at(tree, place)}")
@@ -229,9 +237,10 @@ class _Filling:
 
 def is_settings(cls: object) -> bool:
     """Tell whether a class is filled from settings: a dataclass or a pydantic model, and no service."""
-    if not isinstance(cls, type) or hasattr(cls, "service_name"):
+    if not isinstance(cls, type) or not (dataclasses.is_dataclass(cls) or is_pydantic_model(cls)):
         return False
-    return dataclasses.is_dataclass(cls) or is_pydantic_model(cls)
+    # A service may be a dataclass as well; a field of that name, as tracing has it, makes no service.
+    return not hasattr(cls, "service_name") or "service_name" in _field_names(cls)
 
 
 def is_pydantic_model(cls: type) -> bool:
@@ -248,6 +257,26 @@ def _field_names(cls: Any) -> list[str]:  # noqa: ANN401 -- a dataclass or a pyd
 
 def _alias(instance: object, name: str) -> str | None:
     return type(instance).model_fields[name].alias if is_pydantic_model(type(instance)) else None  # type: ignore[attr-defined]  # pydantic's
+
+
+def _kept_text(value: object) -> str | None:
+    """Return the text that a `Secret`, or pydantic's kind of it, keeps; None for anything else."""
+    if isinstance(value, Secret):
+        return value.reveal()
+    revealing = getattr(value, "get_secret_value", None)
+    return str(revealing()) if callable(revealing) else None
+
+
+def _is_kept(field: Any) -> bool:  # noqa: ANN401 -- pydantic's
+    return "Secret" in str(field.annotation)
+
+
+def _json_or_text(text: str) -> object:
+    try:
+        found: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return found if isinstance(found, dict | list) else text
 
 
 def _is_text(raw: Raw | Tree) -> bool:

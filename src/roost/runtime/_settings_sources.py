@@ -6,7 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -61,7 +61,7 @@ class Environment:
     """
 
     prefix: str = ""
-    variables: Mapping[str, str] | None = None
+    variables: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 Source: TypeAlias = "Mapping[str, Mapping[str, Any]] | str | os.PathLike[str] | SettingsFile | Environment"

@@ -37,10 +37,15 @@ _FROM_TEXT: dict[type, Callable[[str], Any]] = {
     datetime: datetime.fromisoformat,
     date: date.fromisoformat,
     time: time.fromisoformat,
+    timedelta: lambda text: timedelta(seconds=float(text)),
 }
 _ALWAYS_FROM_TEXT = (Decimal, Path, UUID, Secret, datetime, date, time)
 """Classes that have no form of their own in TOML or JSON, or may be written as text there."""
-_FROM_NUMBER: dict[type, Callable[[float], Any]] = {float: float, Decimal: lambda number: Decimal(str(number))}
+_FROM_NUMBER: dict[type, Callable[[float], Any]] = {
+    float: float,
+    Decimal: lambda number: Decimal(str(number)),
+    timedelta: lambda number: timedelta(seconds=number),
+}
 
 
 class Refused(ValueError):  # noqa: N818 -- it never leaves this floor
@@ -83,14 +88,12 @@ def _simple(value: object, kind: Any, *, is_text: bool) -> Any:  # noqa: ANN401 
         if word is None:
             raise Refused("it is no bool: write true or false")
         return word
-    if kind is timedelta and not isinstance(value, timedelta):
-        return timedelta(seconds=_simple(value, float, is_text=is_text))
     try:
         if isinstance(value, str) and (is_text or kind in _ALWAYS_FROM_TEXT) and kind in _FROM_TEXT:
             return _FROM_TEXT[kind](value)
         if isinstance(value, int | float) and not isinstance(value, bool) and kind in _FROM_NUMBER:
             return _FROM_NUMBER[kind](value)
-    except (ValueError, InvalidOperation):
+    except (ValueError, InvalidOperation, OverflowError):
         raise Refused(f"it is no {kind.__name__}") from None
     is_other_number = isinstance(value, bool) and kind is not bool  # True is an int for Python only
     if not isinstance(value, kind) or is_other_number:
@@ -135,7 +138,10 @@ def _many(value: object, kind: Any, args: tuple[Any, ...], *, is_text: bool) -> 
             raise Refused(f"it has {len(items)} items, not {len(args)}")
         return tuple(convert(item, hint, is_text=is_text) for item, hint in zip(items, args, strict=True))
     hint = args[0] if args else Any
-    return _LISTS[kind]([convert(item, hint, is_text=is_text) for item in items])
+    try:
+        return _LISTS[kind]([convert(item, hint, is_text=is_text) for item in items])
+    except TypeError:
+        raise Refused("it holds what no set can hold") from None
 
 
 def _mapping(value: object, args: tuple[Any, ...], *, is_text: bool) -> dict[Any, Any]:
@@ -150,6 +156,6 @@ def _mapping(value: object, args: tuple[Any, ...], *, is_text: bool) -> dict[Any
 def _json(text: str) -> object:
     try:
         parsed: object = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Refused("it is no JSON") from None
     return parsed
