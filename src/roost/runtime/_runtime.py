@@ -444,14 +444,14 @@ class Runtime:
     async def _start_late(self, plugin: Plugin, nodes: list[Node]) -> None:
         began = now()
         failure: BaseException | None = None
-        units: list[Unit] = []
         self.events.emit(PluginLoadStarted(plugin=plugin.name))
         try:
-            units = self._arrangement.extend(nodes, plugin)
-            await self._lifecycle.extend(units)
+            await self._lifecycle.extend(self._arrangement.extend(nodes, plugin))
         except BaseException as error:
             failure = error
-            self._remove({plugin.name}, units, [node for node in nodes if node.on_demand])
+            on_demand = [node for node in nodes if node.on_demand]
+            begun = [*self._arrangement.of_plugin(plugin.name), *(self._arrangement.unit("service", node.name) for node in on_demand)]
+            self._remove({plugin.name}, begun, on_demand)
             raise
         finally:
             self.events.emit(PluginLoadFinished(plugin=plugin.name, duration=now() - began, error=failure))
