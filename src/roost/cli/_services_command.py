@@ -25,7 +25,10 @@ def services(
     ] = False,
     printing: Printing = IN_WORDS,
 ) -> int:
-    """Show the runtime's services in the order of their start, and what each needs. Nothing is constructed, started or connected to."""
+    """Show the runtime's services in waves, and what the constructor of each needs. Nothing is constructed, started or connected to.
+
+    A service starts as soon as what it needs has started, its plugin's migrations are complete, and the plugins on which that depends are up.
+    """
 
     async def body(output: Output) -> int:
         from roost.cli._drawings import DRAW, as_document  # noqa: PLC0415 -- `roost --help` needs no drawings
