@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from roost.runtime import ServiceNode
-
-GraphForm: TypeAlias = Literal["text", "mermaid", "dot", "json"]
 
 
 def as_text(nodes: Sequence[ServiceNode]) -> str:

@@ -27,7 +27,7 @@ def services(
 ) -> int:
     """Show the runtime's services in waves, and what the constructor of each needs. Nothing is constructed, started or connected to.
 
-    A service starts as soon as what it needs has started, its plugin's migrations are complete, and the plugins on which that depends are up.
+    A service starts when what it needs has started, its plugin's migrations are complete, and the plugins on which that depends are up.
     """
 
     async def body(output: Output) -> int:

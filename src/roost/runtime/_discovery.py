@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from roost.errors import InvalidPlugin, PluginNotInstalled
 from roost.runtime._plugin import Plugin
 from roost.runtime._suggestions import closest
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "roost.plugins"
 ALL = "*"
@@ -36,6 +39,8 @@ def discover_plugins(*names: str) -> tuple[Plugin, ...]:
 
 
 def _offered() -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points  # noqa: PLC0415 -- as heavy as all the rest of this floor, and few look
+
     return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
 
 
