@@ -196,7 +196,7 @@ def test_crash_of_a_service_ends_the_demo(project: Path) -> None:
             urllib.request.urlopen(f"{url}crash")  # noqa: S310 -- our own server
         _, err = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert "error: Service speaker crashed: lost its voice" in err
+    assert "error: Service speaker crashed: RuntimeError: lost its voice" in err
     assert not _server_lives(project)
 
 

@@ -20,6 +20,7 @@ from roost.runtime._events import (
     ServiceStopStarted,
 )
 from roost.runtime._health import ServiceHealth
+from roost.runtime._limits import Limits
 from roost.runtime._main import ended_with_its_tasks
 from roost.runtime._node import ServiceNode
 from roost.runtime._plugin import Plugin, parse_dependency
@@ -35,6 +36,7 @@ __all__ = [
     "Environment",
     "EventBus",
     "EventStream",
+    "Limits",
     "OnCrash",
     "OnDemand",
     "Plugin",

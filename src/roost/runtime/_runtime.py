@@ -89,7 +89,7 @@ class Runtime:
         self.allow_unmigrated = allow_unmigrated
         self.events: EventBus = EventBus()
         log_to(self.events)
-        self.limits = Limits(start=start_timeout, drain=drain_timeout, stop=stop_timeout)
+        self.limits: Limits = Limits(start=start_timeout, drain=drain_timeout, stop=stop_timeout)
         self._lifecycle = Lifecycle(self.events, self.limits)
         self._arrangement = Arrangement(self, watch=self._lifecycle)
         self._composition = Composition(self, plugins=plugins, services=services, settings=settings)
