@@ -106,7 +106,8 @@ class EventBus:
 
     def wants(self, event_type: type) -> bool:
         """Tell whether anybody listens to a type of events."""
-        return bool(self._listening(event_type))
+        found = self._wanted.get(event_type)  # asked twice for each service's start and stop
+        return bool(self._listening(event_type) if found is None else found)
 
     def emit(self, event: object) -> None:
         """Tell every listener. One that raises or is slow is reported to the event loop's exception handler, and the others are called."""

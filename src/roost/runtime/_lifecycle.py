@@ -111,8 +111,9 @@ class Lifecycle:
         loop = asyncio.get_running_loop()
         self._wish, self._started = loop.create_future(), loop.create_future()
         self._started.add_done_callback(heard)  # who called start may be gone, and then nobody else asks
-        self._startup = Startup(units, self.events, total=self.limits.start)
-        self._host = asyncio.create_task(self._live(self._startup, self._started, self._wish), name="roost host")
+        startup = self._startup = Startup(units, self.events, total=self.limits.start)
+        self._wish.add_done_callback(lambda _: startup.give_up())
+        self._host = asyncio.create_task(self._live(startup, self._started, self._wish), name="roost host")
 
     async def stop(self) -> None:
         """Stop, or wait for a stop in progress; does nothing when stopped.
@@ -262,7 +263,7 @@ class Lifecycle:
 
     async def _live(self, startup: Startup, started: asyncio.Future[None], wish: asyncio.Future[None]) -> None:
         try:
-            error = await self._start_all(startup, wish)
+            error = await self._start_all(startup)
             if error is not None:
                 if isinstance(error, asyncio.CancelledError):
                     error = self._crash or RuntimeBusy(wish="go on with a start: the runtime was stopped meanwhile")
@@ -286,16 +287,14 @@ class Lifecycle:
             if not started.done():
                 started.cancel()
 
-    async def _start_all(self, startup: Startup, wish: asyncio.Future[None]) -> BaseException | None:
+    async def _start_all(self, startup: Startup) -> BaseException | None:
         began = now()
         self.events.emit(RuntimeStartStarted(services=startup.names))
-        starting = asyncio.create_task(startup.run(), name="roost start")
-        with contextlib.suppress(asyncio.CancelledError):  # the loop is closing: what has started is stopped all the same
-            await asyncio.wait({starting, wish}, return_when=asyncio.FIRST_COMPLETED)
-        if not starting.done():
-            starting.cancel()
-            await surely(starting)
-        error = asyncio.CancelledError() if starting.cancelled() else starting.exception()
+        error: BaseException | None = None
+        try:
+            await startup.run()
+        except BaseException as raised:  # noqa: BLE001 -- also where the loop is closing: what has started is stopped all the same
+            error = raised
         self.events.emit(RuntimeStartFinished(duration=now() - began, error=error))
         return error
 

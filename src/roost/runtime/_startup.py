@@ -7,6 +7,7 @@ import heapq
 import inspect
 import itertools
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from roost.runtime._stacks import stack_of
 from roost.runtime._unit import Failure, Unit, as_exception
 
 T = TypeVar("T", bound=BaseException)
+_NOBODY = nullcontext()
 
 
 class Startup:
@@ -39,6 +41,8 @@ class Startup:
         self.started: list[Unit] = []
         self.culprit = "start"
         self.failures: list[Failure] = []
+        self._loop = asyncio.get_running_loop()
+        self._end: asyncio.Future[None] = self._loop.create_future()
         self._units = units
         self._events = events
         self._total = total
@@ -67,15 +71,14 @@ class Startup:
             DependencyCycle: What is left waits for itself in a circle.
             Exception: What a preparer or a plugin's hook raised, as it is.
         """
-        self._loop = asyncio.get_running_loop()
-        self._end: asyncio.Future[None] = self._loop.create_future()
         try:
             for unit in self._units:
                 unit.took = None
                 unit.enter("waiting")
             # What is up already, because it was started before a plugin was loaded, is not waited for.
             self._unmet = {unit: sum(not needed.is_up for needed in unit.needs) for unit in self._units}
-            self._refuse_circle()
+            if any(unit.kind != "service" for unit in self._units):
+                self._refuse_circle()
             self._watch(None, self._total)
             self._launch([unit for unit, count in self._unmet.items() if count == 0])
             await self._end
@@ -85,6 +88,10 @@ class Startup:
         finally:
             if self._timer is not None:
                 self._timer.cancel()
+
+    def give_up(self) -> None:
+        """End the start where it is, as a cancellation of `run` would."""
+        self._end.cancel()
 
     def fail(self, error: BaseException) -> None:
         """Tell who waits for a unit that the start has failed, once what had started is stopped again."""
@@ -104,7 +111,7 @@ class Startup:
                 ready.extend(self._has_started(unit))
                 continue
             try:
-                with owned_by(unit.owner):
+                with _NOBODY if unit.owner is None else owned_by(unit.owner):
                     task = self._loop.create_task(unit.start())
             except Exception as error:  # noqa: BLE001 -- a start that wants arguments, say
                 self._failed(unit, error)
