@@ -12,18 +12,16 @@ from typing_extensions import TypeForm
 
 from roost.errors import ReadyTimeout, RuntimeBusy
 from roost.runtime._arrangement import Arrangement
-from roost.runtime._changes import Changes
-from roost.runtime._clock import now
 from roost.runtime._composition import Composition
 from roost.runtime._discovery import discover_plugins
-from roost.runtime._event_bus import EventBus, present_owner
-from roost.runtime._events import PluginLoadFinished, PluginLoadStarted, PluginUnloadFinished, PluginUnloadStarted
+from roost.runtime._event_bus import EventBus
 from roost.runtime._health import ServiceHealth, check_health
 from roost.runtime._lifecycle import Lifecycle
 from roost.runtime._limits import Limits
+from roost.runtime._loading import Loading
 from roost.runtime._log import log_to
 from roost.runtime._main import main, run_until_signal
-from roost.runtime._node import Node, ServiceNode
+from roost.runtime._node import ServiceNode
 from roost.runtime._plugin import Plugin
 from roost.runtime._settings import SettingInUse, SettingsSources
 from roost.runtime._unit import Unit, UnitStatus
@@ -93,8 +91,8 @@ class Runtime:
         self._lifecycle = Lifecycle(self.events, self.limits)
         self._arrangement = Arrangement(self, watch=self._lifecycle)
         self._composition = Composition(self, plugins=plugins, services=services, settings=settings)
+        self._loading = Loading(self._composition, self._arrangement, self._lifecycle, self.events)
         self._was_started = False
-        self._changes = Changes()
 
     @property
     def plugins(self) -> tuple[Plugin, ...]:
@@ -230,7 +228,10 @@ class Runtime:
     async def start(self) -> None:
         """Start all services; a second call waits for the first, and one on a started runtime does nothing.
 
+        When it is cancelled, and nobody else has asked for the start, everything is stopped again before the cancellation goes on.
+
         Raises:
+            RuntimeBusy: It was stopped meanwhile.
             RuntimeFault: What is wrong with the services, or the one whose start failed; what was started is stopped again.
             Exception: What a plugin's hook or a preparer raised, such as a failed migration.
         """
@@ -240,15 +241,17 @@ class Runtime:
         """Stop all services in reverse order; on a runtime that is not started it does nothing.
 
         Raises:
+            RuntimeBusy: A service asks for it in its own stop or drain, which would wait for itself.
             RuntimeStopFailed: Services raised or hung while stopping; the others are stopped all the same.
         """
         await self._lifecycle.stop()
 
     async def wait(self) -> None:
-        """Wait until the runtime is stopped.
+        """Wait until the runtime is stopped; until the next start it raises what its last life ended with.
 
         Raises:
             ServiceTaskCrashed: A service's crash stopped it.
+            RuntimeCrashed: A service's crash stopped it, and not everything stopped cleanly.
             RuntimeStopFailed: It could not be stopped cleanly.
         """
         await self._lifecycle.wait()
@@ -262,7 +265,7 @@ class Runtime:
         await run_until_signal(self)
 
     def main(self) -> int:
-        """Do the same in an event loop of its own, as a whole program: ``sys.exit(runtime.main())``.
+        """Do what `run` does in an event loop of its own, as a whole program: ``sys.exit(runtime.main())``.
 
         Returns:
             The exit code: 0 after a signal and a clean stop, 1 after an error, which standard error tells.
@@ -328,21 +331,11 @@ class Runtime:
             DuplicatePlugin: There is one of that name.
             PluginMissing: It needs a plugin that is not there.
             PluginVersionMismatch: It needs another version of one.
-            RuntimeBusy: The runtime is starting or stopping.
+            RuntimeBusy: The runtime is starting or stopping, or a hook or a service that is being loaded or unloaded asks.
             RuntimeFault: Its services can't be constructed, or one failed to start.
             Exception: What its hook or its migrations raised.
         """
-        wish = f"load plugin {getattr(plugin, 'name', plugin)}"
-        async with self._changes.one(wish):
-            self._lifecycle.refuse_change(wish)
-            is_live = self._lifecycle.is_live
-            try:
-                nodes = self._composition.add(plugin, construct=is_live)
-            except BaseException:
-                self.events.drop(plugin.name)  # what its constructors have subscribed by then
-                raise
-            if is_live:
-                await self._start_late(plugin, nodes)
+        await self._loading.load(plugin)
 
     async def unload_plugin(self, name: str, *, cascade: bool = False) -> None:
         """Take a plugin out: stop its services, then call its `dispose`; the rest runs on.
@@ -353,29 +346,11 @@ class Runtime:
 
         Raises:
             PluginNotLoaded: There is none of that name.
-            PluginInUse: Others need it, and `cascade` is off.
+            PluginInUse: Others need it, and `cascade` is off; or the runtime's own services do.
             RuntimeBusy: The runtime is starting or stopping, or one of the plugin's own tasks asks.
             RuntimeStopFailed: Services or hooks raised or hung; everything of the plugin is taken out all the same.
         """
-        async with self._changes.one(f"unload plugin {name}"):
-            gone = self._composition.removable(name, cascade=cascade)
-            units = [unit for one in gone for unit in self._arrangement.of_plugin(one)]
-            self._lifecycle.refuse_change(f"unload plugin {name}")
-            if present_owner() in gone:
-                raise RuntimeBusy(wish=f"unload plugin {name} by one of its own tasks, which would wait for its own end")
-            began = now()
-            failure: BaseException | None = None
-            for one in gone:
-                self.events.emit(PluginUnloadStarted(plugin=one))
-            try:
-                await self._lifecycle.take_out(units)
-            except BaseException as error:
-                failure = error
-                raise
-            finally:
-                self._remove(gone, units)
-                for one in gone:
-                    self.events.emit(PluginUnloadFinished(plugin=one, duration=now() - began, error=failure))
+        await self._loading.unload(name, cascade=cascade)
 
     def override(self, replacements: Mapping[type, Any]) -> AbstractContextManager[object]:
         """Let other services take the place of some, for tests: ``with runtime.override({Mailer: FakeMailer}): …``.
@@ -440,24 +415,3 @@ class Runtime:
             self._composition.forget()
         self._was_started = True
         return self._arrangement.arrange(self._composition.assembly, self.plugins, self._composition.dependencies)
-
-    async def _start_late(self, plugin: Plugin, nodes: list[Node]) -> None:
-        began = now()
-        failure: BaseException | None = None
-        self.events.emit(PluginLoadStarted(plugin=plugin.name))
-        try:
-            await self._lifecycle.extend(self._arrangement.extend(nodes, plugin))
-        except BaseException as error:
-            failure = error
-            on_demand = [node for node in nodes if node.on_demand]
-            begun = [*self._arrangement.of_plugin(plugin.name), *(self._arrangement.unit("service", node.name) for node in on_demand)]
-            self._remove({plugin.name}, begun, on_demand)
-            raise
-        finally:
-            self.events.emit(PluginLoadFinished(plugin=plugin.name, duration=now() - began, error=failure))
-
-    def _remove(self, plugins: set[str], units: Sequence[Unit], nodes: Sequence[Node] = ()) -> None:
-        self._arrangement.remove(units)
-        self._composition.remove(plugins, nodes=nodes)
-        for name in plugins:
-            self.events.drop(name)

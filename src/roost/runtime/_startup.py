@@ -68,8 +68,9 @@ class Startup:
         Raises:
             ServiceStartFailed: A service's start raised; its error is the cause.
             ServiceHung: A start did not end in time.
-            DependencyCycle: What is left waits for itself in a circle.
+            DependencyCycle: Something waits for itself by way of plugins; nothing was started.
             Exception: What a preparer or a plugin's hook raised, as it is.
+            CancelledError: It was given up.
         """
         try:
             for unit in self._units:
@@ -233,7 +234,8 @@ class Startup:
         task.add_done_callback(heard)
         if unit.state != "abandoned":
             hung = ServiceHung(service=unit.name, phase="cancelled start", timeout=CANCEL_GRACE, stack=stack_of(unit, task), tree="")
-            self._told(unit, hung)
+            if unit.state == "starting":
+                self._told(unit, hung)
             unit.enter("abandoned", hung)
             self.failures.append((unit.name, hung))
 

@@ -375,3 +375,27 @@ async def test_loads_and_unloads_are_told_in_pairs() -> None:
         ("PluginUnloadStarted", "p", False),
         ("PluginUnloadFinished", "p", True),
     ]
+
+
+@pytest.mark.asyncio
+async def test_a_load_that_is_refused_takes_no_listeners() -> None:
+    """A second plugin of a name that is there costs the first one nothing; one whose constructors fail leaves none of its own."""
+    heard: list[object] = []
+
+    class Listens(Service):
+        def __init__(self, runtime: Runtime) -> None:
+            runtime.events.subscribe(heard.append, PluginLoadStarted)
+
+    class Listens2(Listens):
+        pass
+
+    def raises(_self: Service) -> None:
+        raise ValueError("no")
+
+    async with Runtime(plugins=[Plugin("p", services=[Listens])]) as runtime:
+        with pytest.raises(DuplicatePlugin):
+            await runtime.load_plugin(Plugin("p"))
+        with pytest.raises(ConstructionFailed):
+            await runtime.load_plugin(Plugin("q", services=[Listens2, type("Broken", (Service,), {"__init__": raises})]))
+        await runtime.load_plugin(Plugin("r"))
+    assert len(heard) == 1
