@@ -150,8 +150,7 @@ class Body:
         if not entered.done():
             entered.cancel()
             self._main = None
-            main.result()
-            raise RuntimeError(f"{self._unit.name}.lifespan() ended without a yield")
+            main.result()  # it has raised: else it would have been entered
         main.add_done_callback(self._ended)
 
     async def _stop(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,14 +41,11 @@ class Entrances:
                 one.is_struck = True
                 one.task.cancel("a service of the runtime crashed")
 
-    async def leave(self, error: BaseException | None) -> bool:
+    def leave(self) -> bool:
         """Let the present task, or another one where it has not entered itself, leave.
 
-        Args:
-            error: What ended its block.
-
         Returns:
-            Whether its block was ended by a crash's cancellation alone.
+            Whether a crash has cancelled it, and nobody else since it entered.
         """
         present = asyncio.current_task()
         leaving = next((one for one in reversed(self._inside) if one.task is present), None) or (self._inside[0] if self._inside else None)
@@ -58,9 +54,4 @@ class Entrances:
         self._inside.remove(leaving)
         if not leaving.is_struck or leaving.task is not present:
             return False
-        others = leaving.task.uncancel() > leaving.cancelling
-        if not isinstance(error, asyncio.CancelledError):
-            # It ended before the cancellation struck, which would strike at the next await: until Python 3.13 uncancel leaves it.
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.sleep(0)
-        return not others
+        return leaving.task.uncancel() <= leaving.cancelling

@@ -168,7 +168,7 @@ class Lifecycle:
             RuntimeCrashed: A service crashed, and units raised or hung while stopping.
             RuntimeStopFailed: Units raised or hung while stopping.
         """
-        by_crash = await self._entrances.leave(error)
+        by_crash = self._entrances.leave()
         came: asyncio.CancelledError | None = None
         if self._host is not None:
             self._ask_to_stop()

@@ -276,6 +276,57 @@ def test_a_crash_of_what_failed_to_start_is_nobodys() -> None:
     run_virtual(main())
 
 
+def test_a_crash_of_what_is_cancelled_while_it_starts_is_no_crash() -> None:
+    """Another service's failure is the cause; what this one's tasks end with is told beside it, and the runtime has not crashed."""
+
+    async def consume() -> None:
+        try:
+            await asyncio.sleep(1e6)
+        except asyncio.CancelledError:
+            raise ConnectionError("closed") from None
+
+    async def start(self: Service) -> None:
+        self.create_task(consume())
+        await asyncio.sleep(100)
+
+    async def bad(_self: Service) -> None:
+        await asyncio.sleep(1)
+        raise OSError("no")
+
+    async def main() -> None:
+        runtime = runtime_of(noting("bad", [], start=bad), noting("x", [], start=start))
+        with pytest.raises(RuntimeStartFailed) as caught:
+            await runtime.start()
+        assert [str(error.__cause__ or error) for error in caught.value.exceptions] == ["no", "closed"]
+        await runtime.wait()
+
+    run_virtual(main())
+
+
+def test_waiting_under_a_cancelled_anyio_scope_is_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cancels again at every turn of the loop, which a stop that takes a while does not answer by turning with it."""
+    waits: list[object] = []
+    wait = asyncio.wait
+
+    async def counted(*args: Any, **options: Any) -> Any:
+        waits.append(args)
+        return await wait(*args, **options)
+
+    async def stop(_self: Service) -> None:
+        for _ in range(200):
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        with anyio.CancelScope() as scope:
+            async with runtime_of(noting("a", [], stop=stop)):
+                scope.cancel()
+                await asyncio.sleep(10)
+
+    monkeypatch.setattr(asyncio, "wait", counted)
+    run_virtual(main())
+    assert len(waits) < 20
+
+
 def test_a_crash_in_the_start_of_a_restart_is_the_next_crash() -> None:
     """A task of its new start that crashes before that start is over is not forgotten."""
     outcomes: list[str] = []
@@ -748,14 +799,18 @@ def test_a_late_drain_is_ended_before_anything_is_stopped() -> None:
             await asyncio.sleep(0.5)
             log.append("drained")
 
-    async def main() -> float:
-        runtime = runtime_of(noting("a", log, drain=drain), noting("b", log, stop=hang), stop_timeout=5.0, drain_timeout=2.0)
+    async def main(**members: Any) -> float:
+        log.clear()
+        services = noting("a", log, drain=drain), noting("b", log, stop_timeout=100.0, **members)
+        runtime = runtime_of(*services, stop_timeout=5.0, drain_timeout=2.0)
         await runtime.start()
         with pytest.raises(RuntimeStopFailed):
             await runtime.stop()
         return asyncio.get_running_loop().time()
 
-    assert run_virtual(main()) == pytest.approx(5.0)
+    assert run_virtual(main()) == pytest.approx(2.5)
+    assert log == ["+a", "+b", "drained", "-b", "-a"]
+    assert run_virtual(main(stop=hang)) == pytest.approx(5.0)
     assert log == ["+a", "+b", "drained", "-a"]
 
 
@@ -764,10 +819,10 @@ def test_a_rollback_has_a_fresh_deadline_for_each() -> None:
     log: list[str] = []
 
     async def main() -> None:
-        slow = [noting(name, log, stop=sleeping(0.8, log, f"-{name}")) for name in ("a", "b", "c")]
+        slow = [noting(name, log, stop=sleeping(2.5, log, f"-{name}")) for name in ("a", "b", "c")]
         bad = noting("bad", log, *slow, start=failing(OSError("no")))
         with pytest.raises(ServiceStartFailed):
-            await runtime_of(*slow, bad, stop_timeout=1.0).start()
+            await runtime_of(*slow, bad, stop_timeout=3.0).start()
 
     run_virtual(main())
     assert log[3:] == ["-c", "-b", "-a"]
