@@ -412,27 +412,29 @@ class ServiceTaskCrashed(RuntimeFault):
 class FailureGroup(RuntimeFault, ExceptionGroup[Exception]):
     """Several things went wrong: a flat exception group, in which the first error is the cause, or came first.
 
-    ``except*`` and `split` see the errors as they were raised; `failures` names whose each is.
+    ``except*`` and `split` see the errors as they were raised; `failures` names whose each is, and `reasons` tells each in a line.
     """
 
     failures: tuple[tuple[str, Exception], ...]
+    reasons: tuple[str, ...]
 
-    def __new__(cls, *, failures: tuple[tuple[str, Exception], ...]) -> Self:
+    def __new__(cls, *, failures: tuple[tuple[str, Exception], ...], reasons: tuple[str, ...]) -> Self:  # noqa: ARG004 -- a field
         """Make the group."""
         return super().__new__(cls, cls.__name__, [error for _, error in failures])
 
     def derive(self, excs: Sequence[Exception]) -> Self:  # type: ignore[override]  # a group of Exceptions holds no other
         """Return a group of the same kind that holds some of the errors, as `split` and ``except*`` ask for it."""
-        names = {id(error): name for name, error in self.failures}
-        return type(self)(failures=tuple((names.get(id(error), ""), error) for error in excs))
+        known = {id(error): (name, reason) for (name, error), reason in zip(self.failures, self.reasons, strict=True)}
+        told = [known.get(id(error), ("", type(error).__name__)) for error in excs]
+        failures = tuple((name, error) for (name, _), error in zip(told, excs, strict=True))
+        return type(self)(failures=failures, reasons=tuple(reason for _, reason in told))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(type(self), failures=self.failures), ()
+        return partial(type(self), failures=self.failures, reasons=self.reasons), ()
 
     @property
     def _named(self) -> str:
-        texts = [error.message if isinstance(error, RoostError) else str(error) or type(error).__name__ for _, error in self.failures]
-        lines = [f"{name}: {text}" for (name, _), text in zip(self.failures, texts, strict=True)]
+        lines = [f"{name}: {reason}" for (name, _), reason in zip(self.failures, self.reasons, strict=True)]
         return f" {lines[0]}" if len(lines) == 1 else "".join(f"\n- {line}" for line in lines)
 
 

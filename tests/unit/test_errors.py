@@ -33,11 +33,13 @@ def sample(kind: type[RoostError]) -> RoostError:
     """Make an error with plausible facts."""
     fields: dict[str, dataclasses.Field[Any]] = getattr(kind, "__dataclass_fields__", {})
     hints = typing.get_type_hints(kind)
-    facts = {}
+    facts: dict[str, Any] = {}
     for field in fields.values():
         text = str(hints[field.name])
         if "Exception" in text and "tuple" in text:
             facts[field.name] = (("a", ValueError("x")),)
+        elif field.name == "reasons":
+            facts[field.name] = ("ValueError: x",)
         elif "tuple" in text:
             facts[field.name] = SAMPLES["tuple"]
         else:
@@ -73,11 +75,11 @@ def test_there_are_families() -> None:
 def test_a_group_is_flat_and_can_be_split() -> None:
     """``except*`` sees the errors themselves, a part of a group is a group of its kind that still knows the names, and each is told."""
     first, second = ValueError("one"), OSError("two")
-    group = errors.RuntimeStopFailed(failures=(("a", first), ("b", second)))
+    group = errors.RuntimeStopFailed(failures=(("a", first), ("b", second)), reasons=("ValueError: one", "OSError: two"))
     assert group.exceptions == (first, second)
     matching, rest = group.split(OSError)
     assert isinstance(matching, errors.RuntimeStopFailed)
     assert isinstance(rest, errors.RuntimeStopFailed)
     assert (matching.failures, rest.failures) == ((("b", second),), (("a", first),))
-    assert str(group) == "Not everything stopped cleanly:\n- a: one\n- b: two"
-    assert str(rest) == "Not everything stopped cleanly: a: one"
+    assert str(group) == "Not everything stopped cleanly:\n- a: ValueError: one\n- b: OSError: two"
+    assert str(rest) == "Not everything stopped cleanly: a: ValueError: one"

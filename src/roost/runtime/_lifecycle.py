@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from typing import TypeVar
 
-from roost.errors import RuntimeBusy, RuntimeCrashed, RuntimeStartFailed, RuntimeStopFailed, ServiceTaskCrashed
+from roost.errors import FailureGroup, RuntimeBusy, RuntimeCrashed, RuntimeStartFailed, RuntimeStopFailed, ServiceTaskCrashed
 from roost.runtime._clock import now
 from roost.runtime._drain import drain
 from roost.runtime._ending import heard, surely
@@ -29,6 +30,7 @@ from roost.runtime._shutdown import Shutdown
 from roost.runtime._startup import Startup
 from roost.runtime._unit import Failure, Unit
 
+G = TypeVar("G", bound=FailureGroup)
 _EXTENDING = "starting more services: the runtime was stopped meanwhile"
 _stopping: ContextVar[Lifecycle | None] = ContextVar("_stopping", default=None)
 """Whose services the present task stops."""
@@ -251,7 +253,7 @@ class Lifecycle:
         task = self._removal = asyncio.create_task(self._stop_units(started), name="roost take out")
         came = await surely(task)
         if failures := task.result():
-            raise RuntimeStopFailed(failures=tuple(failures)) from failures[0][1]
+            raise _group(RuntimeStopFailed, failures)
         if came is not None:
             raise came
 
@@ -277,11 +279,9 @@ class Lifecycle:
             failures = await self._stop_all(startup, cause=None)
             if failures and isinstance(self._crash, ServiceTaskCrashed):
                 cause = self._crash
-                self._crash = RuntimeCrashed(failures=((cause.service, cause), *failures))
-                self._crash.__cause__ = cause
+                self._crash = _group(RuntimeCrashed, [(cause.service, cause), *failures])
             elif failures:
-                self._stop_failure = RuntimeStopFailed(failures=tuple(failures))
-                self._stop_failure.__cause__ = failures[0][1]
+                self._stop_failure = _group(RuntimeStopFailed, failures)
         finally:
             self._host = self._startup = self._started = None
             if not started.done():
@@ -313,7 +313,7 @@ class Lifecycle:
         if self._removal is not None and not self._removal.done():
             await surely(self._removal)
         failures = await (self._stop_units(startup.started) if cause is None else self._undo(startup))
-        failure = RuntimeStopFailed(failures=tuple(failures)) if failures else None
+        failure = _group(RuntimeStopFailed, failures) if failures else None
         self.events.emit(RuntimeStopFinished(duration=now() - began, error=failure))
         return failures
 
@@ -339,6 +339,11 @@ def _start_failure(startup: Startup, error: BaseException, undoing: list[Failure
     if not isinstance(error, Exception) or not (startup.failures or undoing):
         return error
     culprit = error.service if isinstance(error, ServiceTaskCrashed) else startup.culprit
-    group = RuntimeStartFailed(failures=((culprit, error), *startup.failures, *undoing))
-    group.__cause__ = error
+    return _group(RuntimeStartFailed, [(culprit, error), *startup.failures, *undoing])
+
+
+def _group(kind: type[G], failures: Sequence[Failure]) -> G:
+    """Return one error of all that failed; its cause is the first."""
+    group = kind(failures=tuple(failures), reasons=tuple(reason_of(error) for _, error in failures))
+    group.__cause__ = failures[0][1]
     return group

@@ -21,7 +21,7 @@ def log_to(bus: EventBus) -> None:
     bus.subscribe(_started, events.RuntimeStartFinished)
     bus.subscribe(_stopped, events.RuntimeStopFinished)
     bus.subscribe(_crashed, events.ServiceCrashed)
-    bus.subscribe(lambda event: _log.warning("service %s runs again after %.1f s", event.service, event.delay), events.ServiceRestarted)
+    bus.subscribe(lambda event: _log.warning("service %s runs again after %.3g s", event.service, event.delay), events.ServiceRestarted)
     bus.subscribe(partial(_changed, "loaded"), events.PluginLoadFinished)
     bus.subscribe(partial(_changed, "unloaded"), events.PluginUnloadFinished)
 
