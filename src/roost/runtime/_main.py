@@ -83,15 +83,21 @@ def _handled(asked: asyncio.Event) -> Iterator[None]:
 
     before: dict[int, Any] = {}
     for number in SIGNALS:
-        # Nobody may handle signals outside of the main thread; the loop's own handler would hear them beside this one.
-        with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):
-            loop.remove_signal_handler(number)
-            before[number] = signal.signal(number, heard)
+        before[number] = signal.getsignal(number)
+        # The loop's handler wakes it, also where a signal comes in the instant before it begins to wait, or to another thread; Windows
+        # has none, and only the main thread may handle signals at all.
+        with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
+            loop.add_signal_handler(number, asked.set)
+        with contextlib.suppress(ValueError):
+            signal.signal(number, heard)
     try:
         yield
     finally:
         for handled, handler in before.items():
-            signal.signal(handled, handler)
+            with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
+                loop.remove_signal_handler(handled)
+            with contextlib.suppress(ValueError):
+                signal.signal(handled, signal.SIG_DFL if handler is None else handler)
 
 
 def main(runtime: Startable) -> int:
