@@ -50,7 +50,10 @@ class TaskWorker(Service):
     async def _rescue_stalled(self) -> None:
         """Put tasks whose worker shows no sign of life back into the queue; one server at a time does so."""
         jobs = self._queue.app.job_manager
-        while True:
+        this = asyncio.current_task()
+        # A cancellation that comes in the instant in which a connection answers may be lost on the way here: `asyncio.wait_for` of
+        # Python 3.11, which drivers use, swallows it. The task still knows that it was asked to end.
+        while this is None or not this.cancelling():
             async with self._db.transaction() as connection:
                 if await connection.fetchval(_TRY_RESCUE):
                     for job in await jobs.get_stalled_jobs(seconds_since_heartbeat=STALLED):
