@@ -33,9 +33,19 @@ class TaskWorker(Service):
         Raises:
             ExceptionGroup: The worker ended by itself, such as without its connection.
         """
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._work())
-            group.create_task(self._rescue_stalled())
+        parts = [asyncio.create_task(part(), name=part.__name__) for part in (self._work, self._rescue_stalled)]
+        try:
+            await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            # Asked again where it must be: a cancellation that comes in the instant in which a connection answers may be lost on the
+            # way to a task, as `asyncio.wait_for` of Python 3.11, which drivers use, swallows it.
+            while live := [part for part in parts if not part.done()]:
+                for part in live:
+                    part.cancel()
+                await asyncio.wait(live, timeout=GRACE + 1)
+        errors = [error for part in parts if not part.cancelled() and isinstance(error := part.exception(), Exception)]
+        if errors:
+            raise ExceptionGroup("the worker ended by itself", errors)
 
     async def _work(self) -> None:
         await self._queue.app.run_worker_async(
@@ -50,10 +60,7 @@ class TaskWorker(Service):
     async def _rescue_stalled(self) -> None:
         """Put tasks whose worker shows no sign of life back into the queue; one server at a time does so."""
         jobs = self._queue.app.job_manager
-        this = asyncio.current_task()
-        # A cancellation that comes in the instant in which a connection answers may be lost on the way here: `asyncio.wait_for` of
-        # Python 3.11, which drivers use, swallows it. The task still knows that it was asked to end.
-        while this is None or not this.cancelling():
+        while True:
             async with self._db.transaction() as connection:
                 if await connection.fetchval(_TRY_RESCUE):
                     for job in await jobs.get_stalled_jobs(seconds_since_heartbeat=STALLED):
