@@ -606,13 +606,14 @@ class StepEscapeError(DatabaseError):
 
 @dataclass(eq=False, kw_only=True)
 class PoolerInTheWay(DatabaseError):
-    """Migrations were given a connection pooler's address instead of a server's."""
+    """Something of the migrations can't be done through the connection pooler at the address they were given."""
 
     location: str
+    reason: str
 
     @property
     def message(self) -> str:
-        return f"{self.location} is a connection pooler: a migration lock taken through it may belong to anybody"
+        return f"Migrations can't run through the connection pooler at {self.location}: {self.reason}"
 
     @property
     def hint(self) -> str:

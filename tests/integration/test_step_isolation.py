@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
+
 import asyncpg
 import pytest
 
-from roost import Database, MigrationContext, MigrationOrchestrator, MigrationStep, Runtime
-from roost.errors import InvalidStep, MigrationLockLost, SessionLost, StepEscaped, StepEscapeError, StepFailed
+from roost import Database, MigrationConfig, MigrationContext, MigrationOrchestrator, MigrationStep, Runtime
+from roost.errors import InvalidStep, MigrationLockTimeout, SessionLost, StepEscaped, StepEscapeError, StepFailed
 from tests.plugins.build import QUICK, applied, history, make_plugin, make_runtime, migrate, names, query, residue
 
 FIRST = MigrationStep("first", "First", up="CREATE TABLE first (id int)", version="1.0.0")
@@ -102,14 +105,21 @@ async def test_what_a_step_leaves_in_the_session_is_cleaned(database_url: str) -
 
 
 @pytest.mark.asyncio
-async def test_a_step_that_gives_the_lock_away_is_refused(database_url: str) -> None:
-    """After pg_advisory_unlock_all() the next step's fence says no before the step does anything."""
-    third = MigrationStep("third", "Third", up="CREATE TABLE third (id int)", version="1.2.0")
-    with pytest.raises(MigrationLockLost):
-        await migrate(database_url, make_plugin("p", FIRST, second("SELECT pg_advisory_unlock_all()"), third))
-    assert await query(database_url, "SELECT to_regclass('third')") == [None]
-    report = await migrate(database_url, make_plugin("p", FIRST, second("SELECT pg_advisory_unlock_all()"), third))
-    assert names(report.steps) == ["third"]
+async def test_a_step_that_gives_the_lock_away_gives_it_to_nobody(database_url: str) -> None:
+    """After pg_advisory_unlock_all() the lock is taken again before the step's transaction ends; a lock that a step took is given back."""
+    leak = second("SELECT pg_advisory_unlock_all(); SELECT pg_advisory_lock(4711)")
+    held: list[object] = []
+
+    async def look(_ctx: MigrationContext) -> None:
+        held.extend(await query(database_url, "SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711"))
+        impatient = migrate(database_url, make_plugin("other", FIRST), config=MigrationConfig(run_lock_timeout=0.05))
+        with pytest.raises(MigrationLockTimeout):
+            await asyncio.create_task(impatient, context=contextvars.Context())  # as another process, which is in no step
+
+    report = await migrate(database_url, make_plugin("p", FIRST, leak, MigrationStep("look", "Look", up=look, version="1.2.0")))
+    assert names(report.steps) == ["first", "second", "look"]
+    assert held == []
+    assert await residue(database_url) == []
 
 
 @pytest.mark.asyncio

@@ -186,16 +186,35 @@ async def test_nothing_to_do_is_one_round_trip(proxy: RoundTripProxy) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_step_of_sql_is_one_round_trip(proxy: RoundTripProxy) -> None:
-    """Ten more steps of SQL cost ten more round trips."""
-    await migrate(proxy.url, make_plugin("first", MigrationStep("s", "Makes the ledger", up="SELECT 1", version="1.0.0")))
+async def test_steps_of_sql_share_round_trips(proxy: RoundTripProxy) -> None:
+    """Fifty steps of SQL are one round trip, each a transaction of its own; the rest of a run is six, on an empty database eight."""
     trips = []
-    for count in (10, 20):
+    for count in (1, 50, 51, 100):
         steps = [MigrationStep(f"s{i}", "A step", up=f"CREATE TABLE p{count}_{i} (id int)", version="1.0.0") for i in range(count)]
         proxy.reset()
         await migrate(proxy.url, make_plugin(f"p{count}", *steps))
         trips.append(proxy.round_trips)
-    assert trips[1] - trips[0] == 10
+    assert trips == [9, 7, 8, 8]
+    assert await query(proxy.url, "SELECT count(DISTINCT xid), count(*) FROM roost.applied") == [(202, 202)]
+
+
+@pytest.mark.asyncio
+async def test_a_function_costs_two_round_trips_of_ours(proxy: RoundTripProxy) -> None:
+    """One begins its transaction and one ends it; the rest are the author's own."""
+
+    async def twice(ctx: MigrationContext) -> None:
+        await ctx.execute("SELECT 1")
+        await ctx.execute("SELECT 2")
+
+    await migrate(proxy.url, make_plugin("first", MigrationStep("s", "Makes the ledger", up="SELECT 1", version="1.0.0")))
+    trips = []
+    for count in (1, 3):
+        proxy.reset()
+        await migrate(
+            proxy.url, make_plugin(f"p{count}", *[MigrationStep(f"s{i}", "A step", up=twice, version="1.0.0") for i in range(count)])
+        )
+        trips.append(proxy.round_trips)
+    assert trips[1] - trips[0] == 2 * (2 + 2)
 
 
 @pytest.mark.asyncio

@@ -119,6 +119,15 @@ class SessionReopened:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepOutcomeLearned:
+    """The connection broke before the server had answered for a step; the ledger has now said whether it is applied."""
+
+    plugin: str
+    step: str
+    is_applied: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseAheadNoticed:
     """The database holds `steps` of a newer release that this code can live with; nothing of the plugin is run."""
 

@@ -10,16 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from roost.migrations._fingerprint import fingerprint_of
-from roost.postgres import dollar_quote, quote_identifier, quote_literal
+from roost.postgres import dollar_quote, quote_identifier, quote_literal, quote_nullable
 
 if TYPE_CHECKING:
     from roost.migrations._plan import PlannedStep
     from roost.migrations._rollback import UndoneStep
-
-BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
-
-# The session returns to its start parameters, whatever role or setting the step has left behind.
-RESETS = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL"
 
 MAX_APPLICATION_NAME_BYTES = 63
 
@@ -35,6 +30,9 @@ class Turn:
         plugin: The plugin's name.
         schema: The PostgreSQL schema in which the plugin's unqualified names live.
         track_history: Whether history rows are written.
+        step_by_step: Whether the lock is held for a step only and not for the run, as behind a pooler that shares server processes.
+        begin: What begins a transaction on the run's session.
+        resets: What undoes there whatever a step has set.
     """
 
     run: int
@@ -43,6 +41,24 @@ class Turn:
     plugin: str
     schema: str
     track_history: bool
+    step_by_step: bool
+    begin: str
+    resets: str
+
+    @property
+    def fence(self) -> str:
+        """The statement that lets nobody but this run go on."""
+        return f"SELECT roost.fence({self.run}, {self.key}, {self.step_by_step})"
+
+    @property
+    def ours(self) -> str:
+        """The first arguments of functions that begin with the fence."""
+        return f"{self.run}, {self.key}, {self.step_by_step}, {quote_literal(self.plugin)}"
+
+    @property
+    def kept(self) -> str:
+        """The first arguments of functions that end what began with the fence."""
+        return f"{self.key}, {self.step_by_step}, {quote_literal(self.plugin)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +67,6 @@ class Limits:
 
     lock_timeout: float
     statement_timeout: float
-
-
-def text_or_null(text: str | None) -> str:
-    """Quote a text as SQL, None as null."""
-    return "NULL" if text is None else quote_literal(text)
 
 
 def settings(turn: Turn, limits: Limits, *, step: str, local: bool) -> str:
@@ -80,17 +91,25 @@ def execute(sql: str) -> str:
     return f"DO {dollar_quote(f'BEGIN EXECUTE {dollar_quote(sql)}; END')}"
 
 
-def open_up(turn: Turn, planned: PlannedStep, limits: Limits, *, state: str) -> str:
-    """Return the beginning of a step's transaction, up to the step itself."""
+def open_up(turn: Turn, planned: PlannedStep, limits: Limits, *, planned_on: str | None, state: str) -> str:
+    """Return the beginning of a step's transaction, up to the step itself.
+
+    Args:
+        turn: Whose step it is.
+        planned: The step.
+        limits: Its time limits.
+        planned_on: The head's hash that the ledger must have, or the plan no longer fits.
+        state: What the claim says until the step is finished.
+    """
     step = planned.step
     requires = "ARRAY[" + ", ".join(quote_literal(name) for name in step.requires) + "]::text[]"
     down = step.down if isinstance(step.down, str) else None
     claim = (
-        f"SELECT roost.begin_step({turn.run}, {turn.key}, {quote_literal(turn.plugin)}, {quote_literal(step.id)}, "
+        f"SELECT roost.begin_step({turn.ours}, {quote_nullable(planned_on)}, {quote_literal(step.id)}, "
         f"{quote_literal(planned.version)}, '{state}', {quote_literal(fingerprint_of(step))}, '{planned.chain}', "
-        f"{step.breaking}, {requires}, {text_or_null(down)})"
+        f"{step.breaking}, {requires}, {quote_nullable(down)})"
     )
-    return f"{BEGIN}; {claim}; {settings(turn, limits, step=step.id, local=True)}"
+    return f"{turn.begin}; {claim}; {settings(turn, limits, step=step.id, local=True)}"
 
 
 def close_up(turn: Turn, planned: PlannedStep, *, attempts: int, flush: bool) -> str:
@@ -104,21 +123,21 @@ def close_up(turn: Turn, planned: PlannedStep, *, attempts: int, flush: bool) ->
             a crash of the server before it takes a step together with its record.
     """
     finish = (
-        f"SELECT roost.finish_step({quote_literal(turn.plugin)}, {quote_literal(planned.step.id)}, "
-        f"{text_or_null(planned.version_after)}, '{planned.chain}')"
+        f"SELECT roost.finish_step({turn.kept}, {quote_literal(planned.step.id)}, "
+        f"{quote_nullable(planned.version_after)}, '{planned.chain}')"
     )
     # After the resets, which would undo it.
     patience = "" if flush else "SET LOCAL synchronous_commit = off; "
-    return f"{RESETS}; {patience}{finish}; {_success(turn, planned, attempts=attempts)}COMMIT"
+    return f"{turn.resets}; {patience}{finish}; {_success(turn, planned, attempts=attempts)}COMMIT"
 
 
 def finish_intent(turn: Turn, planned: PlannedStep, *, attempts: int, took: float) -> str:
     """Return the transaction that ends a step which ran outside one."""
     finish = (
         f"SELECT roost.finish_intent({turn.run}, {turn.key}, {quote_literal(turn.plugin)}, {quote_literal(planned.step.id)}, "
-        f"{text_or_null(planned.version_after)}, '{planned.chain}')"
+        f"{quote_nullable(planned.version_after)}, '{planned.chain}')"
     )
-    return f"{RESETS}; {BEGIN}; {finish}; {_success(turn, planned, attempts=attempts, took=took)}COMMIT"
+    return f"{turn.resets}; {turn.begin}; {finish}; {_success(turn, planned, attempts=attempts, took=took)}COMMIT"
 
 
 def _success(turn: Turn, planned: PlannedStep, *, attempts: int, took: float | None = None) -> str:
@@ -129,34 +148,35 @@ def _success(turn: Turn, planned: PlannedStep, *, attempts: int, took: float | N
 def forget_intent(turn: Turn, planned: PlannedStep) -> str:
     """Return the transaction that takes back the intent of a step that surely had no effect."""
     return (
-        f"{RESETS}; {BEGIN}; SELECT roost.fence({turn.run}, {turn.key}); DELETE FROM roost.applied "
+        f"{turn.resets}; {turn.begin}; {turn.fence}; DELETE FROM roost.applied "
         f"WHERE plugin = {quote_literal(turn.plugin)} AND step = {quote_literal(planned.step.id)} AND state = 'intent'; COMMIT"
     )
 
 
-def open_down(turn: Turn, undone: UndoneStep, limits: Limits) -> str:
-    """Return the beginning of the transaction that undoes a step."""
+def open_down(turn: Turn, undone: UndoneStep, limits: Limits, *, planned_on: str | None) -> str:
+    """Return the beginning of the transaction that undoes a step; arguments as of `open_up`."""
     step = undone.row.step
-    mark = f"SELECT roost.begin_undo({turn.run}, {turn.key}, {quote_literal(turn.plugin)}, {quote_literal(step)})"
-    return f"{BEGIN}; {mark}; {settings(turn, limits, step=step, local=True)}"
+    mark = f"SELECT roost.begin_undo({turn.ours}, {quote_nullable(planned_on)}, {quote_literal(step)})"
+    return f"{turn.begin}; {mark}; {settings(turn, limits, step=step, local=True)}"
 
 
 def close_down(turn: Turn, undone: UndoneStep, *, attempts: int) -> str:
     """Return the end of the transaction that undoes a step."""
     row = undone.row
     finish = (
-        f"SELECT roost.finish_undo({quote_literal(turn.plugin)}, {quote_literal(row.step)}, "
-        f"{text_or_null(undone.version_after)}, {text_or_null(undone.chain_after)})"
+        f"SELECT roost.finish_undo({turn.kept}, {quote_literal(row.step)}, "
+        f"{quote_nullable(undone.version_after)}, {quote_nullable(undone.chain_after)})"
     )
     done = record(turn, step=row.step, version=row.version, direction="down", attempts=attempts, took=None, checksum=row.fingerprint)
-    return f"{RESETS}; {finish}; {done}COMMIT"
+    return f"{turn.resets}; {finish}; {done}COMMIT"
 
 
-def reach(turn: Turn, *, version: str, chain: str) -> str:
+def reach(turn: Turn, *, version: str, chain: str, planned_on: str | None) -> str:
     """Return the transaction that moves a plugin to a version which needs no step."""
-    move = f"SELECT roost.move_head({quote_literal(turn.plugin)}, {quote_literal(version)}, {text_or_null(chain or None)})"
+    check = f"SELECT roost.check_head({quote_literal(turn.plugin)}, {quote_nullable(planned_on)})"
+    move = f"SELECT roost.move_head({quote_literal(turn.plugin)}, {quote_literal(version)}, {quote_nullable(chain or None)})"
     done = record(turn, step=None, version=version, direction="up", attempts=1, took=None, checksum=None)
-    return f"{BEGIN}; SELECT roost.fence({turn.run}, {turn.key}); {move}; {done}COMMIT"
+    return f"{turn.begin}; {turn.fence}; {check}; {move}; {done}COMMIT"
 
 
 def fail(turn: Turn, *, step: str, version: str, direction: str, error: str, attempts: int, took: float, checksum: str) -> str:
@@ -171,14 +191,14 @@ def fail(turn: Turn, *, step: str, version: str, direction: str, error: str, att
         took=took,
         checksum=checksum,
     )
-    return f"{BEGIN}; SELECT roost.fence({turn.run}, {turn.key}); {row}COMMIT"
+    return f"{turn.begin}; {turn.fence}; {row}COMMIT"
 
 
 def escape(turn: Turn, planned: PlannedStep) -> str:
     """Return the statement that leaves a trace of a step which rolled its own transaction back, its claim with it."""
     step = planned.step
     return (
-        f"{RESETS}; {BEGIN}; SELECT roost.fence({turn.run}, {turn.key}); INSERT INTO roost.applied "
+        f"{turn.resets}; {turn.begin}; {turn.fence}; INSERT INTO roost.applied "
         "(plugin, step, version, state, fingerprint, chain, breaking, requires, run) VALUES "
         f"({quote_literal(turn.plugin)}, {quote_literal(step.id)}, {quote_literal(planned.version)}, 'escaped', "
         f"{quote_literal(fingerprint_of(step))}, '{planned.chain}', {step.breaking}, '{{}}', {turn.run}) "
@@ -193,7 +213,7 @@ def create_schema(turn: Turn) -> str:
     """
     make = quote_literal(f"CREATE SCHEMA {quote_identifier(turn.schema)}")
     body = f"BEGIN IF pg_catalog.to_regnamespace({quote_literal(quote_identifier(turn.schema))}) IS NULL THEN EXECUTE {make}; END IF; END"
-    return f"{BEGIN}; SELECT roost.fence({turn.run}, {turn.key}); DO {dollar_quote(body)}; COMMIT"
+    return f"{turn.begin}; {turn.fence}; DO {dollar_quote(body)}; COMMIT"
 
 
 def record(
@@ -211,7 +231,7 @@ def record(
     if not turn.track_history:
         return ""
     return (
-        f"SELECT roost.record({turn.run}, {quote_literal(turn.service)}, {quote_literal(turn.plugin)}, {text_or_null(step)}, "
-        f"{quote_literal(version)}, '{direction}', {error is None}, {text_or_null(error)}, {attempts}, "
-        f"{'NULL' if took is None else took}, {text_or_null(checksum)}); "
+        f"SELECT roost.record({turn.run}, {quote_literal(turn.service)}, {quote_literal(turn.plugin)}, {quote_nullable(step)}, "
+        f"{quote_literal(version)}, '{direction}', {error is None}, {quote_nullable(error)}, {attempts}, "
+        f"{'NULL' if took is None else took}, {quote_nullable(checksum)}); "
     )

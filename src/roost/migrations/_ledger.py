@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from roost.errors import LedgerDenied, LedgerTooNew
 from roost.migrations._plan import AppliedStep, PluginState
 from roost.migrations._records import MigrationRecord
-from roost.postgres import from_microseconds, microseconds, quote_literal, sqlstate_of
+from roost.postgres import CHANNEL, dollar_quote, from_microseconds, microseconds, quote_literal, quote_nullable, sqlstate_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,12 +19,26 @@ if TYPE_CHECKING:
     from roost.migrations._records import Direction
     from roost.postgres import MigrationSession, Row
 
-LEDGER_VERSION = 1
+LEDGER_VERSION = 2
 LEDGER_LOCK = "roost:roost"
 """Names the advisory lock: one per database, by PostgreSQL, and per ledger schema, by this name."""
 
 NO_SUCH_TABLE = frozenset({"42P01", "3F000"})
+SCHEMA_EXISTS = "42P06"
 NO_RIGHT = "42501"
+
+LOCK_LOST = "RST01"
+ESCAPED = "RST02"
+BUSY = "RST03"
+MOVED_ON = "RST04"
+"""The ledger's own SQLSTATEs; what they mean stands beside the functions that raise them."""
+
+# Queries and not to_regclass: they see what was committed before the lock was granted.
+_MADE = (
+    "EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace "
+    "WHERE n.nspname = 'roost' AND c.relname = 'meta')"
+)
+_UPGRADED = f"(SELECT schema_version FROM roost.meta) >= {LEDGER_VERSION}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,40 +81,58 @@ async def look(session: MigrationSession) -> Look:
     )
 
 
-async def ensure_ledger(session: MigrationSession) -> None:
-    """Make the ledger where there is none. Only under the lock: ``IF NOT EXISTS`` alone races.
+async def ensure_ledger(session: MigrationSession, *, key: int, exists: bool) -> None:
+    """Make the ledger where there is none, and bring an older one to this version; each is one transaction under the lock's key.
+
+    ``IF NOT EXISTS`` alone would race.
+
+    Args:
+        session: The run's session.
+        key: The lock's key.
+        exists: Whether the ledger was seen before.
 
     Raises:
         LedgerTooNew: It is of a form that this roost can't write.
         LedgerDenied: The role may not create or use it.
+        Exception: SQLSTATE `BUSY` where another run is at work.
     """
     try:
-        rows = await session.rows(
-            "SELECT pg_catalog.to_regclass('roost.meta') IS NOT NULL, pg_catalog.has_schema_privilege(nspname, 'USAGE') "
-            "FROM pg_catalog.pg_namespace WHERE nspname = 'roost'"
-        )
-        if not rows or rows[0][0] != "t":
-            await _create(session, instead_of_another=bool(rows))
-            return
-        versions = await session.rows("SELECT schema_version, oldest_reader FROM roost.meta")
+        if not exists:
+            await _unless(_MADE, session, key, "tables", "functions")
+        if await _version(session) < LEDGER_VERSION:
+            await _unless(_UPGRADED, session, key, "upgrade_2", "functions")
     except Exception as error:
-        if sqlstate_of(error) == NO_RIGHT:
+        state = sqlstate_of(error)
+        if state == NO_RIGHT:
             raise await _denied(session, error) from error
+        if state in NO_SUCH_TABLE or state == SCHEMA_EXISTS:
+            raise LedgerDenied(role=await _role(session), reason="a schema roost exists that is not a ledger") from error
         raise
+
+
+async def _version(session: MigrationSession) -> int:
+    versions = await session.rows("SELECT schema_version, oldest_reader FROM roost.meta")
     found, oldest = (int(value or 0) for value in versions[0])
     if found > LEDGER_VERSION or oldest > LEDGER_VERSION:
         raise LedgerTooNew(found=found, known=LEDGER_VERSION)
+    return found
 
 
-async def _create(session: MigrationSession, *, instead_of_another: bool) -> None:
-    if instead_of_another:
-        raise LedgerDenied(role=await _role(session), reason="a schema roost exists that is not a ledger")
-    script = files(__package__).joinpath("sql", "ledger.sql").read_text("utf-8")
+async def _unless(condition: str, session: MigrationSession, key: int, *scripts: str) -> None:
+    """Run scripts in one transaction under the lock's key, unless another run was quicker."""
+    guard = (
+        f"BEGIN IF NOT pg_catalog.pg_try_advisory_xact_lock({key}) THEN "
+        f"RAISE EXCEPTION 'another run is at work' USING ERRCODE = '{BUSY}'; END IF; "
+        f"IF {condition} THEN RAISE EXCEPTION 'another run was quicker' USING ERRCODE = '{MOVED_ON}'; END IF; END"
+    )
+    folder = files(__package__).joinpath("sql")
+    script = "\n".join(folder.joinpath(f"{name}.sql").read_text("utf-8") for name in scripts)
     try:
-        await session.execute(f"BEGIN;\n{script}\nCOMMIT")
-    except BaseException:
+        await session.execute(f"{session.begin}; DO {dollar_quote(guard)};\n{script}\nCOMMIT")
+    except BaseException as error:
         await session.rollback()
-        raise
+        if sqlstate_of(error) != MOVED_ON:
+            raise
 
 
 async def _denied(session: MigrationSession, error: Exception) -> LedgerDenied:
@@ -112,14 +144,14 @@ async def _role(session: MigrationSession) -> str:
 
 
 async def open_run(session: MigrationSession, *, run_id: str, host: str, pid: int, application_version: str) -> int:
-    """Close every run that a dead process left open, open a new one and return its number.
+    """Open a run and return its number. Under the lock of a whole run, those that a dead process left open are closed.
 
     Raises:
         LedgerDenied: The role may not write the ledger.
     """
     texts = f"{quote_literal(run_id)}, {quote_literal(host)}, {pid}, {quote_literal(application_version)}"
     try:
-        rows = await session.rows(f"SELECT roost.open_run({texts})")
+        rows = await session.rows(f"SELECT roost.open_run({texts}, {session.shares_server_process})")
     except Exception as error:
         if sqlstate_of(error) == NO_RIGHT:
             raise await _denied(session, error) from error
@@ -127,17 +159,37 @@ async def open_run(session: MigrationSession, *, run_id: str, host: str, pid: in
     return int(rows[0][0] or 0)
 
 
-async def close_run(session: MigrationSession, *, number: int, key: int, settled: Mapping[str, str]) -> None:
-    """Settle the plugins whose declarations are satisfied, close the run and give the lock back: one message."""
-    settle = "".join(f"SELECT roost.settle({quote_literal(name)}, {quote_literal(declaration)}); " for name, declaration in settled.items())
+async def close_run(
+    session: MigrationSession, *, number: int, key: int, settled: Mapping[str, str], heads: Mapping[str, str | None]
+) -> None:
+    """Settle the plugins whose declarations are satisfied, close the run, give the lock back and wake who waits: one message.
+
+    Args:
+        session: The run's session.
+        number: The run's number.
+        key: The lock's key.
+        settled: For each satisfied plugin the digest of its declaration.
+        heads: For each of them its chain's hash, as this run has left it.
+
+    Raises:
+        Exception: As the driver raises it, SQLSTATE `BUSY` where another run is at work.
+    """
+    settle = "".join(
+        f"SELECT roost.settle({quote_literal(name)}, {quote_literal(declaration)}, {quote_nullable(heads.get(name))}); "
+        for name, declaration in settled.items()
+    )
+    unlock = "" if session.shares_server_process else f"; SELECT pg_catalog.pg_advisory_unlock({key})"
     try:
         await session.execute(
-            f"BEGIN; SELECT roost.fence({number}, {key}); {settle}"
-            f"UPDATE roost.run SET open = false, finished_at = pg_catalog.clock_timestamp() WHERE number = {number}; COMMIT; "
-            f"SELECT pg_catalog.pg_advisory_unlock({key})"
+            f"{session.begin}; SELECT roost.fence({number}, {key}, {session.shares_server_process}); {settle}"
+            f"UPDATE roost.run SET open = false, finished_at = pg_catalog.clock_timestamp() WHERE number = {number}; "
+            f"NOTIFY {CHANNEL}; COMMIT{unlock}"
         )
-    except BaseException:
-        session.terminate()
+    except BaseException as error:
+        if sqlstate_of(error) == BUSY:
+            await session.rollback()
+        else:
+            session.terminate()
         raise
 
 
@@ -159,13 +211,13 @@ async def plugin_state(session: MigrationSession, plugin: str) -> PluginState:
     name = quote_literal(plugin)
     rows = await _rows(
         session,
-        "SELECT NULL::text, (SELECT version FROM roost.plugin WHERE name = "
-        f"{name}), NULL, NULL, NULL, NULL, NULL, NULL, NULL UNION ALL "
+        f"(SELECT NULL::text, version, NULL, NULL, chain, NULL, NULL, NULL, NULL FROM roost.plugin WHERE name = {name}) UNION ALL "
         "(SELECT step, version, state, fingerprint, chain, breaking::text, pg_catalog.array_to_json(requires)::text, down_sql, run::text "
         f"FROM roost.applied WHERE plugin = {name} ORDER BY position)",
     )
     applied = tuple(_applied(row) for row in rows if row[0] is not None)
-    return PluginState(version=next((row[1] for row in rows if row[0] is None), None), applied=applied)
+    version, head = next(((row[1], row[4]) for row in rows if row[0] is None), (None, None))
+    return PluginState(version=version, applied=applied, head=head)
 
 
 def _applied(row: Sequence[str | None]) -> AppliedStep:

@@ -66,8 +66,12 @@ class LegacyHook:
         if run is None:
             message = "a legacy hook runs inside a run: await MigrationOrchestrator(runtime).run_all_migrations()"
             raise RuntimeError(message)
-        plan = self.plan(await run.state(self.plugin_name), run.config.policy, database=run.database)
-        await run.carry_out(plan, service=self.service_name, schema=None)
+        await run.carry_out(
+            lambda state: self.plan(state, run.config.policy, database=run.database),
+            plugin=self.plugin_name,
+            service=self.service_name,
+            schema=None,
+        )
 
     async def get_migration_history(self, plugin_name: str | None = None, /) -> Sequence[MigrationRecord]:
         """Return the hook's attempts, newest first."""

@@ -27,6 +27,9 @@ def narrate(event: object) -> str | None:  # noqa: C901, PLR0911, PLR0912 -- a t
             return f"{event.plugin}: {event.step} has no way back and is left in place"
         case events.SessionReopened():
             return f"the connection broke and was made again: {_first_line(event.error)}"
+        case events.StepOutcomeLearned():
+            outcome = "it was applied" if event.is_applied else "it was not applied, and is run again"
+            return f"{event.plugin}: the connection broke in {event.step}; the ledger says that {outcome}"
         case events.DatabaseAheadNoticed():
             steps = ", ".join(event.steps) or f"version {event.version}"
             return f"Plugin {event.plugin}: the database is ahead of this code ({steps})"

@@ -21,7 +21,7 @@ from roost.migrations._run import MigrationRun, current_run
 from roost.migrations._states import states_of
 from roost.migrations._status import is_pending, status_of
 from roost.migrations._turns import Turns, report_of
-from roost.postgres import Database
+from roost.postgres import Database, is_connection_lost
 from roost.runtime import parse_dependency
 
 if TYPE_CHECKING:
@@ -102,6 +102,8 @@ class MigrationOrchestrator:
             await operation(run)
         except Exception as error:
             self._states.set(service.service_name, "failed", error=error)
+            if run.is_broken and is_connection_lost(error):
+                raise run.lost(error, attempts=1) from error
             await run.end({})
             raise
         except BaseException:
@@ -240,6 +242,7 @@ class MigrationOrchestrator:
             services=tuple(service.service_name for service in services),
             settled_wish=wish,
             refuse_ahead=refuse_ahead,
+            wants_lock=tuple(service.service_name for service in services if not isinstance(service, KeepsLedger)),
         )
 
     def _wish(self, services: Sequence[IMigrationService]) -> dict[str, str] | None:

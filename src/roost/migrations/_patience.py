@@ -21,6 +21,7 @@ async def with_patience(
     config: MigrationConfig,
     is_open: Callable[[], bool],
     told: Callable[[int, BaseException], None],
+    failure: Exception | None = None,
 ) -> None:
     """Await an operation as often as its errors and the configuration allow.
 
@@ -29,20 +30,22 @@ async def with_patience(
         config: How often, and how long.
         is_open: Tells whether the connection still is; without it nothing is repeated here.
         told: Called before each repetition, with the number of the attempt that failed and its error.
+        failure: The error of a first attempt that was made elsewhere.
 
     Raises:
         Exception: The operation's last error.
     """
     # Setting up retries costs more than most steps' bookkeeping, so it waits for a first failure, which becomes theirs.
-    failures: list[Exception] = []
-    try:
-        await operation()
-    except Exception as error:
-        if not is_open() or not (is_retryable(error) or is_lock_timeout(error)):
-            raise
-        failures.append(error)
-    if not failures:
-        return
+    if failure is None:
+        try:
+            await operation()
+        except Exception as error:  # noqa: BLE001 -- raised again, unless it may pass
+            failure = error
+        else:
+            return
+    if not is_open() or not (is_retryable(failure) or is_lock_timeout(failure)):
+        raise failure
+    failures = [failure]
 
     async def once() -> None:
         if failures:

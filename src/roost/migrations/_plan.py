@@ -53,10 +53,14 @@ class AppliedStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginState:
-    """Where a plugin stands in the ledger: the version that is complete, and its applied steps in applied order."""
+    """Where a plugin stands in the ledger: the version that is complete, its applied steps in applied order, and its head's hash.
+
+    The head's hash changes with all that is done to the plugin, so that a plan which was made on another one is refused.
+    """
 
     version: str | None
     applied: tuple[AppliedStep, ...]
+    head: str | None = None
 
     def without(self, step: str) -> PluginState:
         """Return the same without one step."""

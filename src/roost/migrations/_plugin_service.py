@@ -66,8 +66,9 @@ class PluginMigrationService(MigrationService):
 
     async def migrate(self, run: MigrationRun) -> None:
         """Run the steps that are not applied yet."""
-        plan = self.plan(await run.state(self.plugin_name), run.config.policy)
-        await run.carry_out(plan, service=self.service_name, schema=self.schema)
+        await run.carry_out(
+            lambda state: self.plan(state, run.config.policy), plugin=self.plugin_name, service=self.service_name, schema=self.schema
+        )
 
     def has_plugin_migrations(self, plugin_name: str, /) -> bool:
         """Tell whether these are the plugin's migrations, and whether there are any."""
@@ -109,7 +110,7 @@ class PluginMigrationService(MigrationService):
             DatabaseError: The database can't be used.
         """
 
-        async def planned(session: MigrationSession) -> RollbackPlan:
+        async def planned(session: MigrationSession) -> tuple[RollbackPlan, str | None]:
             state = (await ledger.plugin_state(session, self.plugin_name)).without(LEGACY_STEP)
             check_outcomes(state, self._known(state), plugin=self.plugin_name)
             plan = plan_rollback(
@@ -128,18 +129,19 @@ class PluginMigrationService(MigrationService):
                 if (await ledger.plugin_state(session, plugin.name)).applied
             }
             check_dependants(plan, requiring=requiring, dependent_plugins=dependent)
-            return plan
+            return plan, state.head
 
         runtime = self._bound()
         if dry_run:
             async with reading(runtime) as session:
-                undone = [] if session is None else undone_steps(await planned(session))
+                undone = [] if session is None else undone_steps((await planned(session))[0])
             return MigrationReport(
                 run_id=None, done=(), failed=(), not_run=(self.service_name,), waited=0.0, duration=0.0, steps=tuple(undone)
             )
 
         async def undo(current: MigrationRun) -> None:
-            await current.undo(await planned(current.session), service=self.service_name, schema=self.schema)
+            plan, head = await planned(current.session)
+            await current.undo(plan, planned_on=head, service=self.service_name, schema=self.schema)
 
         return await MigrationOrchestrator(runtime).in_a_run(self, undo)
 

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import anyio
 
-from roost.errors import DatabaseAhead, NoDatabase, PoolerInTheWay, ReadOnlyServer, RequiredStepMissing, SessionLost
+from roost.errors import DatabaseAhead, MigrationLockLost, NoDatabase, PoolerInTheWay, ReadOnlyServer, RequiredStepMissing, SessionLost
 from roost.migrations import _ledger as ledger
 from roost.migrations._events import (
     DatabaseAheadNoticed,
@@ -23,12 +23,14 @@ from roost.migrations._events import (
     LockWaitStarted,
     PolicyNoticed,
     SessionReopened,
+    StepOutcomeLearned,
     StepsChanged,
     StepSkipped,
 )
 from roost.migrations._groups import Turn
 from roost.migrations._plan import in_order, plan_chain
-from roost.migrations._runner import LOCK_LOST, StepRunner
+from roost.migrations._runner import StepRunner
+from roost.migrations._turn_wait import TurnTaken, TurnWait
 from roost.migrations._versions import compare_versions
 from roost.postgres import (
     MigrationSession,
@@ -40,12 +42,13 @@ from roost.postgres import (
 
 if TYPE_CHECKING:
     from roost.migrations._config import MigrationConfig
-    from roost.migrations._plan import Plan, PluginState
+    from roost.migrations._plan import Plan, PlannedStep, PluginState
     from roost.migrations._protocol import IMigrationService
     from roost.migrations._records import StepReport
     from roost.migrations._rollback import RollbackPlan
     from roost.migrations._states import MigrationStates
     from roost.migrations._step import MigrationStep
+    from roost.migrations._telling import StepTelling
     from roost.postgres import Database, LockHolder
     from roost.runtime import Runtime
 
@@ -66,6 +69,7 @@ class MigrationRun:
         run_id: The run's id in the ledger; None while no lock is held.
         number: The run's number: it grows with every run of the database.
         refuse_ahead: Whether a database ahead of the code is an error also where the code could live with it.
+        wants_lock: Services that may only run while the run holds the lock, because they keep no ledger that would tell them apart.
         waited: Seconds spent waiting for the lock.
         steps: What was done, in order.
     """
@@ -78,6 +82,7 @@ class MigrationRun:
     services: tuple[str, ...] = ()
     settled_wish: Mapping[str, str] | None = None
     refuse_ahead: bool = False
+    wants_lock: tuple[str, ...] = ()
     run_id: str | None = None
     number: int = 0
     waited: float = 0.0
@@ -85,6 +90,13 @@ class MigrationRun:
     versions: dict[str, str | None] = field(default_factory=dict)
     _session: MigrationSession | None = None
     _jitter: random.Random = field(default_factory=random.Random)
+    _wait: TurnWait = field(init=False)
+    _heads: dict[str, str | None] = field(default_factory=dict)
+    _numbers: set[int] = field(default_factory=set)
+    _sent: list[tuple[PlannedStep, StepTelling]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._wait = TurnWait(timeout=self.config.run_lock_timeout, jitter=self._jitter)
 
     @property
     def session(self) -> MigrationSession:
@@ -140,15 +152,17 @@ class MigrationRun:
             delay=self.config.retry_delay,
         )
         seen = await ledger.look(self._session)
-        if seen.backend_pid != self._session.server_pid:
-            raise PoolerInTheWay(location=self._session.url.location)
         if self._is_satisfied(seen):
             return False
+        if self._session.is_pooled(seen.backend_pid):
+            self._session = await self._session.behind_pooler(application_name="roost: looking")
         if self._session.is_standby:
             raise ReadOnlyServer(location=self._session.url.location)
-        if not await self._take_lock():
+        if self._session.shares_server_process:
+            self._refuse_without_lock()
+        elif not await self._take_lock():
             return False
-        await ledger.ensure_ledger(self._session)
+        await self._ensure_ledger(exists=seen.exists)
         self.run_id = str(uuid4())
         self.number = await ledger.open_run(
             self._session,
@@ -157,12 +171,33 @@ class MigrationRun:
             pid=os.getpid(),
             application_version=_own_version(),
         )
+        self._numbers.add(self.number)
         return True
+
+    async def _ensure_ledger(self, *, exists: bool) -> None:
+        while True:
+            try:
+                await ledger.ensure_ledger(self.session, key=KEY, exists=exists)
+            except Exception as error:
+                if sqlstate_of(error) != ledger.BUSY:
+                    raise
+            else:
+                return
+            await self._wait.pause()
+
+    def _refuse_without_lock(self) -> None:
+        if self.wants_lock:
+            reason = f"it shares server processes, so no lock outlives a transaction, and {', '.join(self.wants_lock)} would need one"
+            raise PoolerInTheWay(location=self.session.url.location, reason=reason)
 
     async def begin_again(self, error: BaseException, *, attempt: int) -> bool:
         """Connect and lock anew after the connection broke; results and errors as of `begin`."""
         self._drop(error, attempt=attempt)
-        return await self.begin()
+        if await self.begin():
+            return True
+        for plugin in {telling.plugin for _, telling in self._sent}:
+            self._learn(await self.state(plugin), plugin=plugin)
+        return False
 
     def lost(self, error: BaseException, *, attempts: int) -> SessionLost:
         """Return what to raise when the connection broke too often."""
@@ -171,6 +206,11 @@ class MigrationRun:
     def _drop(self, error: BaseException, *, attempt: int) -> None:
         self.abandon()
         self.emit(SessionReopened(attempt=attempt, error=error))
+
+    @property
+    def seconds_waited(self) -> float:
+        """Seconds spent waiting for others, for the lock of the whole run or between its steps."""
+        return self.waited + self._wait.waited
 
     @property
     def is_broken(self) -> bool:
@@ -188,12 +228,23 @@ class MigrationRun:
         try:
             if self.run_id is not None and self._session.is_open:
                 with anyio.move_on_after(RELEASE_SECONDS, shield=True):
-                    await ledger.close_run(self._session, number=self.number, key=KEY, settled=settled)
+                    await self._close(settled)
         except Exception as error:
-            if not is_connection_lost(error) and sqlstate_of(error) != LOCK_LOST:
+            if not is_connection_lost(error) and sqlstate_of(error) != ledger.LOCK_LOST:
                 raise
         finally:
             self._session.terminate()
+
+    async def _close(self, settled: Mapping[str, str]) -> None:
+        while True:
+            try:
+                await ledger.close_run(self.session, number=self.number, key=KEY, settled=settled, heads=self._heads)
+            except Exception as error:
+                if sqlstate_of(error) != ledger.BUSY:
+                    raise
+            else:
+                return
+            await self._wait.pause()
 
     def abandon(self) -> None:
         """Drop the connection at once, and with it the lock and what is in hand."""
@@ -222,47 +273,128 @@ class MigrationRun:
         """
         plugin = getattr(service, "plugin_name", service.service_name)
         declared = in_order(steps, plugin=plugin, default_version=None)
-        plan = plan_chain(declared, await self.state(plugin), plugin=plugin, policy=self.config.policy)
-        return await self.carry_out(plan, service=service.service_name, schema=schema)
+        return await self.carry_out(
+            lambda state: plan_chain(declared, state, plugin=plugin, policy=self.config.policy),
+            plugin=plugin,
+            service=service.service_name,
+            schema=schema,
+        )
 
-    async def carry_out(self, plan: Plan, *, service: str, schema: str | None) -> tuple[StepReport, ...]:
-        """Run a plan's steps in order.
+    async def carry_out(
+        self, decide: Callable[[PluginState], Plan], *, plugin: str, service: str, schema: str | None
+    ) -> tuple[StepReport, ...]:
+        """Plan on what the ledger holds, and run the plan's steps in order; plan again where another run was quicker.
+
+        Args:
+            decide: Makes the plan.
+            plugin: The plugin.
+            service: The service whose turn it is.
+            schema: The PostgreSQL schema for unqualified names; None is ``public``.
+
+        Returns:
+            What was done.
 
         Raises:
             DatabaseAhead: The database is ahead, and this run refuses that.
             RequiredStepMissing: A step requires one that is not applied; nothing was run.
             StepFailed: A step failed; those before it are kept.
+            PoolerInTheWay: A step can't be run through the pooler in between; nothing was run.
         """
-        self._tell(plan, service=service)
-        if plan.is_ahead:
-            return ()
+        before = len(self.steps)
+        told = False
+        while True:
+            state = await self.state(plugin)
+            self._learn(state, plugin=plugin)
+            plan = decide(state)
+            self._heads[plugin] = state.head
+            if not told:
+                self._tell(plan, service=service)
+                told = True
+            if plan.is_ahead:
+                return ()
+            try:
+                await self._carry_out(plan, planned_on=state.head, service=service, schema=schema)
+            except TurnTaken as taken:
+                self._sent.clear()
+                if taken.is_busy:
+                    await self._wait.pause()
+            else:
+                return tuple(self.steps[before:])
+
+    async def _carry_out(self, plan: Plan, *, planned_on: str | None, service: str, schema: str | None) -> None:
         await self._check_requirements(plan)
+        self._refuse_outside_transactions(plan)
         runner = self._runner(plan.plugin, service=service, schema=schema)
         if plan.steps and schema is not None:
             await runner.create_schema()
-        done: list[StepReport] = []
-        for index, planned in enumerate(plan.steps, start=1):
-            done.append(await runner.up(planned, index=index, total=len(plan.steps)))
-            self.steps.append(done[-1])
+
+        def done(planned: PlannedStep, report: StepReport) -> None:
+            self._wait.progressed()
+            self._sent = [(sent, telling) for sent, telling in self._sent if sent is not planned]
+            self.steps.append(report)
+            self._heads[plan.plugin] = planned.chain
             self.versions[plan.plugin] = planned.version_after
+
+        await runner.up(plan.steps, planned_on=planned_on, done=done, sent=self._note_sent)
         reached = plan.steps[-1].version_after if plan.steps else plan.from_version
         if plan.target is not None and compare_versions(reached, plan.target) < 0:
-            await runner.reach(version=plan.target, chain=plan.steps[-1].chain if plan.steps else plan.chain)
+            chain = plan.steps[-1].chain if plan.steps else plan.chain
+            await runner.reach(version=plan.target, chain=chain, planned_on=self._heads[plan.plugin])
+            self._heads[plan.plugin] = chain or None
             self.versions[plan.plugin] = plan.target
-        return tuple(done)
 
-    async def undo(self, plan: RollbackPlan, *, service: str, schema: str | None) -> tuple[StepReport, ...]:
+    def _note_sent(self, steps: Sequence[tuple[PlannedStep, StepTelling]]) -> None:
+        self._sent = list(steps)
+
+    def _learn(self, state: PluginState, *, plugin: str) -> None:
+        """Learn from the ledger, under the lock, what became of steps that were sent before the connection broke."""
+        applied = {row.step for row in state.applied if row.run in self._numbers and row.state == "done"}
+        ours = [telling for _, telling in self._sent if telling.plugin == plugin]
+        self._sent = [(planned, telling) for planned, telling in self._sent if telling.plugin != plugin]
+        for telling in ours:
+            if telling.has_begun or telling.step in applied:
+                self.emit(StepOutcomeLearned(plugin=plugin, step=telling.step, is_applied=telling.step in applied))
+            if telling.step in applied:
+                self.steps.append(telling.report())
+
+    def _refuse_outside_transactions(self, plan: Plan) -> None:
+        if not self.session.shares_server_process:
+            return
+        for planned in plan.steps:
+            if not planned.step.transactional:
+                reason = (
+                    f"it shares server processes, and step {planned.step.id!r} of plugin {plan.plugin} runs outside a transaction, "
+                    "where no lock would keep a second run from it"
+                )
+                raise PoolerInTheWay(location=self.session.url.location, reason=reason)
+
+    async def undo(self, plan: RollbackPlan, *, planned_on: str | None, service: str, schema: str | None) -> tuple[StepReport, ...]:
         """Undo a rollback plan's steps in order.
+
+        Args:
+            plan: The plan.
+            planned_on: The head's hash that it was made on.
+            service: The service whose rollback it is.
+            schema: The PostgreSQL schema for unqualified names; None is ``public``.
 
         Raises:
             StepFailed: A step's way back failed; those undone before it stay undone.
+            MigrationLockLost: Another run has changed the plugin meanwhile; what was undone before stays undone.
         """
         for step in plan.skipped:
             self.emit(StepSkipped(plugin=plan.plugin, step=step))
         runner = self._runner(plan.plugin, service=service, schema=schema)
         done: list[StepReport] = []
         for index, undone in enumerate(plan.steps, start=1):
-            done.append(await runner.down(undone, index=index, total=len(plan.steps)))
+            while True:
+                try:
+                    done.append(await runner.down(undone, planned_on=planned_on, index=index, total=len(plan.steps)))
+                    break
+                except TurnTaken as taken:
+                    if not taken.is_busy:
+                        raise MigrationLockLost(detail=f"another run has changed plugin {plan.plugin} meanwhile") from taken
+                await self._wait.pause()
+            planned_on = undone.chain_after
             self.steps.append(done[-1])
         return tuple(done)
 
@@ -276,8 +408,11 @@ class MigrationRun:
             plugin=plugin,
             schema=schema or DEFAULT_SCHEMA,
             track_history=self.config.track_history,
+            step_by_step=self.session.shares_server_process,
+            begin=self.session.begin,
+            resets=self.session.resets,
         )
-        return StepRunner(self.session, turn=turn, config=self.config, database=self.database, emit=self.emit)
+        return StepRunner(self.session, turn=turn, wait=self._wait, config=self.config, database=self.database, emit=self.emit)
 
     def _tell(self, plan: Plan, *, service: str) -> None:
         self.versions[plan.plugin] = plan.from_version

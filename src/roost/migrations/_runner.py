@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import inspect
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from roost.errors import MigrationLockLost, StepEscaped, StepFailed
 from roost.migrations import _groups as groups
+from roost.migrations import _ledger as ledger
+from roost.migrations._batches import in_batches
 from roost.migrations._context import MigrationContext
-from roost.migrations._events import StepFinished, StepRetried, StepStarted
 from roost.migrations._explain import explain, location_of
 from roost.migrations._fingerprint import fingerprint_of
 from roost.migrations._patience import with_patience
-from roost.migrations._records import StepReport
 from roost.migrations._step import takes_context
-from roost.postgres import bind_step, is_connection_lost, sqlstate_of
+from roost.migrations._telling import StepTelling, TellingsOfAMessage
+from roost.migrations._turn_wait import TurnTaken
+from roost.postgres import bind_step, sqlstate_of
 
 if TYPE_CHECKING:
     from roost.migrations._config import MigrationConfig
     from roost.migrations._groups import Turn
     from roost.migrations._plan import PlannedStep
-    from roost.migrations._records import Direction
+    from roost.migrations._records import StepReport
     from roost.migrations._rollback import UndoneStep
     from roost.migrations._step import StepBody
+    from roost.migrations._turn_wait import TurnWait
     from roost.postgres import Database, MigrationSession
-
-LOCK_LOST = "RST01"
-ESCAPED = "RST02"
 
 SURELY_WITHOUT_EFFECT = ("42", "0A", "25", "28", "3D", "3F")
 """SQLSTATE classes of errors that a statement raises before it does anything: syntax, names, rights, wrong place."""
@@ -42,104 +41,187 @@ class StepRunner:
         session: MigrationSession,
         *,
         turn: Turn,
+        wait: TurnWait,
         config: MigrationConfig,
         database: Database,
         emit: Callable[[object], None],
     ) -> None:
-        """Take the session that holds the lock.
+        """Take the session of the run.
 
         Args:
             session: The run's session.
             turn: Whose steps these are.
+            wait: Waits where another run is at work, behind a pooler.
             config: Attempts and time limits.
             database: The service that is bound to the step's connection while a Python step runs.
             emit: Where events go.
         """
         self._session = session
         self._turn = turn
+        self._wait = wait
         self._config = config
         self._database = database
         self._emit = emit
 
-    async def up(self, planned: PlannedStep, *, index: int, total: int) -> StepReport:
-        """Run one step: its effect and its record live and die together.
+    async def up(
+        self,
+        steps: Sequence[PlannedStep],
+        *,
+        planned_on: str | None,
+        done: Callable[[PlannedStep, StepReport], None],
+        sent: Callable[[Sequence[tuple[PlannedStep, StepTelling]]], None],
+    ) -> None:
+        """Run steps in order: of each, its effect and its record live and die together.
 
         Args:
-            planned: The step.
-            index: Its place among the service's steps, from 1.
+            steps: A plan's steps.
+            planned_on: The head's hash that the plan was made on.
+            done: Told of each step that is applied, as soon as that is known.
+            sent: Told before a message which steps are in it: if the connection breaks, nobody knows how many of them are applied.
+
+        Raises:
+            StepFailed: A step raised; it is rolled back and its failure recorded.
+            StepEscaped: A step's function ended its own transaction.
+            MigrationLockLost: The run's turn is over; the step was refused.
+            TurnTaken: Another run is at work, or has moved the plugin on; plan again.
+            Exception: The connection broke; what was applied, the ledger says under the lock.
+        """
+        tellings = [self._telling(planned, index=index, total=len(steps)) for index, planned in enumerate(steps, start=1)]
+        heads = [planned_on, *[planned.chain for planned in steps]]
+        # A function may have done more than the database knows of, so its record is on disk before anything follows it.
+        flushes = [planned is steps[-1] or not isinstance(planned.step.up, str) for planned in steps]
+        begun = 0
+        for batch in in_batches(steps):
+            rest = list(zip(batch, tellings[begun:], heads[begun:], flushes[begun:], strict=False))
+            begun += len(batch)
+            while rest:
+                sent([(planned, telling) for planned, telling, _, _ in rest])
+                if len(rest) > 1:
+                    applied, failure = await self._together(rest)
+                    for planned, telling, _, _ in rest[:applied]:
+                        done(planned, telling.report())
+                    rest = rest[applied:]
+                else:
+                    failure = None
+                if rest:
+                    planned, telling, head, flush = rest.pop(0)
+                    await self._one(planned, telling, planned_on=head, flush=flush, failure=failure)
+                    done(planned, telling.report())
+
+    async def down(self, undone: UndoneStep, *, planned_on: str | None, index: int, total: int) -> StepReport:
+        """Undo one step; errors as of `up`.
+
+        Args:
+            undone: The step.
+            planned_on: The head's hash that the plan was made on, or that the step before has left.
+            index: Its place among the rollback's steps, from 1.
             total: Their number.
 
         Returns:
             What was done.
-
-        Raises:
-            StepFailed: The step raised; it is rolled back and its failure recorded.
-            StepEscaped: Its function ended its own transaction.
-            MigrationLockLost: The run's turn is over; the step was refused.
-            Exception: The connection broke; what the step's outcome is, the ledger says under the lock.
         """
-        step = planned.step
-        limits = self._limits(step.lock_timeout, step.statement_timeout)
-        # A function may have done more than the database knows of, so its record is on disk before anything follows it.
-        flush = index == total or not isinstance(step.up, str)
-
-        async def once(attempt: int) -> None:
-            if not step.transactional:
-                await self._outside(planned, limits, attempt=attempt)
-                return
-            await self._inside(
-                step.up,
-                step=step.id,
-                opening=groups.open_up(self._turn, planned, limits, state="done" if isinstance(step.up, str) else "escaped"),
-                closing=groups.close_up(self._turn, planned, attempts=attempt, flush=flush),
-                on_escape=groups.escape(self._turn, planned),
-            )
-
-        return await self._attempt(
-            once,
-            body=step.up,
-            step=step.id,
-            description=step.description,
-            version=planned.version,
-            checksum=fingerprint_of(step),
-            direction="up",
-            index=index,
-            total=total,
-        )
-
-    async def down(self, undone: UndoneStep, *, index: int, total: int) -> StepReport:
-        """Undo one step; arguments, result and errors as of `up`."""
         row = undone.row
         limits = self._limits(None, None)
-
-        async def once(attempt: int) -> None:
-            await self._inside(
-                undone.down,
-                step=row.step,
-                opening=groups.open_down(self._turn, undone, limits),
-                closing=groups.close_down(self._turn, undone, attempts=attempt),
-                on_escape=None,
-            )
-
-        return await self._attempt(
-            once,
-            body=undone.down,
+        telling = StepTelling(
+            emit=self._emit,
+            plugin=self._turn.plugin,
             step=row.step,
             description=undone.description,
             version=row.version,
-            checksum=row.fingerprint,
             direction="down",
+            body=undone.down,
             index=index,
             total=total,
         )
 
-    async def reach(self, *, version: str, chain: str) -> None:
-        """Move the plugin to a version that needs no step."""
-        await self._session.execute(groups.reach(self._turn, version=version, chain=chain))
+        async def once() -> None:
+            await self._inside(
+                telling,
+                opening=groups.open_down(self._turn, undone, limits, planned_on=planned_on),
+                closing=groups.close_down(self._turn, undone, attempts=telling.attempts),
+                on_escape=None,
+            )
+
+        await self._attempt(once, telling, checksum=row.fingerprint)
+        return telling.report()
+
+    async def reach(self, *, version: str, chain: str, planned_on: str | None) -> None:
+        """Move the plugin to a version that needs no step; errors as of `up`."""
+        try:
+            await self._wait.for_turn(self._session, groups.reach(self._turn, version=version, chain=chain, planned_on=planned_on))
+        except Exception as error:
+            if sqlstate_of(error) == ledger.MOVED_ON:
+                raise TurnTaken(is_busy=False) from error
+            raise
 
     async def create_schema(self) -> None:
         """Make the plugin's schema where it is missing."""
-        await self._transaction(groups.create_schema(self._turn))
+        await self._wait.for_turn(self._session, groups.create_schema(self._turn))
+
+    def _telling(self, planned: PlannedStep, *, index: int, total: int) -> StepTelling:
+        return StepTelling(
+            emit=self._emit,
+            plugin=self._turn.plugin,
+            step=planned.step.id,
+            description=planned.step.description,
+            version=planned.version,
+            direction="up",
+            body=planned.step.up,
+            index=index,
+            total=total,
+        )
+
+    async def _together(self, steps: Sequence[tuple[PlannedStep, StepTelling, str | None, bool]]) -> tuple[int, Exception | None]:
+        """Send the groups of several SQL steps in one message.
+
+        Returns:
+            How many of them are applied, and the error of the one that is not.
+        """
+        told = TellingsOfAMessage([telling for _, telling, _, _ in steps])
+        message = "; ".join(self._group(planned, planned_on=head, flush=flush) for planned, _, head, flush in steps)
+        applied, failure = len(steps), None
+        try:
+            with self._session.hearing(told.hear):
+                await self._session.execute(message)
+        except Exception as error:
+            if not self._session.is_open:
+                told.break_off(error)
+                raise
+            await self._session.rollback()
+            state = await ledger.plugin_state(self._session, self._turn.plugin)
+            names = {row.step for row in state.applied if row.run == self._turn.run}
+            applied, failure = sum(planned.step.id in names for planned, _, _, _ in steps), error
+        told.finish_applied(applied)
+        return applied, failure
+
+    async def _one(
+        self, planned: PlannedStep, telling: StepTelling, *, planned_on: str | None, flush: bool, failure: Exception | None
+    ) -> None:
+        """Run one step, as often as its errors and the configuration allow; with `failure` it was tried once already."""
+        step = planned.step
+        limits = self._limits(step.lock_timeout, step.statement_timeout)
+        telling.attempts = 0 if failure is None else 1
+
+        async def once() -> None:
+            if not step.transactional:
+                await self._outside(planned, telling, limits, planned_on=planned_on)
+                return
+            await self._inside(
+                telling,
+                opening=groups.open_up(
+                    self._turn, planned, limits, planned_on=planned_on, state="done" if isinstance(step.up, str) else "escaped"
+                ),
+                closing=groups.close_up(self._turn, planned, attempts=telling.attempts, flush=flush),
+                on_escape=groups.escape(self._turn, planned),
+            )
+
+        await self._attempt(once, telling, checksum=fingerprint_of(step), failure=failure)
+
+    def _group(self, planned: PlannedStep, *, planned_on: str | None, flush: bool) -> str:
+        step = planned.step
+        limits = self._limits(step.lock_timeout, step.statement_timeout)
+        opening = groups.open_up(self._turn, planned, limits, planned_on=planned_on, state="done")
+        return f"{opening}; {groups.execute(str(step.up))}; {groups.close_up(self._turn, planned, attempts=1, flush=flush)}"
 
     def _limits(self, lock_timeout: float | None, statement_timeout: float | None) -> groups.Limits:
         config = self._config
@@ -148,12 +230,27 @@ class StepRunner:
             statement_timeout=(config.statement_timeout or 0.0) if statement_timeout is None else statement_timeout,
         )
 
-    async def _inside(self, body: StepBody, *, step: str, opening: str, closing: str, on_escape: str | None) -> None:
+    async def _inside(self, telling: StepTelling, *, opening: str, closing: str, on_escape: str | None) -> None:
         """Run a step's body in a transaction of its own; SQL with all around it is one message."""
+        body = telling.body
         if isinstance(body, str):
-            await self._transaction(f"{opening}; {groups.execute(body)}; {closing}")
+            with self._session.hearing(lambda _: telling.begin()):
+                await self._transaction(f"{opening}; {groups.execute(body)}; {closing}")
             return
         await self._transaction(opening)
+        telling.begin()
+        await self._call(body, step=telling.step)
+        try:
+            await self._transaction(closing)
+        except Exception as error:
+            if sqlstate_of(error) == ledger.ESCAPED:
+                if on_escape is not None:
+                    await self._wait.for_turn(self._session, on_escape)
+                raise StepEscaped(plugin=self._turn.plugin, step=telling.step) from error
+            raise
+
+    async def _call(self, body: StepBody, *, step: str) -> None:
+        """Await a step's function inside its open transaction, which is rolled back if it fails."""
         context = MigrationContext(self._session.connection, run_number=self._turn.run, plugin=self._turn.plugin, step=step)
         try:
             with bind_step(self._session.connection, database=self._database, step=f"{self._turn.plugin}: {step}"):
@@ -164,31 +261,22 @@ class StepRunner:
         except BaseException:
             self._session.terminate()
             raise
-        try:
-            await self._transaction(closing)
-        except Exception as error:
-            if sqlstate_of(error) == ESCAPED:
-                if on_escape is not None:
-                    await self._transaction(on_escape)
-                raise StepEscaped(plugin=self._turn.plugin, step=step) from error
-            raise
 
-    async def _outside(self, planned: PlannedStep, limits: groups.Limits, *, attempt: int) -> None:
+    async def _outside(self, planned: PlannedStep, telling: StepTelling, limits: groups.Limits, *, planned_on: str | None) -> None:
         """Run a step outside a transaction, between a recorded intent and its end."""
-        started = time.monotonic()
-        opening = groups.open_up(self._turn, planned, limits, state="intent")
+        opening = groups.open_up(self._turn, planned, limits, planned_on=planned_on, state="intent")
         # A lock time-out would break off CREATE INDEX CONCURRENTLY in its own waits and leave an invalid index.
-        patient = groups.Limits(lock_timeout=0, statement_timeout=limits.statement_timeout)
+        patient = groups.Limits(lock_timeout=0.0, statement_timeout=limits.statement_timeout)
         own_settings = groups.settings(self._turn, patient, step=planned.step.id, local=False)
         await self._transaction(f"{opening}; COMMIT; {own_settings}")
+        telling.begin()
         try:
             await self._session.execute(str(planned.step.up))
         except Exception as error:
             if (sqlstate_of(error) or "").startswith(SURELY_WITHOUT_EFFECT):
                 await self._transaction(groups.forget_intent(self._turn, planned))
             raise
-        took = time.monotonic() - started
-        await self._transaction(groups.finish_intent(self._turn, planned, attempts=attempt, took=took))
+        await self._transaction(groups.finish_intent(self._turn, planned, attempts=telling.attempts, took=telling.took))
 
     async def _transaction(self, message: str) -> None:
         try:
@@ -198,133 +286,61 @@ class StepRunner:
                 await self._session.rollback()
             raise
 
-    async def _attempt(
-        self,
-        once: Callable[[int], Any],
-        *,
-        body: StepBody,
-        step: str,
-        description: str,
-        version: str,
-        checksum: str,
-        direction: Direction,
-        index: int,
-        total: int,
-    ) -> StepReport:
+    async def _attempt(self, once: Callable[[], Any], telling: StepTelling, *, checksum: str, failure: Exception | None = None) -> None:
         """Try a step as often as its errors and the configuration allow, tell of it, and record a failure."""
-        turn = self._turn
-        self._emit(
-            StepStarted(
-                plugin=turn.plugin,
-                step=step,
-                description=description,
-                version=version,
-                direction=direction,
-                index=index,
-                total=total,
-            )
-        )
-        started = time.monotonic()
-        attempts = 0
 
         async def counted() -> None:
-            nonlocal attempts
-            attempts += 1
-            await once(attempts)
-
-        def finished(error: BaseException | None) -> None:
-            self._emit(
-                StepFinished(
-                    plugin=turn.plugin,
-                    step=step,
-                    version=version,
-                    direction=direction,
-                    index=index,
-                    total=total,
-                    duration=time.monotonic() - started,
-                    attempts=attempts,
-                    error=error,
-                )
-            )
+            telling.attempts += 1
+            await once()
 
         try:
-            await with_patience(
-                counted,
-                config=self._config,
-                is_open=lambda: self._session.is_open,
-                told=lambda attempt, error: self._emit(StepRetried(plugin=turn.plugin, step=step, attempt=attempt, error=error)),
-            )
+            await with_patience(counted, config=self._config, is_open=lambda: self._session.is_open, told=telling.retry, failure=failure)
         except Exception as error:
-            raised = await self._failure(
-                error,
-                body=body,
-                step=step,
-                version=version,
-                checksum=checksum,
-                direction=direction,
-                attempts=attempts,
-                took=time.monotonic() - started,
-            )
-            finished(raised)
+            raised = await self._failure(error, telling, checksum=checksum)
+            if telling.has_begun or isinstance(raised, StepFailed):
+                telling.finish(raised)
             if raised is error:
                 raise
             raise raised from error
         except BaseException as error:
-            finished(error)
+            if telling.has_begun:
+                telling.finish(error)
             raise
-        finished(None)
-        return StepReport(
-            plugin=turn.plugin,
-            step=step,
-            description=description,
-            version=version,
-            direction=direction,
-            sql=body if isinstance(body, str) else None,
-            attempts=attempts,
-            duration=time.monotonic() - started,
-        )
+        telling.finish()
 
-    async def _failure(
-        self,
-        error: Exception,
-        *,
-        body: StepBody,
-        step: str,
-        version: str,
-        checksum: str,
-        direction: Direction,
-        attempts: int,
-        took: float,
-    ) -> Exception:
+    async def _failure(self, error: Exception, telling: StepTelling, *, checksum: str) -> Exception:
         """Record a failed step in a transaction of its own, and return what is to be raised."""
         state = sqlstate_of(error)
-        if state == LOCK_LOST:
+        if state in (ledger.BUSY, ledger.MOVED_ON):
+            return TurnTaken(is_busy=state == ledger.BUSY)
+        if state == ledger.LOCK_LOST:
             return MigrationLockLost(detail=str(error))
-        if is_connection_lost(error) or not self._session.is_open or isinstance(error, StepEscaped):
+        if not self._session.is_open or isinstance(error, StepEscaped):
             return error
         reason = self._session.url.redact(explain(error))
         failed = StepFailed(
             service=self._turn.service,
             plugin=self._turn.plugin,
-            step=step,
-            direction=direction,
+            step=telling.step,
+            direction=telling.direction,
             reason=reason,
-            location=location_of(error, body),
+            location=location_of(error, telling.body),
             sqlstate=state,
-            attempts=attempts,
+            attempts=telling.attempts,
         )
         try:
-            await self._transaction(
+            await self._wait.for_turn(
+                self._session,
                 groups.fail(
                     self._turn,
-                    step=step,
-                    version=version,
-                    direction=direction,
+                    step=telling.step,
+                    version=telling.version,
+                    direction=telling.direction,
                     error=reason,
-                    attempts=attempts,
-                    took=took,
+                    attempts=telling.attempts,
+                    took=telling.took,
                     checksum=checksum,
-                )
+                ),
             )
         except Exception as unrecorded:  # noqa: BLE001 -- the step's own error is the one to raise
             failed.add_note(f"the failure could not be recorded: {unrecorded}")

@@ -1,18 +1,19 @@
 """PostgreSQL: addresses, connections, sessions, the advisory lock, quoting, and an embedded server. Only this floor knows the driver."""
 
-from roost.postgres._advisory_lock import LockHolder, advisory_lock_key, lock_or_satisfied
+from roost.postgres._advisory_lock import CHANNEL, LockHolder, advisory_lock_key, lock_holder, lock_or_satisfied
 from roost.postgres._binding import bind_step
 from roost.postgres._copy_text import Row, from_microseconds, microseconds
 from roost.postgres._database import Database
 from roost.postgres._embedded import EmbeddedPostgres
 from roost.postgres._protocols import Connection, ConnectionPool
-from roost.postgres._quoting import dollar_quote, quote_identifier, quote_literal
+from roost.postgres._quoting import dollar_quote, quote_identifier, quote_literal, quote_nullable
 from roost.postgres._retry import retrying
 from roost.postgres._session import MigrationSession
 from roost.postgres._sqlstate import is_connection_lost, is_lock_timeout, is_retryable, sqlstate_of
 from roost.postgres._url import DatabaseURL, parse_url
 
 __all__ = [
+    "CHANNEL",
     "Connection",
     "ConnectionPool",
     "Database",
@@ -28,11 +29,13 @@ __all__ = [
     "is_connection_lost",
     "is_lock_timeout",
     "is_retryable",
+    "lock_holder",
     "lock_or_satisfied",
     "microseconds",
     "parse_url",
     "quote_identifier",
     "quote_literal",
+    "quote_nullable",
     "retrying",
     "sqlstate_of",
 ]

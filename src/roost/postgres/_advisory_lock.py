@@ -1,4 +1,4 @@
-"""The advisory lock that makes runs take turns: acquired by polling, never by waiting inside the server.
+"""The advisory lock that makes runs take turns: acquired by asking for it, never by waiting inside the server.
 
 A session that waits in ``pg_advisory_lock`` holds a snapshot, and ``CREATE INDEX CONCURRENTLY`` of the lock's holder waits for that
 snapshot: PostgreSQL resolves this deadlock by killing one of the two.
@@ -6,6 +6,7 @@ snapshot: PostgreSQL resolves this deadlock by killing one of the two.
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -22,8 +23,12 @@ from roost.postgres._copy_text import from_microseconds, microseconds
 if TYPE_CHECKING:
     from roost.postgres._session import MigrationSession
 
+CHANNEL = "roost"
+"""Whoever ends a run notifies this channel, and wakes those who wait for their turn."""
+
 FIRST_WAIT = 0.02
-LONGEST_WAIT = 0.25
+LONGEST_WAIT = 0.5
+"""Seconds between two questions where no bell rings, as after the death of the lock's holder; spread by half to either side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,15 +91,17 @@ async def lock_or_satisfied(
     waiting: Callable[[LockHolder | None], None],
     jitter: random.Random,
 ) -> bool:
-    """Poll for the lock until it is ours, or until there is nothing left to do under it.
+    """Ask for the lock until it is ours, or until there is nothing left to do under it.
+
+    Who is refused waits for the bell that the holder rings at its end, and asks now and then for the case that it dies without.
 
     Args:
         session: Where to lock.
         key: The lock's key.
         timeout: Seconds to wait at most.
-        satisfied: Looks, without a lock, whether somebody else has done the work meanwhile; asked after every refusal.
+        satisfied: Looks, without a lock, whether somebody else has done the work meanwhile; asked before each further attempt.
         waiting: Told once who has the lock, at the first refusal.
-        jitter: Spreads the polls of many waiters.
+        jitter: Spreads the questions of many waiters.
 
     Returns:
         True with the lock held; False when `satisfied` said so.
@@ -102,15 +109,20 @@ async def lock_or_satisfied(
     Raises:
         MigrationLockTimeout: Neither within `timeout`.
     """
+    if await try_lock(session, key):
+        return True
     deadline = time.monotonic() + timeout
+    waiting(await lock_holder(session, key))
+    bell = asyncio.Event()
+    await session.listen(CHANNEL, bell.set)
     wait = FIRST_WAIT
-    first = True
-    while not await try_lock(session, key):
-        if first:
-            waiting(await lock_holder(session, key))
-            first = False
+    while True:
+        # Whatever rang before this session listened is seen here.
+        bell.clear()
         if await satisfied():
             return False
+        if await try_lock(session, key):
+            return True
         left = deadline - time.monotonic()
         if left <= 0:
             holder = await lock_holder(session, key)
@@ -121,6 +133,6 @@ async def lock_or_satisfied(
                 host=holder.host if holder else None,
                 since=holder.since if holder else None,
             )
-        await anyio.sleep(min(left, wait * (0.5 + jitter.random())))
+        with anyio.move_on_after(min(left, wait * (0.5 + jitter.random()))):
+            await bell.wait()
         wait = min(wait * 1.5, LONGEST_WAIT)
-    return True

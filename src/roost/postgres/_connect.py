@@ -23,7 +23,9 @@ REFUSED = ("28", "3D")
 """SQLSTATE classes for wrong credentials and a database that doesn't exist: trying again can't help."""
 
 
-async def connect(url: DatabaseURL, *, server_settings: Mapping[str, str], attempts: int, delay: float) -> DriverConnection:
+async def connect(
+    url: DatabaseURL, *, server_settings: Mapping[str, str], attempts: int, delay: float, **arguments: Any
+) -> DriverConnection:
     """Connect to a database.
 
     Args:
@@ -31,6 +33,7 @@ async def connect(url: DatabaseURL, *, server_settings: Mapping[str, str], attem
         server_settings: Start parameters; they travel with the first message and cost nothing.
         attempts: How often to try.
         delay: Seconds before the second try; each further wait is twice as long, up to 5.
+        **arguments: Whatever else the driver is to know.
 
     Returns:
         The driver's connection.
@@ -45,7 +48,7 @@ async def connect(url: DatabaseURL, *, server_settings: Mapping[str, str], attem
     import asyncpg  # the driver is loaded by who connects, not by who imports roost
 
     async def once() -> DriverConnection:
-        connection: DriverConnection = await asyncpg.connect(**connect_arguments(url), server_settings={**server_settings})
+        connection: DriverConnection = await asyncpg.connect(**connect_arguments(url), server_settings={**server_settings}, **arguments)
         keep_alive(connection)
         return connection
 

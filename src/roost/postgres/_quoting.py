@@ -46,6 +46,11 @@ def quote_literal(text: str) -> str:
     return quoted if "\\" not in text else " E" + quoted.replace("\\", "\\\\")
 
 
+def quote_nullable(text: str | None) -> str:
+    """Quote a text as `quote_literal` does, None as NULL; errors as of that."""
+    return "NULL" if text is None else quote_literal(text)
+
+
 def dollar_quote(text: str) -> str:
     """Quote a text between dollar tags that don't occur in it.
 

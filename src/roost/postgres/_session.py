@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING, Self
 
@@ -10,6 +12,7 @@ import anyio
 from roost.errors import PoolerInTheWay
 from roost.postgres._connect import connect
 from roost.postgres._copy_text import Row, decode_copy_text
+from roost.postgres._pooler import Pooling, find_pooling
 from roost.postgres._sqlstate import PROTOCOL_VIOLATION, is_connection_lost, sqlstate_of
 
 if TYPE_CHECKING:
@@ -38,21 +41,43 @@ SESSION_SETTINGS = {
 }
 """Start parameters of a run's session: free, as they travel with the connection's first message, and RESET ALL returns to them."""
 
+POOLED_START = ("application_name", "standard_conforming_strings")
+"""What poolers take at the start of a connection; the rest they refuse, or pass to nobody."""
+
+POOLED_SETTINGS = ("statement_timeout", "lock_timeout", "idle_session_timeout", "idle_in_transaction_session_timeout", "search_path")
+"""What is set by statements behind a pooler."""
+
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+
+# The session returns to its start parameters, whatever role or setting a step has left behind.
+RESETS = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL"
+
 ROLLBACK_SECONDS = 2.0
 INVALID_PARAMETER_VALUE = "22023"
 
 
 class MigrationSession:
-    """One connection outside every pool, spoken to in the simple protocol.
+    """One connection outside every pool of the application, spoken to in the simple protocol.
 
     A session that saw a cancellation, or an error where a transaction begins or ends, is terminated and never used again: after a
     cancelled BEGIN the driver would report successes that never happened.
+
+    Attributes:
+        url: Where it is connected.
+        pooling: How a pooler in between shares its server processes; None without a pooler.
+        begin: What begins a transaction, with the settings that it needs.
+        resets: What undoes, inside a transaction, whatever a step may have set.
     """
 
-    def __init__(self, connection: DriverConnection, url: DatabaseURL) -> None:
+    def __init__(self, connection: DriverConnection, url: DatabaseURL, *, is_pooled: bool = False) -> None:
         """Take over `connection`; use `open`."""
         self._driver = connection
-        self.url = url
+        self._is_pooled = is_pooled
+        self._is_standby = False  # a pooler's greeting does not say it
+        self.url: DatabaseURL = url
+        self.pooling: Pooling | None = None
+        self.begin: str = BEGIN
+        self.resets: str = RESETS
 
     @classmethod
     async def open(cls, url: DatabaseURL, *, application_name: str, attempts: int = 3, delay: float = 1.0) -> Self:
@@ -69,7 +94,7 @@ class MigrationSession:
 
         Raises:
             DatabaseUnreachable: No attempt succeeded.
-            PoolerInTheWay: The address is a pooler's and not a server's.
+            PoolerInTheWay: Who answers speaks the protocol neither as a server nor as a pooler does.
             StepEscapeError: Called inside a migration step.
         """
         settings = {**SESSION_SETTINGS, "application_name": application_name[:63]}
@@ -79,13 +104,65 @@ class MigrationSession:
             state = sqlstate_of(error)
             if state == PROTOCOL_VIOLATION:
                 # PgBouncer answers so to start parameters that it doesn't know.
-                raise PoolerInTheWay(location=url.location) from error
+                return await cls._open_pooled(url, application_name=application_name, attempts=attempts, delay=delay)
             if state != INVALID_PARAMETER_VALUE:
                 raise
             # Servers on systems that can't see a closed connection refuse a check interval.
             del settings["client_connection_check_interval"]
             driver = await connect(url, server_settings=settings, attempts=attempts, delay=delay)
         return cls(driver, url)
+
+    @classmethod
+    async def _open_pooled(cls, url: DatabaseURL, *, application_name: str, attempts: int, delay: float) -> Self:
+        settings = {**SESSION_SETTINGS, "application_name": application_name[:63]}
+        settings = {name: settings[name] for name in POOLED_START}
+        try:
+            # A statement that was prepared on one server process is unknown to the next.
+            driver = await connect(url, server_settings=settings, attempts=attempts, delay=delay, statement_cache_size=0)
+        except Exception as error:
+            if sqlstate_of(error) == PROTOCOL_VIOLATION:
+                raise PoolerInTheWay(location=url.location, reason=str(error)) from error
+            raise
+        return cls(driver, url, is_pooled=True)
+
+    async def behind_pooler(self, *, application_name: str) -> Self:
+        """Return a session that is fit for the pooler in between, and knows how that one pools. This one must not be used any more.
+
+        Args:
+            application_name: What ``pg_stat_activity`` shows.
+
+        Raises:
+            PoolerInTheWay: The pooler allows no transactions, or how it pools can't be told.
+            DatabaseUnreachable: Nobody answers any more.
+        """
+
+        async def another() -> Self:
+            return await self._open_pooled(self.url, application_name=application_name, attempts=1, delay=0.0)
+
+        session = self
+        if not self._is_pooled:
+            self.terminate()
+            session = await another()
+        try:
+            await session.fit(await find_pooling(session, open_another=another, location=self.url.location))
+        except BaseException:
+            session.terminate()
+            raise
+        return session
+
+    async def fit(self, pooling: Pooling) -> None:
+        """Bring the settings to where this pooling leaves them alone.
+
+        Raises:
+            Exception: As the driver raises it.
+        """
+        self.pooling = pooling
+        self._is_standby = await self.rows("SELECT pg_catalog.pg_is_in_recovery()") == [("t",)]
+        if pooling == "transaction":
+            self.begin = f"{BEGIN}; {_settings('SET LOCAL')}"
+        else:
+            await self.execute(_settings("SET"))
+            self.resets = f"{RESETS}; {_settings('SET')}"
 
     @property
     def connection(self) -> Connection:
@@ -98,14 +175,26 @@ class MigrationSession:
         return not self._driver.is_closed()
 
     @property
-    def server_pid(self) -> int:
-        """The process id that the server gave at the start; behind a pooler, the pooler's."""
-        return int(self._driver.get_server_pid())
+    def shares_server_process(self) -> bool:
+        """Whether other clients may use the same server process between two transactions, so that it can hold nothing for a run."""
+        return self.pooling == "transaction"
+
+    def is_pooled(self, backend_pid: int) -> bool:
+        """Tell whether a pooler is in between: another server process answers a query than the one that greeted us.
+
+        Args:
+            backend_pid: What ``pg_backend_pid()`` says.
+        """
+        return self._is_pooled or backend_pid != self._driver.get_server_pid()
+
+    async def backend_pid(self) -> int:
+        """Ask for the id of the server process that answers."""
+        return int((await self.rows("SELECT pg_catalog.pg_backend_pid()"))[0][0] or 0)
 
     @property
     def is_standby(self) -> bool:
         """Whether the server is a standby, as it says at the start of a connection (``in_hot_standby``, PostgreSQL 14 and later)."""
-        return getattr(self._driver.get_settings(), "in_hot_standby", "off") == "on"
+        return self._is_standby or getattr(self._driver.get_settings(), "in_hot_standby", "off") == "on"
 
     async def rows(self, query: str) -> list[Row]:
         """Run one query in one round trip.
@@ -139,6 +228,32 @@ class MigrationSession:
             self._after(error)
             raise
 
+    async def listen(self, channel: str, told: Callable[[], None]) -> None:
+        """Have `told` called whenever somebody notifies `channel`.
+
+        Raises:
+            Exception: As the driver raises it.
+        """
+        try:
+            await self._driver.add_listener(channel, lambda *_: told())
+        except BaseException as error:
+            self._after(error)
+            raise
+
+    @contextmanager
+    def hearing(self, told: Callable[[str], None]) -> Iterator[None]:
+        """Have `told` called with the detail of each message of level INFO that the server sends meanwhile, as soon as it comes."""
+
+        def hear(_connection: object, message: object) -> None:
+            if getattr(message, "severity_en", None) == "INFO":
+                told(getattr(message, "detail", None) or "")
+
+        self._driver.add_log_listener(hear)
+        try:
+            yield
+        finally:
+            self._driver.remove_log_listener(hear)
+
     async def rollback(self) -> None:
         """End a failed transaction, also while being cancelled; where that is not possible the session is terminated."""
         with anyio.move_on_after(ROLLBACK_SECONDS, shield=True) as scope:
@@ -156,3 +271,7 @@ class MigrationSession:
     def _after(self, error: BaseException) -> None:
         if not isinstance(error, Exception) or is_connection_lost(error):
             self.terminate()
+
+
+def _settings(scope: str) -> str:
+    return "; ".join(f"{scope} {name} = {SESSION_SETTINGS[name]}" for name in POOLED_SETTINGS)

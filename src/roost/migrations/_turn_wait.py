@@ -1,0 +1,87 @@
+"""Waits for one's turn at a step, where a pooler lets no run hold the lock for longer than that."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING
+
+import anyio
+
+from roost.errors import MigrationLockTimeout
+from roost.migrations._ledger import BUSY
+from roost.postgres import sqlstate_of
+
+if TYPE_CHECKING:
+    from roost.postgres import MigrationSession
+
+FIRST_WAIT = 0.01
+LONGEST_WAIT = 0.25
+
+
+class TurnTaken(Exception):  # noqa: N818 -- it is no error: whoever catches it plans again
+    """Another run is at work, or was quicker.
+
+    Attributes:
+        is_busy: Whether it is at work just now, so that it is worth while to wait a little.
+    """
+
+    def __init__(self, *, is_busy: bool) -> None:
+        super().__init__("another run is at work" if is_busy else "another run was quicker")
+        self.is_busy: bool = is_busy
+
+
+class TurnWait:
+    """The patience of one run between two of its steps.
+
+    Args:
+        timeout: Seconds without any progress of its own after which it gives up.
+        jitter: Spreads the questions of many waiters.
+    """
+
+    def __init__(self, *, timeout: float, jitter: random.Random) -> None:
+        self._timeout = timeout
+        self._jitter = jitter
+        self._since: float | None = None
+        self._wait = FIRST_WAIT
+        self.waited: float = 0.0
+        """Seconds spent waiting."""
+
+    def progressed(self) -> None:
+        """Note that the run got on: patience begins anew."""
+        self._since, self._wait = None, FIRST_WAIT
+
+    async def pause(self) -> None:
+        """Wait a little, longer each time.
+
+        Raises:
+            MigrationLockTimeout: Others were at work for too long.
+        """
+        now = time.monotonic()
+        self._since = now if self._since is None else self._since
+        if now - self._since >= self._timeout:
+            raise MigrationLockTimeout(waited=self._timeout)
+        seconds = self._wait * (0.5 + self._jitter.random())
+        await anyio.sleep(seconds)
+        self.waited += seconds
+        self._wait = min(self._wait * 1.5, LONGEST_WAIT)
+
+    async def for_turn(self, session: MigrationSession, message: str) -> None:
+        """Send one fenced transaction, again while another run is at work.
+
+        Raises:
+            MigrationLockTimeout: Others were at work for too long.
+            Exception: As the driver raises it; the transaction is rolled back.
+        """
+        while True:
+            try:
+                await session.execute(message)
+            except Exception as error:
+                if session.is_open:
+                    await session.rollback()
+                if sqlstate_of(error) != BUSY:
+                    raise
+            else:
+                self.progressed()
+                return
+            await self.pause()

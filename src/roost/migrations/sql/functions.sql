@@ -1,0 +1,193 @@
+-- The ledger's functions, ledger version 2. All are PL/pgSQL, whose plans last as long as the session; those of SQL functions are made
+-- anew at each call. Every function has a search_path of its own, because a step may have left anything in the session's, and
+-- qualifies every name.
+--
+-- They refuse with SQLSTATEs of their own:
+--   RST01  this run may write no more: its lock or its turn is lost
+--   RST02  a step ended its own transaction
+--   RST03  another run is at work just now (only where no run holds a lock for longer than a step)
+--   RST04  the plugin has moved on since this was planned
+
+-- Refuses to go on unless it is this run's turn, and keeps all others out until the transaction ends.
+-- The transaction's lock on the key is granted only if no other session holds it. Where a run holds the lock in its session, giving that
+-- one back proves that it was ours, and while the transaction's lock stands nobody can come in between. The run's row catches a
+-- session that lost its lock and got another run's turn, and a pooler that put another server process in the place of ours.
+CREATE FUNCTION roost.fence(run_number bigint, lock_key bigint, step_by_step boolean) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(lock_key) THEN
+        IF step_by_step THEN
+            RAISE EXCEPTION 'another run is at work' USING ERRCODE = 'RST03';
+        END IF;
+        RAISE EXCEPTION 'another session holds the migration lock' USING ERRCODE = 'RST01';
+    END IF;
+    IF step_by_step THEN
+        RETURN;
+    END IF;
+    IF NOT pg_advisory_unlock(lock_key) THEN
+        RAISE EXCEPTION 'this session has lost the migration lock' USING ERRCODE = 'RST01';
+    END IF;
+    PERFORM pg_advisory_lock(lock_key);
+    PERFORM 1 FROM roost.run WHERE number = run_number AND open AND backend_pid = pg_backend_pid();
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'run % is no longer the open run of this server process', run_number USING ERRCODE = 'RST01';
+    END IF;
+END $$;
+
+-- Refuses what was planned on another state of the plugin than the present one: `planned_on` is the chain's hash that the plan began with.
+CREATE FUNCTION roost.check_head(plugin_name text, planned_on text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF (SELECT chain FROM roost.plugin WHERE name = plugin_name) IS DISTINCT FROM planned_on THEN
+        RAISE EXCEPTION 'plugin % has moved on since this was planned', plugin_name USING ERRCODE = 'RST04';
+    END IF;
+END $$;
+
+-- Opens a run. Whoever holds the lock for a whole run closes those that a dead process left open.
+CREATE FUNCTION roost.open_run(
+    run_id text, run_host text, run_pid integer, run_version text, step_by_step boolean
+) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    new_number bigint;
+BEGIN
+    IF NOT step_by_step THEN
+        UPDATE roost.run SET open = false WHERE open;
+    END IF;
+    INSERT INTO roost.run (id, host, pid, application_version) VALUES (run_id, run_host, run_pid, run_version)
+    RETURNING number INTO new_number;
+    RETURN new_number;
+END $$;
+
+-- Begins a step's transaction: the fence, then the claim, a row that no second run can write. Several steps may come in one message;
+-- the client hears at once which of them begins.
+CREATE FUNCTION roost.begin_step(
+    run_number bigint, lock_key bigint, step_by_step boolean, plugin_name text, planned_on text, step_id text, step_version text,
+    step_state text, step_fingerprint text, step_chain text, step_breaking boolean, step_requires text[], step_down text
+) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM roost.fence(run_number, lock_key, step_by_step);
+    PERFORM roost.check_head(plugin_name, planned_on);
+    -- What the plan found applied, another run may have undone where no lock was held in between.
+    IF step_by_step AND EXISTS (
+        SELECT FROM unnest(step_requires) AS required
+        WHERE NOT EXISTS (SELECT FROM roost.applied WHERE plugin || ':' || step = required AND state = 'done')
+    ) THEN
+        RAISE EXCEPTION 'what step % of plugin % requires is no longer applied', step_id, plugin_name USING ERRCODE = 'RST04';
+    END IF;
+    INSERT INTO roost.applied (plugin, step, version, state, fingerprint, chain, breaking, requires, down_sql, run)
+    VALUES (plugin_name, step_id, step_version, step_state, step_fingerprint, step_chain, step_breaking, step_requires,
+            step_down, run_number);
+    RAISE INFO 'roost: step begins' USING DETAIL = step_id;
+END $$;
+
+-- Ends a step's transaction: it must still be the one that made the claim. Marks the step done and moves the plugin's head.
+CREATE FUNCTION roost.finish_step(
+    lock_key bigint, step_by_step boolean, plugin_name text, step_id text, plugin_version text, plugin_chain text
+) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM 1 FROM roost.applied
+    WHERE plugin = plugin_name AND step = step_id AND state = 'done' AND xid = pg_current_xact_id();
+    IF NOT FOUND THEN
+        UPDATE roost.applied SET state = 'done'
+        WHERE plugin = plugin_name AND step = step_id AND state = 'escaped' AND xid = pg_current_xact_id();
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'step % of plugin % ended its own transaction', step_id, plugin_name USING ERRCODE = 'RST02';
+        END IF;
+    END IF;
+    PERFORM roost.clean_session(lock_key, step_by_step);
+    PERFORM roost.move_head(plugin_name, plugin_version, plugin_chain);
+END $$;
+
+-- Ends a step that ran outside a transaction: its intent becomes done.
+CREATE FUNCTION roost.finish_intent(
+    run_number bigint, lock_key bigint, plugin_name text, step_id text, plugin_version text, plugin_chain text
+) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM roost.fence(run_number, lock_key, false);
+    UPDATE roost.applied SET state = 'done' WHERE plugin = plugin_name AND step = step_id AND state = 'intent';
+    PERFORM roost.move_head(plugin_name, plugin_version, plugin_chain);
+END $$;
+
+-- Begins the transaction that undoes a step: the fence, then a mark on the step's row that only this transaction can take away.
+CREATE FUNCTION roost.begin_undo(
+    run_number bigint, lock_key bigint, step_by_step boolean, plugin_name text, planned_on text, step_id text
+) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM roost.fence(run_number, lock_key, step_by_step);
+    PERFORM roost.check_head(plugin_name, planned_on);
+    UPDATE roost.applied SET state = 'escaped', xid = pg_current_xact_id()
+    WHERE plugin = plugin_name AND step = step_id AND state = 'done';
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'step % of plugin % is not applied', step_id, plugin_name USING ERRCODE = 'RST04';
+    END IF;
+END $$;
+
+-- Ends the transaction that undoes a step: it must still be the one that began it.
+CREATE FUNCTION roost.finish_undo(
+    lock_key bigint, step_by_step boolean, plugin_name text, step_id text, plugin_version text, plugin_chain text
+) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM roost.applied
+    WHERE plugin = plugin_name AND step = step_id AND state = 'escaped' AND xid = pg_current_xact_id();
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'step % of plugin % ended its own transaction', step_id, plugin_name USING ERRCODE = 'RST02';
+    END IF;
+    PERFORM roost.clean_session(lock_key, step_by_step);
+    PERFORM roost.move_head(plugin_name, plugin_version, plugin_chain);
+END $$;
+
+-- Takes away what a step left in the session and no RESET reaches: advisory locks, temporary tables and subscriptions.
+-- The run's own lock goes with the others and is taken again: the fence's lock on the same key keeps everybody out meanwhile.
+CREATE FUNCTION roost.clean_session(lock_key bigint, step_by_step boolean) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM pg_advisory_unlock_all();
+    IF NOT step_by_step THEN
+        PERFORM pg_advisory_lock(lock_key);
+    END IF;
+    IF pg_my_temp_schema() <> 0 THEN
+        DISCARD TEMP;
+    END IF;
+    -- A LISTEN of this very transaction is not among the listening channels yet, so there is nothing to ask first.
+    UNLISTEN *;
+END $$;
+
+-- Sets where a plugin stands; whatever was settled is so no more.
+CREATE FUNCTION roost.move_head(plugin_name text, plugin_version text, plugin_chain text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO roost.plugin (name, version, chain, settled) VALUES (plugin_name, plugin_version, plugin_chain, NULL)
+    ON CONFLICT (name) DO UPDATE SET version = excluded.version, chain = excluded.chain, settled = NULL;
+END $$;
+
+-- Writes one attempt at its end. It began `took` seconds ago; where that is null, with the present transaction.
+CREATE FUNCTION roost.record(
+    run_number bigint, service_name text, plugin_name text, step_id text, step_version text, step_direction text,
+    succeeded boolean, error_text text, attempt_count integer, took double precision, body_checksum text
+) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    ended timestamptz := clock_timestamp();
+    began timestamptz := CASE WHEN took IS NULL THEN now() ELSE ended - make_interval(secs => took) END;
+BEGIN
+    INSERT INTO roost.history (run, service, plugin, step, version, direction, success, error, attempts, started_at,
+                               executed_at, duration, checksum)
+    VALUES (run_number, service_name, plugin_name, step_id, step_version, step_direction, succeeded, error_text,
+            attempt_count, began, ended, extract(epoch FROM ended - began)::double precision, body_checksum);
+END $$;
+
+-- Notes that a plugin's declaration was found satisfied, unless the plugin has moved on since.
+CREATE FUNCTION roost.settle(plugin_name text, declaration text, found_at text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE roost.plugin SET settled = declaration WHERE name = plugin_name AND chain IS NOT DISTINCT FROM found_at;
+    IF NOT FOUND AND found_at IS NULL THEN
+        INSERT INTO roost.plugin (name, settled) VALUES (plugin_name, declaration) ON CONFLICT DO NOTHING;
+    END IF;
+END $$;

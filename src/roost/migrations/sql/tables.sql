@@ -1,0 +1,72 @@
+-- The ledger's tables: what was done to this database, by whom, and in whose turn.
+-- Created under the advisory lock, in one transaction with the functions.
+
+CREATE SCHEMA roost;
+
+CREATE TABLE roost.meta (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    schema_version integer NOT NULL,
+    oldest_reader integer NOT NULL
+);
+COMMENT ON COLUMN roost.meta.oldest_reader IS 'the lowest ledger version a roost must know to read this ledger';
+INSERT INTO roost.meta (schema_version, oldest_reader) VALUES (2, 1);
+
+CREATE TABLE roost.run (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id text NOT NULL UNIQUE,
+    open boolean NOT NULL DEFAULT true,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    application_version text NOT NULL,
+    backend_pid integer NOT NULL DEFAULT pg_catalog.pg_backend_pid(),
+    started_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    finished_at timestamptz
+);
+CREATE INDEX run_open ON roost.run (number) WHERE open;
+
+CREATE TABLE roost.plugin (
+    name text PRIMARY KEY,
+    version text,
+    chain text,
+    settled text
+);
+COMMENT ON COLUMN roost.plugin.chain IS 'hash over the applied steps, in their order';
+COMMENT ON COLUMN roost.plugin.settled IS 'digest of the declaration that was last found satisfied under the lock';
+
+CREATE TABLE roost.applied (
+    position bigint GENERATED ALWAYS AS IDENTITY,
+    plugin text NOT NULL,
+    step text NOT NULL,
+    version text NOT NULL,
+    state text NOT NULL CHECK (state IN ('done', 'intent', 'escaped')),
+    fingerprint text NOT NULL,
+    chain text NOT NULL,
+    breaking boolean NOT NULL,
+    requires text[] NOT NULL,
+    down_sql text,
+    run bigint NOT NULL,
+    xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
+    applied_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    PRIMARY KEY (plugin, step)
+);
+COMMENT ON COLUMN roost.applied.state IS
+    'done; intent: begun outside a transaction and not seen to end; escaped: a function ended its own transaction';
+
+CREATE TABLE roost.history (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    run bigint NOT NULL,
+    service text NOT NULL,
+    plugin text NOT NULL,
+    step text,
+    version text NOT NULL,
+    direction text NOT NULL CHECK (direction IN ('up', 'down')),
+    success boolean NOT NULL,
+    error text,
+    attempts integer NOT NULL,
+    started_at timestamptz NOT NULL,
+    executed_at timestamptz NOT NULL,
+    duration double precision NOT NULL,
+    checksum text
+);
+COMMENT ON COLUMN roost.history.step IS 'empty where a version was reached without a step';
+COMMENT ON COLUMN roost.history.duration IS 'seconds';

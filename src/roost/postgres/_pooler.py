@@ -1,0 +1,87 @@
+"""Finds out what a connection pooler does between a client and the server: never believed by its configuration, always tried."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Literal, Protocol, TypeAlias
+
+from roost.errors import PoolerInTheWay
+
+Pooling: TypeAlias = Literal["session", "transaction"]
+"""For how long a pooler leaves a server process to one client."""
+
+ROUNDS = 3
+"""On a busy pooler one round may see the same process by chance, though it is shared."""
+
+SECOND_CONNECTION_SECONDS = 10.0
+NO_TRANSACTION_BLOCKS = "transaction blocks not allowed"
+
+
+class Line(Protocol):
+    """What is asked of a session to find out about the pooler that it goes through."""
+
+    async def backend_pid(self) -> int:
+        """Return the id of the server process that answers."""
+
+    async def execute(self, script: str) -> None:
+        """Send statements."""
+
+    async def rollback(self) -> None:
+        """End a transaction."""
+
+    def terminate(self) -> None:
+        """Drop the connection."""
+
+
+async def find_pooling(session: Line, *, open_another: Callable[[], Awaitable[Line]], location: str) -> Pooling:
+    """Tell whether a pooler gives the server process of an idle client to another one.
+
+    The first session reads its process id, a second one begins a transaction and reads its own, the first one reads again. A pooler
+    that shares gives the second one the process of the first, or the first one another process than before.
+
+    Args:
+        session: A session behind the pooler, outside a transaction.
+        open_another: Opens a second one on the same address; it is terminated here.
+        location: The address, for errors.
+
+    Returns:
+        ``"transaction"`` where server processes are shared between transactions, else ``"session"``.
+
+    Raises:
+        PoolerInTheWay: The pooler allows no transactions, or has no second connection to give, so that nothing can be told.
+    """
+    try:
+        async with asyncio.timeout(SECOND_CONNECTION_SECONDS), _ended(await open_another()) as other:
+            for _ in range(ROUNDS):
+                if await _is_shared(session, other):
+                    return "transaction"
+    except TimeoutError as error:
+        reason = f"it has no second server connection to give within {SECOND_CONNECTION_SECONDS:g} s, so how it pools can't be told"
+        raise PoolerInTheWay(location=location, reason=reason) from error
+    except Exception as error:
+        if NO_TRANSACTION_BLOCKS in str(error):
+            reason = "it pools by statement, and a migration step is a transaction"
+            raise PoolerInTheWay(location=location, reason=reason) from error
+        raise
+    return "session"
+
+
+@asynccontextmanager
+async def _ended(session: Line) -> AsyncIterator[Line]:
+    try:
+        yield session
+    finally:
+        session.terminate()
+
+
+async def _is_shared(session: Line, other: Line) -> bool:
+    before = await session.backend_pid()
+    await other.execute("BEGIN")
+    try:
+        theirs = await other.backend_pid()
+        after = await session.backend_pid()
+    finally:
+        await other.rollback()
+    return theirs == before or after != before
