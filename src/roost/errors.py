@@ -841,6 +841,31 @@ class MigrationLockLost(MigrationError):
         return "start again: what was applied is recorded, and the rest will run"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocker:
+    """Another session that holds a lock which a migration step needs.
+
+    Attributes:
+        pid: Its process on the server.
+        application_name: What it calls itself.
+        state: The server's word for what it does, such as ``"idle in transaction"``.
+        seconds: How long its transaction had been open when it was seen; None where the role may not see it.
+        query: The beginning of its last statement.
+    """
+
+    pid: int
+    application_name: str
+    state: str
+    seconds: float | None
+    query: str
+
+    def __str__(self) -> str:
+        """Return it in one phrase."""
+        name = f" ({self.application_name})" if self.application_name else ""
+        age = f" for {self.seconds:.1f} s" if self.seconds is not None else ""
+        return f"server process {self.pid}{name}, {self.state}{age}: {self.query}"
+
+
 @dataclass(eq=False, kw_only=True)
 class StepFailed(MigrationError):
     """A migration step raised an error; it was rolled back, and the steps before it stay."""
@@ -853,16 +878,26 @@ class StepFailed(MigrationError):
     location: str | None = None
     sqlstate: str | None = None
     attempts: int = 1
+    blockers: tuple[Blocker, ...] = ()
 
     @property
     def message(self) -> str:
         where = f" at {self.location}" if self.location else ""
         state = f" [{self.sqlstate}]" if self.sqlstate else ""
         tries = f" after {self.attempts} attempts" if self.attempts > 1 else ""
-        return f"Migration step {self.step!r} of plugin {self.plugin} failed ({self.direction}{tries}){where}: {self.reason}{state}"
+        blocked = f"; blocked by {'; '.join(map(str, self.blockers))}" if self.blockers else ""
+        return (
+            f"Migration step {self.step!r} of plugin {self.plugin} failed ({self.direction}{tries}){where}: {self.reason}{state}{blocked}"
+        )
 
     @property
     def hint(self) -> str:
+        if self.blockers:
+            end = ", ".join(f"pg_terminate_backend({blocker.pid})" for blocker in self.blockers)
+            return (
+                "the steps before it are kept, and the next run goes on from here: let what blocks it end, or end it with "
+                f"SELECT {end}, or wait longer with MigrationConfig(lock_wait_budget=…)"
+            )
         return "the step was rolled back and the steps before it are kept; mend it and run again, it goes on from here"
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from roost import Database, MigrationConfig, MigrationContext, MigrationOrchestrator, MigrationStep, Runtime
 from roost.errors import InvalidStep, MigrationLockTimeout, SessionLost, StepEscaped, StepEscapeError, StepFailed
+from roost.migrations import StepBlocked
 from tests.plugins.build import QUICK, applied, history, make_plugin, make_runtime, migrate, names, query, residue
 
 FIRST = MigrationStep("first", "First", up="CREATE TABLE first (id int)", version="1.0.0")
@@ -239,18 +240,26 @@ async def test_a_failure_that_may_pass_is_tried_again_as_a_whole(database_url: s
 
 @pytest.mark.asyncio
 async def test_a_table_that_is_locked_is_waited_for_in_short_turns(database_url: str) -> None:
-    """An exhausted budget fails the step with 55P03; the table's readers were never queued behind it for longer than one turn."""
+    """An exhausted budget fails the step and names who blocks it; the table's readers never queued behind it for longer than one turn."""
     await migrate(database_url, make_plugin("p", FIRST))
-    blocker = await asyncpg.connect(database_url)
+    step = second("ALTER TABLE first ADD more int")
+    blocker = await asyncpg.connect(database_url, server_settings={"application_name": "the reader"})
+    told: list[StepBlocked] = []
     try:
         await blocker.execute("BEGIN; LOCK TABLE first IN ACCESS SHARE MODE")
-        with pytest.raises(StepFailed) as caught:
-            await migrate(database_url, make_plugin("p", FIRST, second("ALTER TABLE first ADD more int")))
+        runtime = make_runtime(database_url, make_plugin("p", FIRST, step))
+        runtime.events.subscribe(told.append, StepBlocked)
+        with pytest.raises(
+            StepFailed, match=r"blocked by server process \d+ \(the reader\), idle in transaction for .* s: BEGIN; LOCK"
+        ) as caught:
+            await MigrationOrchestrator(runtime).run_all_migrations()
         assert caught.value.sqlstate == "55P03"
+        assert [one.pid for one in caught.value.blockers] == [blocker.get_server_pid()]
+        assert f"pg_terminate_backend({blocker.get_server_pid()})" in caught.value.hint
+        assert [event.blockers[0].application_name for event in told] == ["the reader"]
         await blocker.execute("COMMIT")
     finally:
         await blocker.close()
-    report = await MigrationOrchestrator(
-        make_runtime(database_url, make_plugin("p", FIRST, second("ALTER TABLE first ADD more int")))
-    ).run_all_migrations()
+    report = await MigrationOrchestrator(make_runtime(database_url, make_plugin("p", FIRST, step))).run_all_migrations()
     assert names(report.steps) == ["second"]
+    assert await residue(database_url) == []

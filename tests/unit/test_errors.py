@@ -38,6 +38,8 @@ def sample(kind: type[RoostError]) -> RoostError:
         text = str(hints[field.name])
         if "Exception" in text and "tuple" in text:
             facts[field.name] = (("a", ValueError("x")),)
+        elif "Blocker" in text:
+            facts[field.name] = (errors.Blocker(pid=7, application_name="psql", state="active", seconds=1.5, query="SELECT 1"),)
         elif field.name == "reasons":
             facts[field.name] = ("ValueError: x",)
         elif "tuple" in text:

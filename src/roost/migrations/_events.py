@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from roost.errors import Blocker
     from roost.migrations._records import Direction
 
 
@@ -100,6 +101,15 @@ class StepRetried:
     step: str
     attempt: int
     error: BaseException
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepBlocked:
+    """A step does not get a lock that `blockers` hold; told again when those change."""
+
+    plugin: str
+    step: str
+    blockers: tuple[Blocker, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,12 +69,16 @@ class Limits:
     statement_timeout: float
 
 
+def application_name(plugin: str, step: str) -> str:
+    """Return what others see a session doing while it runs a step."""
+    return f"roost {plugin}: {step}".encode()[:MAX_APPLICATION_NAME_BYTES].decode("utf-8", "ignore")
+
+
 def settings(turn: Turn, limits: Limits, *, step: str, local: bool) -> str:
     """Return the settings under which a step runs: its names, its limits and what others see it doing."""
     scope = "SET LOCAL" if local else "SET"
-    name = f"roost {turn.plugin}: {step}".encode()[:MAX_APPLICATION_NAME_BYTES].decode("utf-8", "ignore")
     return (
-        f"{scope} application_name = {quote_literal(name)}; "
+        f"{scope} application_name = {quote_literal(application_name(turn.plugin, step))}; "
         f"{scope} lock_timeout = {round(limits.lock_timeout * 1000)}; "
         f"{scope} statement_timeout = {round(limits.statement_timeout * 1000)}; "
         # pg_temp is named last: unnamed it would come first, and a temporary table could stand in for the plugin's.

@@ -13,11 +13,11 @@ from roost.migrations._batches import in_batches
 from roost.migrations._context import MigrationContext
 from roost.migrations._explain import explain, location_of
 from roost.migrations._fingerprint import fingerprint_of
-from roost.migrations._patience import with_patience
+from roost.migrations._patience import Patience
 from roost.migrations._step import takes_context
 from roost.migrations._telling import StepTelling, TellingsOfAMessage
 from roost.migrations._turn_wait import TurnTaken
-from roost.postgres import bind_step, sqlstate_of
+from roost.postgres import bind_step, is_lock_timeout, sqlstate_of, watching_blockers
 
 if TYPE_CHECKING:
     from roost.migrations._config import MigrationConfig
@@ -288,13 +288,20 @@ class StepRunner:
 
     async def _attempt(self, once: Callable[[], Any], telling: StepTelling, *, checksum: str, failure: Exception | None = None) -> None:
         """Try a step as often as its errors and the configuration allow, tell of it, and record a failure."""
+        watched = groups.application_name(self._turn.plugin, telling.step)
+        patience = Patience(
+            self._config,
+            is_open=lambda: self._session.is_open,
+            told=telling.retry,
+            while_blocked=lambda: watching_blockers(self._session.url, watched, telling.block),
+        )
 
         async def counted() -> None:
             telling.attempts += 1
             await once()
 
         try:
-            await with_patience(counted, config=self._config, is_open=lambda: self._session.is_open, told=telling.retry, failure=failure)
+            await patience.repeat(counted, failure=failure)
         except Exception as error:
             raised = await self._failure(error, telling, checksum=checksum)
             if telling.has_begun or isinstance(raised, StepFailed):
@@ -327,6 +334,7 @@ class StepRunner:
             location=location_of(error, telling.body),
             sqlstate=state,
             attempts=telling.attempts,
+            blockers=telling.blockers if is_lock_timeout(error) else (),
         )
         try:
             await self._wait.for_turn(

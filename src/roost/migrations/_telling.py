@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from roost.migrations._events import StepFinished, StepRetried, StepStarted
+from roost.migrations._events import StepBlocked, StepFinished, StepRetried, StepStarted
 from roost.migrations._records import StepReport
 
 if TYPE_CHECKING:
+    from roost.errors import Blocker
     from roost.migrations._records import Direction
     from roost.migrations._step import StepBody
 
@@ -31,6 +32,7 @@ class StepTelling:
         total: Their number.
         attempts: How often it was begun.
         duration: Seconds from its beginning to its end.
+        blockers: Who was last seen to keep it from a lock.
     """
 
     emit: Callable[[object], None]
@@ -44,6 +46,7 @@ class StepTelling:
     total: int
     attempts: int = 0
     duration: float = 0.0
+    blockers: tuple[Blocker, ...] = ()
     _began: float | None = field(default=None, init=False)
 
     @property
@@ -76,6 +79,11 @@ class StepTelling:
     def retry(self, attempt: int, error: BaseException) -> None:
         """Tell that an attempt failed and another follows."""
         self.emit(StepRetried(plugin=self.plugin, step=self.step, attempt=attempt, error=error))
+
+    def block(self, blockers: tuple[Blocker, ...]) -> None:
+        """Tell who keeps it from a lock."""
+        self.blockers = blockers
+        self.emit(StepBlocked(plugin=self.plugin, step=self.step, blockers=blockers))
 
     def finish(self, error: BaseException | None = None) -> None:
         """Tell how it ended."""

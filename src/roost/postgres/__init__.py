@@ -2,6 +2,7 @@
 
 from roost.postgres._advisory_lock import CHANNEL, LockHolder, advisory_lock_key, lock_holder, lock_or_satisfied
 from roost.postgres._binding import bind_step
+from roost.postgres._blockers import watching_blockers
 from roost.postgres._copy_text import Row, from_microseconds, microseconds
 from roost.postgres._database import Database
 from roost.postgres._embedded import EmbeddedPostgres
@@ -38,4 +39,5 @@ __all__ = [
     "quote_nullable",
     "retrying",
     "sqlstate_of",
+    "watching_blockers",
 ]
