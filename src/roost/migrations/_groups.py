@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from roost.migrations._fingerprint import fingerprint_of
+from roost.migrations._ledger import NO_FLUSH
 from roost.postgres import dollar_quote, quote_identifier, quote_literal, quote_nullable
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def close_up(turn: Turn, planned: PlannedStep, *, attempts: int, flush: bool) ->
         f"{quote_nullable(planned.version_after)}, '{planned.chain}')"
     )
     # After the resets, which would undo it.
-    patience = "" if flush else "SET LOCAL synchronous_commit = off; "
+    patience = "" if flush else f"{NO_FLUSH}; "
     return f"{turn.resets}; {patience}{finish}; {_success(turn, planned, attempts=attempts)}COMMIT"
 
 
@@ -177,7 +178,7 @@ def close_down(turn: Turn, undone: UndoneStep, *, attempts: int) -> str:
 
 def reach(turn: Turn, *, version: str, chain: str, planned_on: str | None) -> str:
     """Return the transaction that moves a plugin to a version which needs no step."""
-    check = f"SELECT roost.check_head({quote_literal(turn.plugin)}, {quote_nullable(planned_on)})"
+    check = f"SELECT roost.check_plan({quote_literal(turn.plugin)}, {quote_nullable(planned_on)}, '{{}}')"
     move = f"SELECT roost.move_head({quote_literal(turn.plugin)}, {quote_literal(version)}, {quote_nullable(chain or None)})"
     done = record(turn, step=None, version=version, direction="up", attempts=1, took=None, checksum=None)
     return f"{turn.begin}; {turn.fence}; {check}; {move}; {done}COMMIT"

@@ -33,6 +33,8 @@ BUSY = "RST03"
 MOVED_ON = "RST04"
 """The ledger's own SQLSTATEs; what they mean stands beside the functions that raise them."""
 
+NO_FLUSH = "SET LOCAL synchronous_commit = off"
+
 # Queries and not to_regclass: they see what was committed before the lock was granted.
 _MADE = (
     "EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace "
@@ -97,8 +99,8 @@ async def ensure_ledger(session: MigrationSession, *, key: int, exists: bool) ->
         Exception: SQLSTATE `BUSY` where another run is at work.
     """
     try:
-        if not exists:
-            await _unless(_MADE, session, key, "tables", "functions")
+        if not exists and await _unless(_MADE, session, key, "tables", "functions"):
+            return
         if await _version(session) < LEDGER_VERSION:
             await _unless(_UPGRADED, session, key, "upgrade_2", "functions")
     except Exception as error:
@@ -118,8 +120,11 @@ async def _version(session: MigrationSession) -> int:
     return found
 
 
-async def _unless(condition: str, session: MigrationSession, key: int, *scripts: str) -> None:
-    """Run scripts in one transaction under the lock's key, unless another run was quicker."""
+async def _unless(condition: str, session: MigrationSession, key: int, *scripts: str) -> bool:
+    """Run scripts in one transaction under the lock's key, and tell whether that was done: not where another run was quicker.
+
+    It does not wait for the disk: the first step that does takes this along. Nor does it check the bodies of functions, which tests do.
+    """
     guard = (
         f"BEGIN IF NOT pg_catalog.pg_try_advisory_xact_lock({key}) THEN "
         f"RAISE EXCEPTION 'another run is at work' USING ERRCODE = '{BUSY}'; END IF; "
@@ -128,11 +133,15 @@ async def _unless(condition: str, session: MigrationSession, key: int, *scripts:
     folder = files(__package__).joinpath("sql")
     script = "\n".join(folder.joinpath(f"{name}.sql").read_text("utf-8") for name in scripts)
     try:
-        await session.execute(f"{session.begin}; DO {dollar_quote(guard)};\n{script}\nCOMMIT")
+        await session.execute(
+            f"{session.begin}; {NO_FLUSH}; SET LOCAL check_function_bodies = off; DO {dollar_quote(guard)};\n{script}\nCOMMIT"
+        )
     except BaseException as error:
         await session.rollback()
         if sqlstate_of(error) != MOVED_ON:
             raise
+        return False
+    return True
 
 
 async def _denied(session: MigrationSession, error: Exception) -> LedgerDenied:

@@ -34,12 +34,19 @@ BEGIN
     END IF;
 END $$;
 
--- Refuses what was planned on another state of the plugin than the present one: `planned_on` is the chain's hash that the plan began with.
-CREATE FUNCTION roost.check_head(plugin_name text, planned_on text) RETURNS void
+-- Refuses what was planned on another state than the present one. Only a run that holds the lock all the time need not ask.
+-- `planned_on` is the hash of the plugin's chain that the plan began with, `required` names the other plugins' steps it counts on.
+CREATE FUNCTION roost.check_plan(plugin_name text, planned_on text, required text[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF (SELECT chain FROM roost.plugin WHERE name = plugin_name) IS DISTINCT FROM planned_on THEN
         RAISE EXCEPTION 'plugin % has moved on since this was planned', plugin_name USING ERRCODE = 'RST04';
+    END IF;
+    IF EXISTS (
+        SELECT FROM unnest(required) AS name
+        WHERE NOT EXISTS (SELECT FROM roost.applied WHERE plugin || ':' || step = name AND state = 'done')
+    ) THEN
+        RAISE EXCEPTION 'what plugin % requires is no longer applied', plugin_name USING ERRCODE = 'RST04';
     END IF;
 END $$;
 
@@ -54,6 +61,8 @@ BEGIN
     IF NOT step_by_step THEN
         UPDATE roost.run SET open = false WHERE open;
     END IF;
+    -- The first step that waits for the disk takes this along.
+    SET LOCAL synchronous_commit = off;
     INSERT INTO roost.run (id, host, pid, application_version) VALUES (run_id, run_host, run_pid, run_version)
     RETURNING number INTO new_number;
     RETURN new_number;
@@ -68,13 +77,8 @@ CREATE FUNCTION roost.begin_step(
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM roost.fence(run_number, lock_key, step_by_step);
-    PERFORM roost.check_head(plugin_name, planned_on);
-    -- What the plan found applied, another run may have undone where no lock was held in between.
-    IF step_by_step AND EXISTS (
-        SELECT FROM unnest(step_requires) AS required
-        WHERE NOT EXISTS (SELECT FROM roost.applied WHERE plugin || ':' || step = required AND state = 'done')
-    ) THEN
-        RAISE EXCEPTION 'what step % of plugin % requires is no longer applied', step_id, plugin_name USING ERRCODE = 'RST04';
+    IF step_by_step THEN
+        PERFORM roost.check_plan(plugin_name, planned_on, step_requires);
     END IF;
     INSERT INTO roost.applied (plugin, step, version, state, fingerprint, chain, breaking, requires, down_sql, run)
     VALUES (plugin_name, step_id, step_version, step_state, step_fingerprint, step_chain, step_breaking, step_requires,
@@ -119,7 +123,7 @@ CREATE FUNCTION roost.begin_undo(
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM roost.fence(run_number, lock_key, step_by_step);
-    PERFORM roost.check_head(plugin_name, planned_on);
+    PERFORM roost.check_plan(plugin_name, planned_on, '{}');
     UPDATE roost.applied SET state = 'escaped', xid = pg_current_xact_id()
     WHERE plugin = plugin_name AND step = step_id AND state = 'done';
     IF NOT FOUND THEN
