@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import pwd
 import shutil
 import socket
 from collections.abc import AsyncIterator
@@ -17,10 +15,10 @@ import pytest
 import pytest_asyncio
 
 from roost import Database, MigrationConfig, MigrationOrchestrator, MigrationStep, Runtime
-from roost.errors import DatabaseRefused, DatabaseUnreachable, InvalidDatabaseURL, LedgerDenied, NoDatabase, PoolerInTheWay, ReadOnlyServer
+from roost.errors import DatabaseRefused, DatabaseUnreachable, InvalidDatabaseURL, LedgerDenied, NoDatabase, ReadOnlyServer
 from roost.postgres import EmbeddedPostgres, parse_url
 from roost.testing import RoundTripProxy
-from tests.plugins.build import QUICK, make_plugin, make_runtime, migrate, query, residue
+from tests.plugins.build import QUICK, make_plugin, make_runtime, migrate, residue
 
 STEP = MigrationStep("make", "Make", up="CREATE TABLE things (id int)", version="1.0.0")
 MORE = MigrationStep("more", "More", up="CREATE TABLE more (id int)", version="1.1.0")
@@ -161,47 +159,3 @@ async def test_a_standby_is_refused(tmp_path: Path) -> None:
             assert (await migrate(server.url, plugin)).steps == ()
     finally:
         shutil.rmtree(data_dir, ignore_errors=True)
-
-
-def account(host: str) -> str:
-    """Return the line that lets PgBouncer, which does not run as root, become somebody who reaches the server."""
-    if os.geteuid() != 0:
-        return ""
-    owner = pwd.getpwuid(Path(host).stat().st_uid).pw_name if host.startswith("/") else "nobody"
-    return f"user = {owner}\n"
-
-
-@pytest.mark.pgbouncer
-@pytest.mark.asyncio
-@pytest.mark.parametrize("mode", ["transaction", "session"])
-async def test_a_pooler_is_refused(tmp_path: Path, database_url: str, mode: str) -> None:
-    """Behind PgBouncer nothing is written and no lock is left: a session lock would exclude nobody there."""
-    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
-    assert program is not None, "pgbouncer is not installed"
-    target = parse_url(database_url)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    host, server_port = target.hosts[0]
-    config = tmp_path / "pgbouncer.ini"
-    config.write_text(
-        f"[databases]\n* = host={host} port={server_port or 5432} user={target.user}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
-        f"listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = {mode}\n{account(host)}"
-    )
-    process = await asyncio.create_subprocess_exec(program, str(config), stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL)
-    try:
-        assert process.stderr is not None
-        while b"process up" not in (line := await process.stderr.readline()):
-            assert line, "pgbouncer ended"
-        url = f"postgresql://{target.user}@127.0.0.1:{port}/{target.database}"
-        with pytest.raises(PoolerInTheWay, match=f"127.0.0.1:{port}") as caught:
-            await migrate(url, make_plugin("p", STEP))
-        assert "migration_url" in caught.value.hint
-        assert await query(database_url, "SELECT to_regnamespace('roost')") == [None]
-        assert await residue(database_url) == []
-        runtime = Runtime(plugins=[make_plugin("p", STEP)], database=Database(url, migration_url=database_url), config=QUICK)
-        async with runtime:
-            assert await runtime.get_service(Database).fetchval("SELECT count(*) FROM things") == 0
-    finally:
-        process.terminate()
-        await process.communicate()

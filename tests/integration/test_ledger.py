@@ -1,0 +1,74 @@
+"""The ledger's own form: made once, brought to this version once, and refused where it is newer."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.resources import files
+
+import asyncpg
+import pytest
+
+from roost import MigrationStep
+from roost.migrations import _ledger as ledger
+from tests.plugins.build import make_plugin, migrate, names, query, residue
+
+STEP = MigrationStep("make", "Make", up="CREATE TABLE things (id int)", version="1.0.0")
+SCRIPTS = files("roost.migrations") / "sql"
+OLD_FUNCTIONS = """
+CREATE FUNCTION roost.fence(run_number bigint, lock_key bigint) RETURNS void LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''old''; END';
+CREATE FUNCTION roost.settle(plugin_name text, declaration text) RETURNS void LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''old''; END';
+"""
+
+
+async def make_version_1(url: str) -> None:
+    """Make a ledger as version 1 had it: the same tables, and functions of other forms."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute((SCRIPTS / "tables.sql").read_text("utf-8"))
+        await connection.execute(f"{OLD_FUNCTIONS}; UPDATE roost.meta SET schema_version = 1")
+    finally:
+        await connection.close()
+
+
+@pytest.mark.asyncio
+async def test_an_older_ledger_is_brought_to_this_version_by_one_of_many(database_url: str) -> None:
+    """Its rows stay, its functions are those of this version, and of several runs at once exactly one does it."""
+    await make_version_1(database_url)
+    await query(database_url, "INSERT INTO roost.plugin (name, version, settled) VALUES ('old', '1.0.0', 'digest') RETURNING 1")
+    reports = await asyncio.gather(*[migrate(database_url, make_plugin("p", STEP)) for _ in range(4)])
+    assert [name for report in reports for name in names(report.steps)] == ["make"]
+    assert await query(database_url, "SELECT schema_version, oldest_reader FROM roost.meta") == [(ledger.LEDGER_VERSION, 1)]
+    assert await query(database_url, "SELECT version FROM roost.plugin WHERE name = 'old'") == ["1.0.0"]
+    functions = "SELECT proname, count(*) FROM pg_proc WHERE pronamespace = 'roost'::regnamespace GROUP BY proname HAVING count(*) > 1"
+    assert await query(database_url, functions) == []
+    assert await residue(database_url) == []
+
+
+@pytest.mark.asyncio
+async def test_an_upgraded_ledger_is_as_a_new_one(database_url: str) -> None:
+    """The functions and the tables' columns are the same, whichever way the ledger came about."""
+    forms = (
+        "SELECT string_agg(p.oid::regprocedure || md5(p.prosrc), ',' ORDER BY p.oid::regprocedure::text) || (SELECT string_agg("
+        "table_name || column_name || data_type, ',' ORDER BY table_name, column_name) FROM information_schema.columns "
+        "WHERE table_schema = 'roost') FROM pg_proc AS p WHERE pronamespace = 'roost'::regnamespace"
+    )
+    await make_version_1(database_url)
+    await migrate(database_url, make_plugin("p", STEP))
+    upgraded = await query(database_url, forms)
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("DROP SCHEMA roost CASCADE")
+    await connection.close()
+    await migrate(database_url, make_plugin("q", MigrationStep("q", "Q", up="SELECT 1", version="1.0.0")))
+    assert await query(database_url, forms) == upgraded
+
+
+@pytest.mark.asyncio
+async def test_the_functions_have_sound_bodies(database_url: str) -> None:
+    """PostgreSQL's own check, which the making of a ledger leaves out, finds nothing."""
+    connection = await asyncpg.connect(database_url, server_settings={"check_function_bodies": "on", "plpgsql.extra_errors": "all"})
+    try:
+        for name in ("tables", "functions"):
+            await connection.execute((SCRIPTS / f"{name}.sql").read_text("utf-8"))
+        assert await connection.fetchval("SELECT count(*) FROM pg_proc WHERE pronamespace = 'roost'::regnamespace") > 10
+    finally:
+        await connection.close()
