@@ -11,6 +11,7 @@ import pytest
 
 from roost import Database, MigrationConfig, MigrationContext, MigrationOrchestrator, MigrationStep, Plugin, Runtime
 from roost.errors import MigrationLockTimeout, PoolerInTheWay, StepEscaped, StepFailed
+from roost.migrations import LockWaitFinished, LockWaitStarted
 from roost.postgres import MigrationSession, advisory_lock_key, parse_url
 from tests.plugins.build import QUICK, applied, history, make_plugin, make_runtime, migrate, names, query
 from tests.plugins.pgbouncer import busy, pgbouncer
@@ -141,10 +142,17 @@ async def test_pooled_and_direct_runs_exclude_each_other(database_url: str) -> N
         await entered.wait()
         with pytest.raises(MigrationLockTimeout):
             await migrate(url, held, config=MigrationConfig(run_lock_timeout=0.2))
-        late = asyncio.create_task(migrate(url, held))
+        late = make_runtime(url, held)
+        waits: list[object] = []
+        waiting = asyncio.Event()
+        late.events.subscribe(lambda _: waiting.set(), LockWaitStarted)
+        late.events.subscribe(waits.append, LockWaitFinished)
+        run = asyncio.create_task(MigrationOrchestrator(late).run_all_migrations())
+        await waiting.wait()
         gate.set()
         assert len((await direct).steps) == 8
-        assert (await late).steps == ()
+        assert (await run).steps == ()
+        assert [event.acquired for event in waits if isinstance(event, LockWaitFinished)] == [False]
 
 
 @pytest.mark.asyncio

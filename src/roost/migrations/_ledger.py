@@ -215,13 +215,15 @@ async def _rows(session: MigrationSession, query: str) -> list[Row]:
         raise
 
 
-async def plugin_state(session: MigrationSession, plugin: str) -> PluginState:
-    """Read where a plugin stands; nowhere, where there is no ledger yet."""
+async def plugin_state(session: MigrationSession, plugin: str, *, with_down: bool = False) -> PluginState:
+    """Read where a plugin stands; nowhere, where there is no ledger yet. The stored ways back are read only for a rollback."""
+    down = "down_sql" if with_down else "NULL"
     name = quote_literal(plugin)
     rows = await _rows(
         session,
         f"(SELECT NULL::text, version, NULL, NULL, chain, NULL, NULL, NULL, NULL FROM roost.plugin WHERE name = {name}) UNION ALL "
-        "(SELECT step, version, state, fingerprint, chain, breaking::text, pg_catalog.array_to_json(requires)::text, down_sql, run::text "
+        "(SELECT step, version, state, fingerprint, chain, breaking::text, pg_catalog.array_to_json(requires)::text, "
+        f"{down}, run::text "
         f"FROM roost.applied WHERE plugin = {name} ORDER BY position)",
     )
     applied = tuple(_applied(row) for row in rows if row[0] is not None)

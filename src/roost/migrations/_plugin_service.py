@@ -111,7 +111,7 @@ class PluginMigrationService(MigrationService):
         """
 
         async def planned(session: MigrationSession) -> tuple[RollbackPlan, str | None]:
-            state = (await ledger.plugin_state(session, self.plugin_name)).without(LEGACY_STEP)
+            state = (await ledger.plugin_state(session, self.plugin_name, with_down=True)).without(LEGACY_STEP)
             check_outcomes(state, self._known(state), plugin=self.plugin_name)
             plan = plan_rollback(
                 state,

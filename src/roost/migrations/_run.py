@@ -96,7 +96,7 @@ class MigrationRun:
     _sent: list[tuple[PlannedStep, StepTelling]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._wait = TurnWait(timeout=self.config.run_lock_timeout, jitter=self._jitter)
+        self._wait = TurnWait(timeout=self.config.run_lock_timeout, jitter=self._jitter, began=self._wait_began, ended=self._wait_ended)
 
     @property
     def session(self) -> MigrationSession:
@@ -208,11 +208,6 @@ class MigrationRun:
         self.emit(SessionReopened(attempt=attempt, error=error))
 
     @property
-    def seconds_waited(self) -> float:
-        """Seconds spent waiting for others, for the lock of the whole run or between its steps."""
-        return self.waited + self._wait.waited
-
-    @property
     def is_broken(self) -> bool:
         """Whether the run's connection is gone, so that only a new one can go on."""
         return self._session is not None and not self._session.is_open
@@ -319,6 +314,7 @@ class MigrationRun:
                 if taken.is_busy:
                     await self._wait.pause()
             else:
+                self._wait.over(acquired=bool(plan.steps))
                 return tuple(self.steps[before:])
 
     async def _carry_out(self, plan: Plan, *, planned_on: str | None, service: str, schema: str | None) -> None:
@@ -329,7 +325,7 @@ class MigrationRun:
             await runner.create_schema()
 
         def done(planned: PlannedStep, report: StepReport) -> None:
-            self._wait.progressed()
+            self._wait.over(acquired=True)
             self._sent = [(sent, telling) for sent, telling in self._sent if sent is not planned]
             self.steps.append(report)
             self._heads[plan.plugin] = planned.chain
@@ -448,9 +444,7 @@ class MigrationRun:
         def waiting(holder: LockHolder | None) -> None:
             nonlocal told
             told = True
-            for service in self.services:
-                self.states.set(service, "waiting")
-            self.emit(LockWaitStarted(holder=holder.application_name if holder else None))
+            self._wait_began(holder)
 
         async def satisfied() -> bool:
             return self._is_satisfied(await ledger.look(self.session))
@@ -474,9 +468,18 @@ class MigrationRun:
         finally:
             took = time.monotonic() - started
             if told:
-                self.waited += took
-                self.emit(LockWaitFinished(acquired=acquired, duration=took, error=failure))
+                self._wait_ended(acquired, took, failure)
         return acquired
+
+    def _wait_began(self, holder: LockHolder | None = None) -> None:
+        for service in self.services:
+            if self.states.states.get(service) not in ("running", "completed", "ahead"):
+                self.states.set(service, "waiting")
+        self.emit(LockWaitStarted(holder=holder.application_name if holder else None))
+
+    def _wait_ended(self, acquired: bool, took: float, error: BaseException | None = None) -> None:  # noqa: FBT001 -- a callback
+        self.waited += took
+        self.emit(LockWaitFinished(acquired=acquired, duration=took, error=error))
 
 
 current_run: ContextVar[MigrationRun | None] = ContextVar("current_run", default=None)

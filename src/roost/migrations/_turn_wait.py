@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import anyio
@@ -37,18 +38,26 @@ class TurnWait:
     Args:
         timeout: Seconds without any progress of its own after which it gives up.
         jitter: Spreads the questions of many waiters.
+        began: Told when it has to wait.
+        ended: Told when it has not to wait any more: whether it got its turn, and how many seconds it waited.
     """
 
-    def __init__(self, *, timeout: float, jitter: random.Random) -> None:
+    def __init__(self, *, timeout: float, jitter: random.Random, began: Callable[[], None], ended: Callable[[bool, float], None]) -> None:
         self._timeout = timeout
         self._jitter = jitter
+        self._began = began
+        self._ended = ended
         self._since: float | None = None
         self._wait = FIRST_WAIT
-        self.waited: float = 0.0
-        """Seconds spent waiting."""
 
-    def progressed(self) -> None:
-        """Note that the run got on: patience begins anew."""
+    def over(self, *, acquired: bool) -> None:
+        """Note that the run got on: patience begins anew.
+
+        Args:
+            acquired: Whether it got its turn; else others have left it nothing to do.
+        """
+        if self._since is not None:
+            self._ended(acquired, time.monotonic() - self._since)
         self._since, self._wait = None, FIRST_WAIT
 
     async def pause(self) -> None:
@@ -57,13 +66,12 @@ class TurnWait:
         Raises:
             MigrationLockTimeout: Others were at work for too long.
         """
-        now = time.monotonic()
-        self._since = now if self._since is None else self._since
-        if now - self._since >= self._timeout:
+        if self._since is None:
+            self._since = time.monotonic()
+            self._began()
+        if time.monotonic() - self._since >= self._timeout:
             raise MigrationLockTimeout(waited=self._timeout)
-        seconds = self._wait * (0.5 + self._jitter.random())
-        await anyio.sleep(seconds)
-        self.waited += seconds
+        await anyio.sleep(self._wait * (0.5 + self._jitter.random()))
         self._wait = min(self._wait * 1.5, LONGEST_WAIT)
 
     async def for_turn(self, session: MigrationSession, message: str) -> None:
@@ -82,6 +90,6 @@ class TurnWait:
                 if sqlstate_of(error) != BUSY:
                     raise
             else:
-                self.progressed()
+                self.over(acquired=True)
                 return
             await self.pause()

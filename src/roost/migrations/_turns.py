@@ -162,7 +162,7 @@ def report_of(
         done=tuple(service.service_name for service in done),
         failed=tuple(service.service_name for service in failed),
         not_run=tuple(service.service_name for service in not_run),
-        waited=run.seconds_waited,
+        waited=run.waited,
         duration=time.monotonic() - started,
         steps=tuple(run.steps),
     )
