@@ -93,7 +93,7 @@ class MigrationRun:
     _wait: TurnWait = field(init=False)
     _heads: dict[str, str | None] = field(default_factory=dict)
     _numbers: set[int] = field(default_factory=set)
-    _sent: list[tuple[PlannedStep, StepTelling]] = field(default_factory=list)
+    _sent: list[StepTelling] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._wait = TurnWait(timeout=self.config.run_lock_timeout, jitter=self._jitter, began=self._wait_began, ended=self._wait_ended)
@@ -195,7 +195,7 @@ class MigrationRun:
         self._drop(error, attempt=attempt)
         if await self.begin():
             return True
-        for plugin in {telling.plugin for _, telling in self._sent}:
+        for plugin in {telling.plugin for telling in self._sent}:
             self._learn(await self.state(plugin), plugin=plugin)
         return False
 
@@ -326,12 +326,12 @@ class MigrationRun:
 
         def done(planned: PlannedStep, report: StepReport) -> None:
             self._wait.over(acquired=True)
-            self._sent = [(sent, telling) for sent, telling in self._sent if sent is not planned]
+            self._sent = [telling for telling in self._sent if telling.step != report.step]
             self.steps.append(report)
             self._heads[plan.plugin] = planned.chain
             self.versions[plan.plugin] = planned.version_after
 
-        await runner.up(plan.steps, planned_on=planned_on, done=done, sent=self._note_sent)
+        await runner.up(plan.steps, planned_on=planned_on, sent=self._note_sent, done=done)
         reached = plan.steps[-1].version_after if plan.steps else plan.from_version
         if plan.target is not None and compare_versions(reached, plan.target) < 0:
             chain = plan.steps[-1].chain if plan.steps else plan.chain
@@ -339,14 +339,14 @@ class MigrationRun:
             self._heads[plan.plugin] = chain or None
             self.versions[plan.plugin] = plan.target
 
-    def _note_sent(self, steps: Sequence[tuple[PlannedStep, StepTelling]]) -> None:
+    def _note_sent(self, steps: Sequence[StepTelling]) -> None:
         self._sent = list(steps)
 
     def _learn(self, state: PluginState, *, plugin: str) -> None:
         """Learn from the ledger, under the lock, what became of steps that were sent before the connection broke."""
         applied = {row.step for row in state.applied if row.run in self._numbers and row.state == "done"}
-        ours = [telling for _, telling in self._sent if telling.plugin == plugin]
-        self._sent = [(planned, telling) for planned, telling in self._sent if telling.plugin != plugin]
+        ours = [telling for telling in self._sent if telling.plugin == plugin]
+        self._sent = [telling for telling in self._sent if telling.plugin != plugin]
         for telling in ours:
             if telling.has_begun or telling.step in applied:
                 self.emit(StepOutcomeLearned(plugin=plugin, step=telling.step, is_applied=telling.step in applied))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from roost.errors import MigrationLockLost, StepEscaped, StepFailed
@@ -31,6 +32,23 @@ if TYPE_CHECKING:
 
 SURELY_WITHOUT_EFFECT = ("42", "0A", "25", "28", "3D", "3F")
 """SQLSTATE classes of errors that a statement raises before it does anything: syntax, names, rights, wrong place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepInHand:
+    """A planned step on its way.
+
+    Attributes:
+        planned: The step.
+        planned_on: The head's hash that the ledger must have, or the plan no longer fits.
+        telling: What is told of it.
+        flush: Whether its commit waits for the disk.
+    """
+
+    planned: PlannedStep
+    planned_on: str | None
+    telling: StepTelling
+    flush: bool
 
 
 class StepRunner:
@@ -68,16 +86,16 @@ class StepRunner:
         steps: Sequence[PlannedStep],
         *,
         planned_on: str | None,
+        sent: Callable[[Sequence[StepTelling]], None],
         done: Callable[[PlannedStep, StepReport], None],
-        sent: Callable[[Sequence[tuple[PlannedStep, StepTelling]]], None],
     ) -> None:
         """Run steps in order: of each, its effect and its record live and die together.
 
         Args:
             steps: A plan's steps.
             planned_on: The head's hash that the plan was made on.
-            done: Told of each step that is applied, as soon as that is known.
             sent: Told before a message which steps are in it: if the connection breaks, nobody knows how many of them are applied.
+            done: Told of each step that is applied, as soon as that is known.
 
         Raises:
             StepFailed: A step raised; it is rolled back and its failure recorded.
@@ -86,27 +104,29 @@ class StepRunner:
             TurnTaken: Another run is at work, or has moved the plugin on; plan again.
             Exception: The connection broke; what was applied, the ledger says under the lock.
         """
-        tellings = [self._telling(planned, index=index, total=len(steps)) for index, planned in enumerate(steps, start=1)]
         heads = [planned_on, *[planned.chain for planned in steps]]
-        # A function may have done more than the database knows of, so its record is on disk before anything follows it.
-        flushes = [planned is steps[-1] or not isinstance(planned.step.up, str) for planned in steps]
-        begun = 0
+        in_hand = [
+            StepInHand(
+                planned=planned,
+                planned_on=head,
+                telling=self._telling(planned, index=index, total=len(steps)),
+                # A function may have done more than the database knows of, so its record is on disk before anything follows it.
+                flush=index == len(steps) or not isinstance(planned.step.up, str),
+            )
+            for index, (planned, head) in enumerate(zip(steps, heads, strict=False), start=1)
+        ]
         for batch in in_batches(steps):
-            rest = list(zip(batch, tellings[begun:], heads[begun:], flushes[begun:], strict=False))
-            begun += len(batch)
+            rest = in_hand[batch]
             while rest:
-                sent([(planned, telling) for planned, telling, _, _ in rest])
-                if len(rest) > 1:
-                    applied, failure = await self._together(rest)
-                    for planned, telling, _, _ in rest[:applied]:
-                        done(planned, telling.report())
-                    rest = rest[applied:]
-                else:
-                    failure = None
-                if rest:
-                    planned, telling, head, flush = rest.pop(0)
-                    await self._one(planned, telling, planned_on=head, flush=flush, failure=failure)
-                    done(planned, telling.report())
+                sent([step.telling for step in rest])
+                applied, failure = await self._together(rest) if len(rest) > 1 else (0, None)
+                for step in rest[:applied]:
+                    done(step.planned, step.telling.report())
+                # The one that stopped the message is tried again by itself; the others follow together.
+                for step in rest[applied : applied + 1]:
+                    await self._one(step, failure=failure)
+                    done(step.planned, step.telling.report())
+                rest = rest[applied + 1 :]
 
     async def down(self, undone: UndoneStep, *, planned_on: str | None, index: int, total: int) -> StepReport:
         """Undo one step; errors as of `up`.
@@ -171,14 +191,14 @@ class StepRunner:
             total=total,
         )
 
-    async def _together(self, steps: Sequence[tuple[PlannedStep, StepTelling, str | None, bool]]) -> tuple[int, Exception | None]:
+    async def _together(self, steps: Sequence[StepInHand]) -> tuple[int, Exception | None]:
         """Send the groups of several SQL steps in one message.
 
         Returns:
             How many of them are applied, and the error of the one that is not.
         """
-        told = TellingsOfAMessage([telling for _, telling, _, _ in steps])
-        message = "; ".join(self._group(planned, planned_on=head, flush=flush) for planned, _, head, flush in steps)
+        told = TellingsOfAMessage([step.telling for step in steps])
+        message = "; ".join(self._group(step) for step in steps)
         applied, failure = len(steps), None
         try:
             with self._session.hearing(told.hear):
@@ -190,38 +210,36 @@ class StepRunner:
             await self._session.rollback()
             state = await ledger.plugin_state(self._session, self._turn.plugin)
             names = {row.step for row in state.applied if row.run == self._turn.run}
-            applied, failure = sum(planned.step.id in names for planned, _, _, _ in steps), error
+            applied, failure = sum(step.planned.step.id in names for step in steps), error
         told.finish_applied(applied)
         return applied, failure
 
-    async def _one(
-        self, planned: PlannedStep, telling: StepTelling, *, planned_on: str | None, flush: bool, failure: Exception | None
-    ) -> None:
+    async def _one(self, step: StepInHand, *, failure: Exception | None) -> None:
         """Run one step, as often as its errors and the configuration allow; with `failure` it was tried once already."""
-        step = planned.step
-        limits = self._limits(step.lock_timeout, step.statement_timeout)
+        declared, telling = step.planned.step, step.telling
         telling.attempts = 0 if failure is None else 1
 
         async def once() -> None:
-            if not step.transactional:
-                await self._outside(planned, telling, limits, planned_on=planned_on)
+            if not declared.transactional:
+                await self._outside(step)
                 return
             await self._inside(
                 telling,
-                opening=groups.open_up(
-                    self._turn, planned, limits, planned_on=planned_on, state="done" if isinstance(step.up, str) else "escaped"
-                ),
-                closing=groups.close_up(self._turn, planned, attempts=telling.attempts, flush=flush),
-                on_escape=groups.escape(self._turn, planned),
+                opening=self._opening(step, state="done" if isinstance(declared.up, str) else "escaped"),
+                closing=groups.close_up(self._turn, step.planned, attempts=telling.attempts, flush=step.flush),
+                on_escape=groups.escape(self._turn, step.planned),
             )
 
-        await self._attempt(once, telling, checksum=fingerprint_of(step), failure=failure)
+        await self._attempt(once, telling, checksum=fingerprint_of(declared), failure=failure)
 
-    def _group(self, planned: PlannedStep, *, planned_on: str | None, flush: bool) -> str:
-        step = planned.step
-        limits = self._limits(step.lock_timeout, step.statement_timeout)
-        opening = groups.open_up(self._turn, planned, limits, planned_on=planned_on, state="done")
-        return f"{opening}; {groups.execute(str(step.up))}; {groups.close_up(self._turn, planned, attempts=1, flush=flush)}"
+    def _group(self, step: StepInHand) -> str:
+        closing = groups.close_up(self._turn, step.planned, attempts=1, flush=step.flush)
+        return f"{self._opening(step, state='done')}; {groups.execute(str(step.planned.step.up))}; {closing}"
+
+    def _opening(self, step: StepInHand, *, state: str) -> str:
+        declared = step.planned.step
+        limits = self._limits(declared.lock_timeout, declared.statement_timeout)
+        return groups.open_up(self._turn, step.planned, limits, planned_on=step.planned_on, state=state)
 
     def _limits(self, lock_timeout: float | None, statement_timeout: float | None) -> groups.Limits:
         config = self._config
@@ -262,13 +280,13 @@ class StepRunner:
             self._session.terminate()
             raise
 
-    async def _outside(self, planned: PlannedStep, telling: StepTelling, limits: groups.Limits, *, planned_on: str | None) -> None:
+    async def _outside(self, step: StepInHand) -> None:
         """Run a step outside a transaction, between a recorded intent and its end."""
-        opening = groups.open_up(self._turn, planned, limits, planned_on=planned_on, state="intent")
+        planned, telling = step.planned, step.telling
+        limits = self._limits(0.0, planned.step.statement_timeout)
         # A lock time-out would break off CREATE INDEX CONCURRENTLY in its own waits and leave an invalid index.
-        patient = groups.Limits(lock_timeout=0.0, statement_timeout=limits.statement_timeout)
-        own_settings = groups.settings(self._turn, patient, step=planned.step.id, local=False)
-        await self._transaction(f"{opening}; COMMIT; {own_settings}")
+        own_settings = groups.settings(self._turn, limits, step=planned.step.id, local=False)
+        await self._transaction(f"{self._opening(step, state='intent')}; COMMIT; {own_settings}")
         telling.begin()
         try:
             await self._session.execute(str(planned.step.up))
