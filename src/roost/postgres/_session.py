@@ -33,11 +33,13 @@ SESSION_SETTINGS = {
     "default_transaction_read_only": "off",
     "standard_conforming_strings": "on",
     "client_min_messages": "warning",
-    # A killed client frees its lock within about a second, in the middle of a statement too; a vanished host within five.
+    # A killed client frees its lock within about a second, in the middle of a statement too; a vanished host within about six, also
+    # where the server has just answered it: no keepalives are sent while an answer is not acknowledged.
     "client_connection_check_interval": "1s",
     "tcp_keepalives_idle": "2",
     "tcp_keepalives_interval": "1",
     "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "5s",
 }
 """Start parameters of a run's session: free, as they travel with the connection's first message, and RESET ALL returns to them."""
 
