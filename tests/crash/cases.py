@@ -139,7 +139,11 @@ def cancellations(base: Baseline) -> list[Case]:
 
 async def _wire(base: Baseline, faults: Sequence[Fault], url: str) -> str:
     outcome = await try_faults(
-        url, *faults, run=plan.migrate, recover=plan.migrate, check=partial(plan.violations, expected=base.catalogue)
+        url,
+        *faults,
+        run=partial(plan.migrate_whole, look_at=url),
+        recover=plan.migrate,
+        check=partial(plan.violations, expected=base.catalogue),
     )
     return str(outcome)
 

@@ -7,6 +7,7 @@ import asyncio
 import asyncpg
 
 from roost import MigrationConfig, MigrationContext, MigrationOrchestrator, MigrationReport, MigrationStep, Plugin, Runtime
+from roost.errors import StepFailed
 from tests.plugins.build import make_plugin
 
 SECONDS_TO_NOTICE = 2.0
@@ -88,10 +89,46 @@ def plugins() -> list[Plugin]:
 STEPS = [f"{plugin.name}:{step.id}" for plugin in plugins() for step in plugin.services[0].steps]
 """All steps of the plan."""
 
+VERSIONS = {plugin.name: max(step.version for step in plugin.services[0].steps) for plugin in plugins()}
+"""Where each plugin ends."""
+
 
 async def migrate(url: str) -> MigrationReport:
     """Bring a database to where the plan wants it, as a process that starts would."""
     return await MigrationOrchestrator(Runtime(plugins=plugins(), database=url, config=CONFIG)).run_all_migrations()
+
+
+class NotWhole(Exception):
+    """A run returned although the database was not where its plan wants it, or refused a sound step."""
+
+
+async def migrate_whole(url: str, *, look_at: str) -> MigrationReport:
+    """Bring a database to where the plan wants it, and see that it really is there as soon as the run says so.
+
+    Args:
+        url: The database, as the run reaches it.
+        look_at: The same database on a line without faults.
+
+    Raises:
+        NotWhole: It is not, or a step was refused that nothing is wrong with.
+    """
+    try:
+        report = await migrate(url)
+    except StepFailed as error:
+        raise NotWhole(str(error)) from error
+    connection = await asyncpg.connect(look_at)
+    try:
+        done = [row[0] for row in await connection.fetch("SELECT plugin || ':' || step FROM roost.applied WHERE state = 'done'")]
+    finally:
+        await connection.close()
+    if set(done) != set(STEPS):
+        raise NotWhole(f"it returned without {sorted(set(STEPS) - set(done))}")
+    twice = [
+        step for step in {(one.plugin, one.step) for one in report.steps} if sum((one.plugin, one.step) == step for one in report.steps) > 1
+    ]
+    if twice:
+        raise NotWhole(f"it reports {twice} twice")
+    return report
 
 
 CATALOGUE = """
@@ -171,6 +208,7 @@ async def violations(url: str, *, expected: list[str]) -> list[str]:
         told = sorted(
             row[0] for row in await connection.fetch("SELECT plugin || ':' || step FROM roost.history WHERE success AND direction = 'up'")
         )
+        heads = {row[0]: row[1] for row in await connection.fetch("SELECT name, version FROM roost.plugin")}
         settled = await connection.fetchval("SELECT count(*) FROM roost.plugin WHERE settled IS NOT NULL")
         left = await _residue(connection)
     finally:
@@ -179,6 +217,8 @@ async def violations(url: str, *, expected: list[str]) -> list[str]:
     for what, seen in (("effects", effects), ("applied steps", done), ("successes in the history", told)):
         if seen != sorted(STEPS):
             found.append(f"{what}: missing {sorted(set(STEPS) - set(seen))}, twice {sorted({one for one in seen if seen.count(one) > 1})}")
+    if heads != VERSIONS:
+        found.append(f"versions: {heads}")
     if odd:
         found.append(f"steps in doubt: {odd}")
     if settled != len(plugins()):
