@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import asyncpg
 
@@ -98,7 +99,7 @@ async def migrate(url: str) -> MigrationReport:
     return await MigrationOrchestrator(Runtime(plugins=plugins(), database=url, config=CONFIG)).run_all_migrations()
 
 
-class NotWhole(Exception):
+class NotWhole(Exception):  # noqa: N818 -- named by what it found, as roost's own errors
     """A run returned although the database was not where its plan wants it, or refused a sound step."""
 
 
@@ -123,11 +124,9 @@ async def migrate_whole(url: str, *, look_at: str) -> MigrationReport:
         await connection.close()
     if set(done) != set(STEPS):
         raise NotWhole(f"it returned without {sorted(set(STEPS) - set(done))}")
-    twice = [
-        step for step in {(one.plugin, one.step) for one in report.steps} if sum((one.plugin, one.step) == step for one in report.steps) > 1
-    ]
-    if twice:
-        raise NotWhole(f"it reports {twice} twice")
+    reported = Counter(f"{step.plugin}:{step.step}" for step in report.steps)
+    if reported and max(reported.values()) > 1:
+        raise NotWhole(f"it reports a step twice: {reported}")
     return report
 
 
