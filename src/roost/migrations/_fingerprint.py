@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from roost.migrations._step import with_unix_lines
+
 if TYPE_CHECKING:
     from roost.migrations._step import MigrationStep
 
@@ -21,7 +23,7 @@ def fingerprint_of(step: MigrationStep) -> str:
     if step.fingerprint is not None:
         return step.fingerprint
     if isinstance(step.up, str):
-        return "sql:" + sha256(_text(step.up).encode()).hexdigest()
+        return "sql:" + sha256(with_unix_lines(step.up).encode()).hexdigest()
     return _python_fingerprint(step.up)
 
 
@@ -43,22 +45,6 @@ def body_changed(applied: str, declared: str) -> bool:
 def declared_mark(step: MigrationStep) -> str:
     """Return what the step contributes to its plugin's chain: SQL by its fingerprint, a function by its mere presence."""
     return fingerprint_of(step) if isinstance(step.up, str) or step.fingerprint is not None else "py"
-
-
-def declared_text(step: MigrationStep) -> str:
-    """Return what the step contributes to the digest of its plugin's declaration.
-
-    A changed Python body is a notice, not another declaration, and reading source code is too slow for a start with nothing
-    to do.
-    """
-    if step.fingerprint is not None:
-        return step.fingerprint
-    return _text(step.up) if isinstance(step.up, str) else "py"
-
-
-def _text(sql: str) -> str:
-    # A checkout with CRLF line ends is the same step.
-    return sql.replace("\r\n", "\n")
 
 
 def chain_hash(previous: str, step_id: str, version: str, mark: str) -> str:

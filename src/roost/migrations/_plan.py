@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 from roost.errors import (
@@ -134,9 +134,13 @@ def in_order(steps: Sequence[MigrationStep], *, plugin: str, default_version: st
     ids = [step.id for step in steps]
     if len(set(ids)) < len(ids):
         raise DuplicateStep(plugin=plugin, step=next(name for index, name in enumerate(ids) if name in ids[:index]))
-    versioned = [step if step.version is not None else replace(step, version=default_version or UNVERSIONED) for step in steps]
+    versions = [step.version for step in steps]
+    versioned = list(steps)
+    if None in versions:
+        versioned = [step if step.version is not None else replace(step, version=default_version or UNVERSIONED) for step in steps]
+        versions = [step.version for step in versioned]
     # A start with nothing to do passes here: most lists are in order, and to see that is cheaper than to sort.
-    if all(a.version == b.version or compare_versions(a.version, b.version) <= 0 for a, b in pairwise(versioned)):
+    if all(compare_versions(first, second) <= 0 for first, second in pairwise(version for version, _ in groupby(versions))):
         return versioned
     return sorted(versioned, key=lambda step: parse_version(step.version or UNVERSIONED))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from roost.errors import DatabaseAhead, InvalidStep
 from roost.migrations import _ledger as ledger
 from roost.migrations._dry_run import undone_steps
-from roost.migrations._fingerprint import declared_text, digest
+from roost.migrations._fingerprint import digest
 from roost.migrations._legacy_hook import LEGACY_STEP
 from roost.migrations._orchestrator import MigrationOrchestrator
 from roost.migrations._plan import Plan, PluginState, check_outcomes, in_order, plan_chain, plan_computed
@@ -150,10 +150,11 @@ class PluginMigrationService(MigrationService):
         if self._computes_steps():
             return digest(["computed", self.get_target_version()])
         declared = self._declared()
-        parts = ["steps", policy, self._target(declared) or ""]
-        for step in declared:
-            parts += step.id, step.version or UNVERSIONED, declared_text(step)
-        return digest(parts)
+        # Column by column: a start with nothing to do passes here with all steps of the plugin.
+        ids = [step.id for step in declared]
+        versions = [step.version or UNVERSIONED for step in declared]
+        texts = [step.declared_text for step in declared]
+        return digest(["steps", policy, self._target(declared) or "", *ids, *versions, *texts])
 
     def target_version(self) -> str | None:
         """Return the version the code aims at; None without any step."""
@@ -217,7 +218,7 @@ class PluginMigrationService(MigrationService):
 
     def _declared(self) -> list[MigrationStep]:
         steps = self.load_steps()
-        for step in steps:
+        for step in () if set(map(type, steps)) == {MigrationStep} else steps:
             if not isinstance(step, MigrationStep):
                 raise InvalidStep(step=repr(step), reason=f"{self.service_name} lists it, and it is no MigrationStep")
         plugin = self._owner()

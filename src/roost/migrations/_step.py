@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -76,6 +76,11 @@ class MigrationStep:
     lock_timeout: float | None = None
     statement_timeout: float | None = None
     fingerprint: str | None = None
+    declared_text: str = field(init=False, repr=False, compare=False)
+    """What the step contributes to the digest of its plugin's declaration: its fingerprint, else its SQL, else that it is a function.
+
+    A changed Python body is a notice, not another declaration, and reading source code is too slow for a start with nothing to do.
+    """
 
     def __post_init__(self) -> None:
         if not _is_printable(self.id):
@@ -93,10 +98,12 @@ class MigrationStep:
         self._check_body("up", self.up)
         if self.down is not None:
             self._check_body("down", self.down)
-        for field in ("lock_timeout", "statement_timeout"):
-            seconds = getattr(self, field)
+        for name in ("lock_timeout", "statement_timeout"):
+            seconds = getattr(self, name)
             if seconds is not None and seconds < 0:
-                raise InvalidStep(step=self.id, reason=f"{field} is negative; it is seconds, and 0 means no limit")
+                raise InvalidStep(step=self.id, reason=f"{name} is negative; it is seconds, and 0 means no limit")
+        text = self.fingerprint or (with_unix_lines(self.up) if isinstance(self.up, str) else "py")
+        object.__setattr__(self, "declared_text", text)
 
     def _check_body(self, name: str, body: object) -> None:
         if isinstance(body, str):
@@ -105,6 +112,11 @@ class MigrationStep:
             raise InvalidStep(step=self.id, reason=f"{name} is neither SQL text nor a function but {type(body).__name__}")
         elif not self.transactional:
             raise InvalidStep(step=self.id, reason=f"transactional=False is for SQL, and {name} is a function")
+
+
+def with_unix_lines(sql: str) -> str:
+    """Return SQL with line feeds for line ends: a checkout with CRLF line ends is the same step."""
+    return sql.replace("\r\n", "\n") if "\r\n" in sql else sql
 
 
 def _is_printable(value: object) -> bool:

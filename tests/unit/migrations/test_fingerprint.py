@@ -17,7 +17,6 @@ from roost.migrations._fingerprint import (
     body_changed,
     chain_hash,
     declared_mark,
-    declared_text,
     digest,
     fingerprint_of,
 )
@@ -67,7 +66,7 @@ def test_line_ends_of_sql_do_not_count(parts: list[str]) -> None:
     """A checkout with CRLF line ends is the same step, in the ledger and in the declaration."""
     unix, windows = "\n".join(parts), "\r\n".join(parts)
     assert of(unix) == of(windows)
-    assert declared_text(MigrationStep("s", "d", unix)) == declared_text(MigrationStep("s", "d", windows))
+    assert MigrationStep("s", "d", unix).declared_text == MigrationStep("s", "d", windows).declared_text
 
 
 def test_comments_and_layout_of_a_function_do_not_count(written: Callable[[str], Any]) -> None:
@@ -119,7 +118,7 @@ def test_own_fingerprint_stands_for_the_body(written: Callable[[str], Any]) -> N
     """A step's own fingerprint replaces every hash of roost's, for SQL and functions."""
     for up in ("SELECT 1", written(BODY)):
         step = MigrationStep("s", "d", up, fingerprint="v1")
-        assert (fingerprint_of(step), declared_mark(step), declared_text(step)) == ("v1", "v1", "v1")
+        assert (fingerprint_of(step), declared_mark(step), step.declared_text) == ("v1", "v1", "v1")
 
 
 @pytest.mark.parametrize(
@@ -145,14 +144,14 @@ def test_a_declaration_does_not_read_source(written: Callable[[str], Any], monke
     monkeypatch.setattr("inspect.getsource", lambda _: pytest.fail("source was read"))
     for source in (BODY, CHANGED):
         step = MigrationStep("s", "d", written(source))
-        assert (declared_mark(step), declared_text(step)) == ("py", "py")
+        assert (declared_mark(step), step.declared_text) == ("py", "py")
 
 
 def test_the_mark_of_sql_is_its_fingerprint() -> None:
     """In a chain SQL stands with its hash, in a declaration with its text."""
     step = MigrationStep("s", "d", "SELECT 1\r\n")
     assert declared_mark(step) == fingerprint_of(step)
-    assert declared_text(step) == "SELECT 1\n"
+    assert step.declared_text == "SELECT 1\n"
 
 
 def test_chain_hash_is_stable() -> None:
