@@ -18,9 +18,24 @@ from roost.postgres import quote_identifier
 from roost.testing import Fault, FaultKind, FaultProxy, Stepper, WireMessage, faults_at_every_message, try_faults
 from tests.crash import reference_plan as plan
 
-Try = Callable[[str], Awaitable[str]]
+Try = Callable[["Place"], Awaitable[str]]
 PAIRS: tuple[tuple[FaultKind, FaultKind], ...] = (("reset", "reset"), ("swallow", "cut"), ("reset", "swallow"))
 WAYS_TO_CANCEL = ("task", "timeout", "anyio scope")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """An empty database, and two lines to it.
+
+    Attributes:
+        url: The line that runs take, directly or by a pooler.
+        direct: The server's own address, from which the results are looked at.
+        is_pooled: Whether these are two.
+    """
+
+    url: str
+    direct: str
+    is_pooled: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +43,12 @@ class Case:
     """Something that is tried.
 
     Attributes:
+        kind: What sort of thing it is.
         name: What it is; the same in every run with the same plan.
-        attempt: Tries it on an empty database, and returns what came of it; ``ok`` is in it where all is well.
+        attempt: Tries it on an empty database, and returns what came of it; it ends with ``ok`` where all is well.
     """
 
+    kind: str
     name: str
     attempt: Try
 
@@ -41,11 +58,13 @@ class Baseline:
     """What a run without faults is like.
 
     Attributes:
+        line: How names of cases on this line begin.
         messages: What went over its line.
         catalogue: What it made of the database.
         suspensions: How often its coroutine waited.
     """
 
+    line: str
     messages: tuple[WireMessage, ...]
     catalogue: list[str]
     suspensions: int
@@ -56,34 +75,54 @@ class Server:
 
     Args:
         url: The URL of a database on it from which others may be created.
+        pooler: The URL of any database through a pooler in front of it; None tries the direct line.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, pooler: str | None = None) -> None:
         self._url = url
+        self._pooler = pooler
         self._numbers = itertools.count(1)
 
     @contextlib.asynccontextmanager
-    async def database(self) -> AsyncIterator[str]:
-        """Provide the URL of an empty database, which is dropped afterwards."""
+    async def place(self) -> AsyncIterator[Place]:
+        """Provide an empty database, which is dropped afterwards."""
         name = f"crash_{os.getpid()}_{next(self._numbers)}"
         await self._execute(f"CREATE DATABASE {quote_identifier(name)} TEMPLATE template0")
+        direct = _with_database(self._url, name)
         try:
-            yield urlunsplit(urlsplit(self._url)._replace(path=f"/{name}"))
+            yield Place(
+                url=direct if self._pooler is None else _with_database(self._pooler, name),
+                direct=direct,
+                is_pooled=self._pooler is not None,
+            )
         finally:
             await self._execute(f"DROP DATABASE {quote_identifier(name)} WITH (FORCE)")
 
     async def attempt(self, case: Case) -> str:
         """Try a case, and return what came of it: it ends with ``ok`` where all is well."""
-        async with self.database() as url:
+        async with self.place() as place:
             try:
-                return await case.attempt(url)
+                return await case.attempt(place)
             except Exception as error:  # noqa: BLE001 -- it is a finding as well
                 return f"raised {type(error).__name__}: {error}"
 
     async def baseline(self) -> Baseline:
-        """Run the plan without faults."""
-        async with self.database() as wire_url, self.database() as plain_url:
-            return await baseline(wire_url, plain_url)
+        """Run the plan without faults, through a proxy and then step by step.
+
+        Raises:
+            AssertionError: Even so something is broken.
+        """
+        async with self.place() as wire, self.place() as plain:
+            async with FaultProxy(wire.url) as proxy:
+                await plan.migrate(proxy.url)
+            catalogue = await plan.catalogue(wire.direct)
+            stepper = Stepper(plan.migrate(plain.url))
+            await stepper
+            for place in (wire, plain):
+                broken = await plan.violations(place.direct, expected=catalogue, is_pooled=place.is_pooled)
+                assert broken == [], broken
+        line = "" if self._pooler is None else "pooled "
+        return Baseline(line=line, messages=tuple(proxy.messages), catalogue=catalogue, suspensions=stepper.suspensions)
 
     async def _execute(self, statement: str) -> None:
         connection = await asyncpg.connect(self._url)
@@ -93,28 +132,21 @@ class Server:
             await connection.close()
 
 
-async def baseline(wire_url: str, plain_url: str) -> Baseline:
-    """Run the plan without faults, on two empty databases: through the proxy, and step by step.
-
-    Raises:
-        AssertionError: Even so something is broken.
-    """
-    async with FaultProxy(wire_url) as proxy:
-        await plan.migrate(proxy.url)
-    catalogue = await plan.catalogue(wire_url)
-    stepper = Stepper(plan.migrate(plain_url))
-    await stepper
-    for url in (wire_url, plain_url):
-        broken = await plan.violations(url, expected=catalogue)
-        assert broken == [], broken
-    return Baseline(messages=tuple(proxy.messages), catalogue=catalogue, suspensions=stepper.suspensions)
+def _with_database(url: str, name: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
 def single_faults(base: Baseline) -> list[Case]:
     """Return each kind of fault at each message."""
-    faults = faults_at_every_message(base.messages)
-    cases = [Case(name=str(fault), attempt=partial(_wire, base, (fault,))) for fault in faults]
-    return cases + [Case(name=f"terminate at #{one.number}", attempt=partial(_terminated, base, one.number)) for one in base.messages]
+    kind = f"{base.line}faults"
+    cases = [
+        Case(kind=kind, name=f"{base.line}{fault}", attempt=partial(_wire, base, (fault,)))
+        for fault in faults_at_every_message(base.messages)
+    ]
+    return cases + [
+        Case(kind=kind, name=f"{base.line}terminate at #{one.number}", attempt=partial(_terminated, base, one.number))
+        for one in base.messages
+    ]
 
 
 def double_faults(base: Baseline) -> list[Case]:
@@ -125,32 +157,39 @@ def double_faults(base: Baseline) -> list[Case]:
         for first, second in PAIRS
         for later in (5, 25, 60)
     ]
-    return [Case(name=f"{one} + {two}", attempt=partial(_wire, base, (one, two))) for one, two in pairs]
+    return [
+        Case(kind=f"{base.line}double faults", name=f"{base.line}{one} + {two}", attempt=partial(_wire, base, (one, two)))
+        for one, two in pairs
+    ]
 
 
 def cancellations(base: Baseline) -> list[Case]:
     """Return a cancellation at each await, in each way."""
     return [
-        Case(name=f"cancelled by {way} at await {number}", attempt=partial(_cancelled, base, way, number))
+        Case(
+            kind=f"{base.line}cancellations",
+            name=f"{base.line}cancelled by {way} at await {number}",
+            attempt=partial(_cancelled, base, way, number),
+        )
         for number in range(1, base.suspensions + 1)
         for way in WAYS_TO_CANCEL
     ]
 
 
-async def _wire(base: Baseline, faults: Sequence[Fault], url: str) -> str:
+async def _wire(base: Baseline, faults: Sequence[Fault], place: Place) -> str:
     outcome = await try_faults(
-        url,
+        place.url,
         *faults,
-        run=partial(plan.migrate_whole, look_at=url),
-        recover=plan.migrate,
-        check=partial(plan.violations, expected=base.catalogue),
+        run=partial(plan.migrate_whole, look_at=place.direct),
+        recover=lambda _: plan.migrate(place.url),
+        check=lambda _: plan.violations(place.direct, expected=base.catalogue, is_pooled=place.is_pooled),
     )
     return str(outcome)
 
 
-async def _terminated(base: Baseline, number: int, url: str) -> str:
+async def _terminated(base: Baseline, number: int, place: Place) -> str:
     async def terminate() -> None:
-        connection = await asyncpg.connect(url)
+        connection = await asyncpg.connect(place.direct)
         try:
             await connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -159,10 +198,10 @@ async def _terminated(base: Baseline, number: int, url: str) -> str:
         finally:
             connection.terminate()
 
-    return await _wire(base, (Fault(kind="call", at=number, call=terminate, name="terminate"),), url)
+    return await _wire(base, (Fault(kind="call", at=number, call=terminate, name="terminate"),), place)
 
 
-async def _cancelled(base: Baseline, way: str, number: int, url: str) -> str:
+async def _cancelled(base: Baseline, way: str, number: int, place: Place) -> str:
     ended = "returned"
     task = asyncio.current_task()
     assert task is not None
@@ -174,7 +213,7 @@ async def _cancelled(base: Baseline, way: str, number: int, url: str) -> str:
                     "timeout": partial(deadline.reschedule, 0.0),
                     "anyio scope": scope.cancel,
                 }
-                stepper = Stepper(plan.migrate(url), at=number, act=acts[way])
+                stepper = Stepper(plan.migrate(place.url), at=number, act=acts[way])
                 await stepper
             if scope.cancelled_caught:
                 ended = "cancelled"
@@ -184,7 +223,9 @@ async def _cancelled(base: Baseline, way: str, number: int, url: str) -> str:
     except TimeoutError:
         ended = "cancelled"
     broken = [] if stepper.has_acted else [f"there is no await {number}"]
-    broken += await plan.left_behind(url)
-    await plan.migrate(url)
-    broken += await plan.violations(url, expected=base.catalogue)
+    if ended == "returned":
+        broken += await plan.not_whole(place.direct)
+    broken += await plan.left_behind(place.direct, is_pooled=place.is_pooled)
+    await plan.migrate(place.url)
+    broken += await plan.violations(place.direct, expected=base.catalogue, is_pooled=place.is_pooled)
     return f"{ended}: {'; '.join(broken) or 'ok'}"

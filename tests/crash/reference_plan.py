@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
+from collections.abc import Collection
 
 import asyncpg
 
-from roost import MigrationConfig, MigrationContext, MigrationOrchestrator, MigrationReport, MigrationStep, Plugin, Runtime
-from roost.errors import StepFailed
+from roost import (
+    MigrationConfig,
+    MigrationContext,
+    MigrationOrchestrator,
+    MigrationReport,
+    MigrationStep,
+    Plugin,
+    PluginMigrationService,
+    Runtime,
+)
+from roost.errors import NoRollbackMethod, StepFailed, UnknownRollbackTarget
 from tests.plugins.build import make_plugin
 
 SECONDS_TO_NOTICE = 2.0
@@ -99,8 +110,32 @@ async def migrate(url: str) -> MigrationReport:
     return await MigrationOrchestrator(Runtime(plugins=plugins(), database=url, config=CONFIG)).run_all_migrations()
 
 
+async def roll_back(url: str) -> MigrationReport | None:
+    """Undo the last step of one plugin, if it is applied; nothing depends on that."""
+    runtime = Runtime(plugins=plugins(), database=url, config=CONFIG)
+    for service in runtime.get_services_by_type("migration"):
+        if isinstance(service, PluginMigrationService) and service.plugin_name == "tags":
+            with contextlib.suppress(UnknownRollbackTarget, NoRollbackMethod):
+                return await service.rollback(steps=1)
+    return None
+
+
+ROLLED_BACK = "tags:make"
+"""What `roll_back` undoes."""
+
+
 class NotWhole(Exception):  # noqa: N818 -- named by what it found, as roost's own errors
     """A run returned although the database was not where its plan wants it, or refused a sound step."""
+
+
+async def not_whole(url: str) -> list[str]:
+    """Return the steps that are not applied."""
+    connection = await asyncpg.connect(url)
+    try:
+        done = {row[0] for row in await connection.fetch("SELECT plugin || ':' || step FROM roost.applied WHERE state = 'done'")}
+    finally:
+        await connection.close()
+    return sorted(set(STEPS) - done)
 
 
 async def migrate_whole(url: str, *, look_at: str) -> MigrationReport:
@@ -117,13 +152,9 @@ async def migrate_whole(url: str, *, look_at: str) -> MigrationReport:
         report = await migrate(url)
     except StepFailed as error:
         raise NotWhole(str(error)) from error
-    connection = await asyncpg.connect(look_at)
-    try:
-        done = [row[0] for row in await connection.fetch("SELECT plugin || ':' || step FROM roost.applied WHERE state = 'done'")]
-    finally:
-        await connection.close()
-    if set(done) != set(STEPS):
-        raise NotWhole(f"it returned without {sorted(set(STEPS) - set(done))}")
+    missing = await not_whole(look_at)
+    if missing:
+        raise NotWhole(f"it returned without {missing}")
     reported = Counter(f"{step.plugin}:{step.step}" for step in report.steps)
     if reported and max(reported.values()) > 1:
         raise NotWhole(f"it reports a step twice: {reported}")
@@ -157,7 +188,7 @@ SELECT 'advisory lock of ' || pid FROM pg_locks
 WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 UNION ALL
 SELECT state || ': ' || query FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND (NOT $1 OR state <> 'idle')
 UNION ALL
 SELECT 'invalid index ' || indexrelid::regclass FROM pg_index WHERE NOT indisvalid
 UNION ALL
@@ -174,30 +205,32 @@ async def catalogue(url: str) -> list[str]:
         await connection.close()
 
 
-async def _residue(connection: asyncpg.Connection) -> list[str]:
+async def _residue(connection: asyncpg.Connection, *, is_pooled: bool) -> list[str]:
     """Return what is left behind after the two seconds in which a server may notice that its clients are gone."""
     due = asyncio.get_running_loop().time() + SECONDS_TO_NOTICE
     while True:
-        left = [row[0] for row in await connection.fetch(RESIDUE)]
+        left = [row[0] for row in await connection.fetch(RESIDUE, is_pooled)]
         if not left or asyncio.get_running_loop().time() > due:
             return left
 
 
-async def left_behind(url: str) -> list[str]:
-    """Return what a run that has ended left behind on the server."""
+async def left_behind(url: str, *, is_pooled: bool = False) -> list[str]:
+    """Return what a run that has ended left behind on the server; a pooler may keep idle connections."""
     connection = await asyncpg.connect(url)
     try:
-        return await _residue(connection)
+        return await _residue(connection, is_pooled=is_pooled)
     finally:
         await connection.close()
 
 
-async def violations(url: str, *, expected: list[str]) -> list[str]:
+async def violations(url: str, *, expected: list[str], is_pooled: bool = False, again: Collection[str] = ()) -> list[str]:
     """Return what is broken: effects that are missing or happened twice, the ledger, the catalogue, and what was left behind.
 
     Args:
         url: The database, after a fault and a recovery.
         expected: The catalogue after a run without faults.
+        is_pooled: Whether a pooler may keep idle connections.
+        again: Steps that were rolled back on the way, and so may have taken effect more than once.
     """
     connection = await asyncpg.connect(url)
     try:
@@ -209,12 +242,13 @@ async def violations(url: str, *, expected: list[str]) -> list[str]:
         )
         heads = {row[0]: row[1] for row in await connection.fetch("SELECT name, version FROM roost.plugin")}
         settled = await connection.fetchval("SELECT count(*) FROM roost.plugin WHERE settled IS NOT NULL")
-        left = await _residue(connection)
+        left = await _residue(connection, is_pooled=is_pooled)
     finally:
         await connection.close()
     found = []
     for what, seen in (("effects", effects), ("applied steps", done), ("successes in the history", told)):
-        if seen != sorted(STEPS):
+        once = [one for one in seen if one not in again] + [one for one in again if one in seen]
+        if sorted(once) != sorted(STEPS) or (seen is done and seen != sorted(STEPS)):
             found.append(f"{what}: missing {sorted(set(STEPS) - set(seen))}, twice {sorted({one for one in seen if seen.count(one) > 1})}")
     if heads != VERSIONS:
         found.append(f"versions: {heads}")

@@ -9,30 +9,65 @@ from collections.abc import Callable
 import pytest
 
 from tests.crash.cases import Baseline, Case, Server, cancellations, double_faults, single_faults
+from tests.crash.processes import process_rounds, signals
+from tests.crash.schedules import rollbacks, schedules
+from tests.plugins.pgbouncer import pgbouncer
 
 SEED = 20261125
-KINDS: dict[str, tuple[Callable[[Baseline], list[Case]], str, int]] = {
-    "reset": (single_faults, "reset", 40),
-    "cut": (single_faults, "cut", 40),
-    "swallow": (single_faults, "swallow", 40),
-    "terminate": (single_faults, "terminate", 25),
-    "half-open": (single_faults, "half-open", 8),
-    "black hole": (single_faults, "black hole", 8),
-    "double": (double_faults, "", 25),
-    "cancelled": (cancellations, "", 45),
+DIRECT = {
+    "reset": 30,
+    "cut": 30,
+    "swallow": 30,
+    "terminate": 20,
+    "half-open": 6,
+    "black hole": 6,
+    "double": 20,
+    "cancelled": 36,
+    "signal": 8,
+    "schedule": 25,
+    "rollback": 10,
+    "process": 2,
 }
+"""How many are tried of each kind."""
+
+POOLED = {"reset": 12, "cut": 8, "swallow": 8, "terminate": 8, "double": 6, "cancelled": 12, "schedule": 25, "rollback": 15, "process": 1}
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
+def cases_of(kind: str, base: Baseline) -> list[Case]:
+    """Return all cases of a kind."""
+    others: dict[str, Callable[[], list[Case]]] = {
+        "double": lambda: double_faults(base),
+        "cancelled": lambda: cancellations(base),
+        "signal": lambda: signals(base),
+        "schedule": lambda: schedules(base, 100),
+        "rollback": lambda: rollbacks(base, 100),
+        "process": lambda: process_rounds(base, rounds=3, processes=8),
+    }
+    if kind in others:
+        return others[kind]()
+    return [case for case in single_faults(base) if case.name.removeprefix(base.line).startswith(kind)]
+
+
+async def sample(server: Server, kind: str, number: int) -> list[str]:
+    """Try so many cases of a kind, and return what was found broken."""
+    cases = random.Random(SEED).sample(cases_of(kind, await server.baseline()), number)
+    results = [(case.name, await server.attempt(case)) for case in cases]
+    return [f"{name}: {result}" for name, result in results if not result.endswith("ok")]
+
+
+@pytest.mark.parametrize("kind", list(DIRECT))
 def test_faults_leave_the_plan_whole(postgres_url: str, kind: str) -> None:
     """Whatever breaks, and wherever: each effect once, the ledger and the catalogue as without it, and nothing is left behind."""
+    assert asyncio.run(sample(Server(postgres_url), kind, DIRECT[kind])) == []
+
+
+@pytest.mark.pgbouncer
+@pytest.mark.parametrize("kind", list(POOLED))
+def test_faults_behind_a_pooler_leave_the_plan_whole(postgres_url: str, kind: str) -> None:
+    """The same behind a pooler that shares server processes, where no run holds a lock for longer than a step."""
 
     async def attempt() -> list[str]:
-        server = Server(postgres_url)
-        make, start, number = KINDS[kind]
-        cases = [case for case in make(await server.baseline()) if case.name.startswith(start)]
-        sample = random.Random(SEED).sample(cases, number)
-        results = [(case.name, await server.attempt(case)) for case in sample]
-        return [f"{name}: {result}" for name, result in results if not result.endswith("ok")]
+        async with pgbouncer(postgres_url, mode="transaction") as pooler:
+            return await sample(Server(postgres_url, pooler=pooler), kind, POOLED[kind])
 
     assert asyncio.run(attempt()) == []

@@ -21,6 +21,11 @@ PLACES = f"{os.environ['PATH']}{os.pathsep}/usr/sbin"
 BUSY_CLIENTS = 3
 
 
+def find_pgbouncer() -> str | None:
+    """Return the path of the program, where it is installed."""
+    return shutil.which("pgbouncer", path=PLACES)
+
+
 @contextlib.asynccontextmanager
 async def pgbouncer(server_url: str, *, mode: str, pool_size: int = 20) -> AsyncIterator[str]:
     """Run PgBouncer on loopback, and provide the URL of the same database through it.
@@ -30,7 +35,7 @@ async def pgbouncer(server_url: str, *, mode: str, pool_size: int = 20) -> Async
         mode: Its ``pool_mode``: session, transaction or statement.
         pool_size: How many server connections it opens for a database.
     """
-    program = shutil.which("pgbouncer", path=PLACES)
+    program = find_pgbouncer()
     assert program is not None, "pgbouncer is not installed"
     target = parse_url(server_url)
     with socket.socket() as free:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Literal, Protocol, TypeAlias
@@ -12,8 +13,9 @@ from roost.errors import PoolerInTheWay
 Pooling: TypeAlias = Literal["session", "transaction"]
 """For how long a pooler leaves a server process to one client."""
 
-ROUNDS = 3
-"""On a busy pooler one round may see the same process by chance, though it is shared."""
+ROUNDS = 10
+LONGEST_PAUSE = 0.005
+"""Seconds. On a busy pooler one round may see the same process by chance, though it is shared; pauses keep several probes out of step."""
 
 SECOND_CONNECTION_SECONDS = 10.0
 NO_TRANSACTION_BLOCKS = "transaction blocks not allowed"
@@ -54,9 +56,11 @@ async def find_pooling(session: Line, *, open_another: Callable[[], Awaitable[Li
     """
     try:
         async with asyncio.timeout(SECOND_CONNECTION_SECONDS), _ended(await open_another()) as other:
+            before = await session.backend_pid()
             for _ in range(ROUNDS):
-                if await _is_shared(session, other):
+                if await _is_shared(session, other, before=before):
                     return "transaction"
+                await asyncio.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311 -- it decides nothing
     except TimeoutError as error:
         reason = f"it has no second server connection to give within {SECOND_CONNECTION_SECONDS:g} s, so how it pools can't be told"
         raise PoolerInTheWay(location=location, reason=reason) from error
@@ -76,8 +80,7 @@ async def _ended(session: Line) -> AsyncIterator[Line]:
         session.terminate()
 
 
-async def _is_shared(session: Line, other: Line) -> bool:
-    before = await session.backend_pid()
+async def _is_shared(session: Line, other: Line, *, before: int) -> bool:
     await other.execute("BEGIN")
     try:
         # Where there is but one server process, it is the second session's by now, and the first one would wait for it.

@@ -81,6 +81,7 @@ class FaultProxy(WireProxy):
     Args:
         url: The database behind it, reached without TLS.
         faults: What happens, and when; none, and it only takes notes.
+        delay: Returns for each message the seconds that it is kept back, so that runs race each other in ways that can be repeated.
 
     Attributes:
         messages: What it saw, in order.
@@ -88,8 +89,9 @@ class FaultProxy(WireProxy):
         has_fired: Set when the first fault happens.
     """
 
-    def __init__(self, url: str, *faults: Fault) -> None:
+    def __init__(self, url: str, *faults: Fault, delay: Callable[[], float] | None = None) -> None:
         super().__init__(url)
+        self._delay = delay
         self.messages: list[WireMessage] = []
         self.fired: list[WireMessage] = []
         self.has_fired: asyncio.Event = asyncio.Event()
@@ -119,6 +121,11 @@ class FaultProxy(WireProxy):
         if fault is not None:
             self.fired.append(noted)
         return noted, fault
+
+    async def keep_back(self) -> None:
+        """Wait for as long as a message is kept back."""
+        if self._delay is not None:
+            await asyncio.sleep(self._delay())
 
 
 class _Line:
@@ -153,6 +160,7 @@ class _Line:
             self._reset()
 
     async def _pass(self, message: bytes, direction: Direction, kind: str) -> None:
+        await self._proxy.keep_back()
         _, fault = self._proxy.note(message, connection=self._number, direction=direction, kind=kind)
         if fault is not None:
             await self._break(fault, message, direction)

@@ -1,0 +1,171 @@
+"""Many processes at one instant, some of them killed, terminated or stopped; and signals at each await of one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import asyncpg
+
+from roost.testing import Stepper
+from tests.crash import reference_plan as plan
+from tests.crash.cases import Baseline, Case, Place
+
+FATES = {"none": 12, "SIGKILL": 3, "SIGTERM": 2, "SIGINT": 1, "paused": 2}
+"""What becomes of a process, and how likely that is beside the others."""
+
+FROZEN_SECONDS = 1.0
+"""A frozen process is left alone for so long before an operator ends its session."""
+
+END_SECONDS = 120.0
+SIGNALS = ("SIGINT", "SIGTERM")
+
+
+def process_rounds(base: Baseline, *, rounds: int, processes: int) -> list[Case]:
+    """Return so many rounds of so many processes at once."""
+    return [
+        Case(
+            kind=f"{base.line}processes",
+            name=f"{base.line}{processes} processes, round {seed}",
+            attempt=partial(_round, base, seed, processes),
+        )
+        for seed in range(1, rounds + 1)
+    ]
+
+
+def signals(base: Baseline) -> list[Case]:
+    """Return each signal at each await of a process."""
+    return [
+        Case(
+            kind=f"{base.line}signals",
+            name=f"{base.line}{name} at await {number}",
+            attempt=partial(_signalled, base, name, number),
+        )
+        for number in range(1, base.suspensions + 1)
+        for name in SIGNALS
+    ]
+
+
+def _server() -> ForkServerContext:
+    # Children are forked from a process that has imported everything and started nothing: 64 at once are cheap then.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.crash.reference_plan", "asyncpg", "roost.testing"])
+    return context
+
+
+def _run(place: Place, go: Event, log: str) -> None:
+    """Migrate in a process of its own, and write into the log what went wrong."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    go.wait()
+    try:
+        asyncio.run(plan.migrate_whole(place.url, look_at=place.direct))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BaseException as error:
+        Path(log).write_text(f"{type(error).__name__}: {error}")
+        raise
+
+
+def _run_and_signal(place: Place, name: str, number: int) -> None:
+    """Migrate, and send oneself a signal at an await."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    stepped = Stepper(plan.migrate(place.url), at=number, act=partial(signal.raise_signal, signal.Signals[name]))
+
+    async def run() -> None:
+        await stepped
+
+    sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 -- the process ends by itself; its interruption is no news
+    asyncio.run(run())
+
+
+async def _round(base: Baseline, seed: int, processes: int, place: Place) -> str:
+    chance = random.Random(f"processes {seed}")
+    context = _server()
+    with tempfile.TemporaryDirectory() as directory:
+        go = context.Event()
+        logs = [Path(directory) / str(number) for number in range(processes)]
+        running = [context.Process(target=_run, args=(place, go, str(log))) for log in logs]
+        fates = chance.choices(list(FATES), weights=list(FATES.values()), k=processes)
+        if seed % 3 == 0:
+            fates[chance.randrange(processes)] = "frozen"
+        await asyncio.to_thread(_each, running, "start")
+        go.set()
+        moments = [chance.uniform(0.0, 0.25) for _ in fates]
+        try:
+            async with asyncio.timeout(END_SECONDS):
+                await asyncio.gather(
+                    *[_meet(process, fate, moment, place) for process, fate, moment in zip(running, fates, moments, strict=True)]
+                )
+            found = []
+        except TimeoutError:
+            found = [f"{sum(process.is_alive() for process in running)} processes never end"]
+        finally:
+            for process in running:
+                process.kill()
+            await asyncio.to_thread(_each, running, "join")
+        for number, (process, fate, log) in enumerate(zip(running, fates, logs, strict=True)):
+            if fate in {"none", "paused"} and process.exitcode != 0:
+                found.append(f"process {number} ({fate}) ended with {process.exitcode}: {log.read_text() if log.exists() else ''}")
+    await plan.migrate(place.url)
+    found += await plan.violations(place.direct, expected=base.catalogue, is_pooled=place.is_pooled)
+    told = ", ".join(f"{fates.count(fate)} {fate}" for fate in sorted(set(fates)))
+    return f"{told}: {'; '.join(found) or 'ok'}"
+
+
+async def _meet(process: ForkServerProcess, fate: str, moment: float, place: Place) -> None:
+    """Let a process meet its fate, and wait for its end."""
+    assert process.pid is not None
+    await asyncio.sleep(moment)
+    with contextlib.suppress(ProcessLookupError):
+        if fate.startswith("SIG"):
+            os.kill(process.pid, signal.Signals[fate])
+        elif fate == "paused":
+            os.kill(process.pid, signal.SIGSTOP)
+            await asyncio.sleep(moment)
+            os.kill(process.pid, signal.SIGCONT)
+        elif fate == "frozen":
+            os.kill(process.pid, signal.SIGSTOP)
+            await asyncio.sleep(FROZEN_SECONDS)
+            await _end_session_of(process.pid, place)
+            process.kill()
+    await asyncio.to_thread(process.join)
+
+
+async def _end_session_of(pid: int, place: Place) -> None:
+    """Do what an operator does about a frozen process: end its session on the server, which the ledger knows."""
+    connection = await asyncpg.connect(place.direct)
+    try:
+        if await connection.fetchval("SELECT to_regclass('roost.run')") is not None:
+            await connection.execute(f"SELECT pg_terminate_backend(backend_pid) FROM roost.run WHERE open AND pid = {pid}")
+    finally:
+        await connection.close()
+
+
+async def _signalled(base: Baseline, name: str, number: int, place: Place) -> str:
+    process = _server().Process(target=_run_and_signal, args=(place, name, number))
+    process.start()
+    await asyncio.to_thread(process.join, END_SECONDS)
+    ended = f"exit code {process.exitcode}"
+    found = [] if process.exitcode not in {None, 0} else ["it went on"]
+    process.kill()
+    found += await plan.left_behind(place.direct, is_pooled=place.is_pooled)
+    await plan.migrate(place.url)
+    found += await plan.violations(place.direct, expected=base.catalogue, is_pooled=place.is_pooled)
+    return f"{ended}: {'; '.join(found) or 'ok'}"
+
+
+def _each(processes: list[ForkServerProcess], method: str) -> None:
+    for process in processes:
+        call: Callable[[], None] = getattr(process, method)
+        call()
