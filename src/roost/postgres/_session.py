@@ -211,11 +211,8 @@ class MigrationSession:
             Exception: As the driver raises it.
         """
         output = BytesIO()
-        try:
+        with self._ending_what_is_broken():
             await self._driver.copy_from_query(query, output=output)
-        except BaseException as error:
-            self._after(error)
-            raise
         return decode_copy_text(output.getvalue())
 
     async def execute(self, script: str) -> None:
@@ -224,11 +221,8 @@ class MigrationSession:
         Raises:
             Exception: As the driver raises it.
         """
-        try:
+        with self._ending_what_is_broken():
             await self._driver.execute(script)
-        except BaseException as error:
-            self._after(error)
-            raise
 
     async def listen(self, channel: str, told: Callable[[], None]) -> None:
         """Have `told` called whenever somebody notifies `channel`.
@@ -236,11 +230,8 @@ class MigrationSession:
         Raises:
             Exception: As the driver raises it.
         """
-        try:
+        with self._ending_what_is_broken():
             await self._driver.add_listener(channel, lambda *_: told())
-        except BaseException as error:
-            self._after(error)
-            raise
 
     @contextmanager
     def hearing(self, told: Callable[[str], None]) -> Iterator[None]:
@@ -270,9 +261,23 @@ class MigrationSession:
         """Drop the connection at once: the server rolls back what is open and frees the lock."""
         self._driver.terminate()
 
-    def _after(self, error: BaseException) -> None:
-        if not isinstance(error, Exception) or is_connection_lost(error):
+    @contextmanager
+    def _ending_what_is_broken(self) -> Iterator[None]:
+        try:
+            yield
+        except AttributeError as error:
+            # What the driver says where the connection goes away between two of its own steps.
+            if self.is_open:
+                raise
+            message = "the connection is closed"
+            raise ConnectionResetError(message) from error
+        except Exception as error:
+            if is_connection_lost(error):
+                self.terminate()
+            raise
+        except BaseException:
             self.terminate()
+            raise
 
 
 def _settings(scope: str) -> str:
