@@ -41,6 +41,11 @@ def _rebuild(kind: type[RoostError], fields: dict[str, Any]) -> RoostError:
     return error
 
 
+def _shown(name: str) -> str:
+    """Return the name of a file so that it stays on its line."""
+    return name if name.isprintable() else repr(name)
+
+
 # --- Runtime: plugins, services and their lifecycles ------------------------------------------------------------------
 
 
@@ -760,8 +765,67 @@ class InvalidSqlFile(MigrationError):
 
     @property
     def message(self) -> str:
-        place = self.path if self.line is None else f"{self.path}:{self.line}"
+        place = _shown(self.path) if self.line is None else f"{_shown(self.path)}:{self.line}"
         return f"Invalid migration file {place}: {self.reason}"
+
+
+MANY_FILES = 20
+"""So many files an error names in its message; its fields name all."""
+
+
+@dataclass(eq=False, kw_only=True)
+class InvalidManifest(MigrationError):
+    """The manifest of a folder of SQL migrations can't be used, so nothing says which files belong there."""
+
+    path: str
+    reason: str
+    line: int | None = None
+
+    @property
+    def message(self) -> str:
+        place = self.path if self.line is None else f"{self.path}:{self.line}"
+        return f"Invalid manifest {place}: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "see that the SQL files are those you want, and write it anew with: roost check --write"
+
+
+@dataclass(eq=False, kw_only=True)
+class ManifestMismatch(MigrationError):
+    """SQL files are not those that their folder's manifest lists; nothing was run."""
+
+    path: str
+    changed: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    unlisted: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        found = ((self.changed, "changed"), (self.missing, "missing"), (self.unlisted, "not listed"))
+        told = [f"{_shown(name)} is {what}" for names, what in found for name in names]
+        rest = f"; and {len(told) - MANY_FILES} more" if len(told) > MANY_FILES else ""
+        return f"The SQL files are not those of {self.path}: {'; '.join(told[:MANY_FILES])}{rest}"
+
+    @property
+    def hint(self) -> str:
+        return "undo what was not meant; for what was, write the manifest anew with: roost check --write"
+
+
+@dataclass(eq=False, kw_only=True)
+class ManifestNotWritten(MigrationError):
+    """The manifest of a folder of SQL migrations can't be written; the one before, if any, is still there."""
+
+    path: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"The manifest {self.path} can't be written: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "run it where the sources are and may be changed; --plugin leaves the folders of other plugins alone"
 
 
 @dataclass(eq=False, kw_only=True)

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from cyclopts import App, CycloptsError, Parameter
 
+from roost.cli._check import check
 from roost.cli._demo import demo
 from roost.cli._down import down
 from roost.cli._exit_codes import ExitCode
@@ -19,7 +20,7 @@ from roost.cli._services_command import services
 from roost.cli._status import status
 from roost.cli._up import up
 
-COMMANDS = (up, down, status, history, plan, services, run_command, demo)
+COMMANDS = (up, down, status, history, plan, check, services, run_command, demo)
 
 
 def make_app() -> App:
@@ -27,7 +28,7 @@ def make_app() -> App:
     app = App(
         name="roost",
         help="Migrate the database of a roost runtime, and see where it stands.\n\n"
-        "Exit codes: 0 fine, 1 failed, 2 usage, 3 something is pending (plan, status), 5 lock timeout, "
+        "Exit codes: 0 fine, 1 failed, 2 usage, 3 something is pending (plan, status), 4 steps or files are wrong, 5 lock timeout, "
         "6 database unreachable, 7 refused as destructive.",
         version=_version,
         default_parameter=Parameter(show_default=False),

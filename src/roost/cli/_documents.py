@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from roost.migrations import MigrationRecord, MigrationReport, MigrationStatus
+from roost.cli._output import error_document
+from roost.migrations import MigrationRecord, MigrationReport, MigrationStatus, StepsCheck
 
 
 def status_document(status: MigrationStatus, *, plugins: Mapping[str, str], pending: bool) -> dict[str, Any]:
@@ -31,3 +32,22 @@ def history_document(records: Sequence[Any], *, total: int) -> dict[str, Any]:
 def report_document(report: MigrationReport, *, dry_run: bool) -> dict[str, Any]:
     """Return what a run did, or would do, as plain data."""
     return {"dry_run": dry_run, **asdict(report)}
+
+
+def check_document(checks: Sequence[StepsCheck]) -> dict[str, Any]:
+    """Return what a check found as plain data."""
+    return {
+        "valid": all(check.error is None for check in checks),
+        "services": [
+            {
+                "plugin": check.plugin,
+                "service_name": check.service_name,
+                "steps": check.steps,
+                "directory": check.directory,
+                "has_manifest": check.has_manifest,
+                "changes": None if check.changes is None else asdict(check.changes),
+                "error": None if check.error is None else error_document(check.error),
+            }
+            for check in checks
+        ],
+    }

@@ -11,6 +11,8 @@ from roost.errors import (
     DatabaseNotConfigured,
     DatabaseUnreachable,
     InvalidDatabaseURL,
+    InvalidManifest,
+    ManifestMismatch,
     MigrationLockTimeout,
     NoDatabase,
     RollbackUnconfirmed,
@@ -24,6 +26,7 @@ class ExitCode(IntEnum):
     FAILED = 1
     USAGE = 2
     PENDING = 3
+    INVALID = 4
     LOCK_TIMEOUT = 5
     UNREACHABLE = 6
     REFUSED = 7
@@ -36,6 +39,8 @@ _KINDS: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (DatabaseNotConfigured, ExitCode.USAGE),
     (NoDatabase, ExitCode.USAGE),
     (InvalidDatabaseURL, ExitCode.USAGE),
+    (InvalidManifest, ExitCode.INVALID),
+    (ManifestMismatch, ExitCode.INVALID),
     (MigrationLockTimeout, ExitCode.LOCK_TIMEOUT),
     (DatabaseUnreachable, ExitCode.UNREACHABLE),
     (RollbackUnconfirmed, ExitCode.REFUSED),

@@ -49,13 +49,16 @@ class Output:
 
     def error(self, error: BaseException, *, exit_code: int) -> None:
         """Print what ended the command: what happened and the next thing to do."""
+        self.tell(error)
+        if self.json:
+            self.result({"exit_code": exit_code, "error": error_document(error)})
+
+    def tell(self, error: BaseException) -> None:
+        """Say what happened and the next thing to do, beside the result."""
         message, hint = told(error)
         self.progress.print(f"error: {message}", style="red", soft_wrap=True)
         if hint:
             self.note(f"hint: {hint}")
-        if self.json:
-            kind = type(error).__name__
-            self.result({"exit_code": exit_code, "error": {"type": kind, "message": message, "hint": hint}})
 
 
 def told(error: BaseException) -> tuple[str, str]:
@@ -65,6 +68,12 @@ def told(error: BaseException) -> tuple[str, str]:
     text = str(error)
     kind = type(error).__name__
     return (f"{kind}: {text}" if text else kind), "see where it came from with --traceback"
+
+
+def error_document(error: BaseException) -> dict[str, str]:
+    """Return an error as plain data."""
+    message, hint = told(error)
+    return {"type": type(error).__name__, "message": message, "hint": hint}
 
 
 def to_json(document: dict[str, Any]) -> str:

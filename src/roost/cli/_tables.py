@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -11,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from roost.migrations import MigrationReport, MigrationStatus
+    from roost.migrations import MigrationReport, MigrationStatus, StepsCheck
     from roost.runtime import SettingInUse
 
 _NONE = "-"
@@ -96,6 +97,41 @@ def steps_table(report: MigrationReport, *, title: str) -> Table:
             Text(step.description),
         )
     return table
+
+
+def check_table(checks: Sequence[StepsCheck], *, base: Path) -> Table:
+    """Draw what a check found, service by service.
+
+    Args:
+        checks: What was found.
+        base: Folders below it are shown from there.
+    """
+    table = _table("Steps", "plugin", "service", "steps", "folder", "manifest", "result")
+    for check in checks:
+        table.add_row(
+            Text(check.plugin),
+            Text(check.service_name),
+            Text(_NONE if check.steps is None else str(check.steps)),
+            Text(_NONE if check.directory is None else _from(base, check.directory)),
+            Text(_manifest(check)),
+            Text("fine", style="green") if check.error is None else Text("wrong", style="red"),
+        )
+    return table
+
+
+def _from(base: Path, directory: str) -> str:
+    path = Path(directory)
+    return str(path.relative_to(base)) if path.is_relative_to(base) else directory
+
+
+def _manifest(check: StepsCheck) -> str:
+    if check.has_manifest is None:
+        return _NONE
+    changes = check.changes
+    if changes is None or not changes.written:
+        return "yes" if check.has_manifest else "none"
+    told = ((changes.added, "added"), (changes.changed, "changed"), (changes.removed, "removed"))
+    return f"written: {', '.join(f'{len(names)} {what}' for names, what in told if names) or 'same files'}"
 
 
 def counted_steps(report: MigrationReport) -> str:

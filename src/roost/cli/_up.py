@@ -28,7 +28,7 @@ def up(
 
         async with workplace(runtime, database_url=common.database_url) as place:
             with shown_progress(place.runtime, output):
-                report = await place.orchestrator.run_all_migrations(dry_run=dry_run, refuse_ahead=True)
+                report = await place.orchestrator.run_all_migrations(dry_run=dry_run, refuse_ahead=True, prove_files=True)
         document = report_document(report, dry_run=dry_run)
         shown = steps_table(report, title="Would run") if dry_run and report.steps else outcome(report)
         output.result(document, shown)

@@ -25,7 +25,15 @@ from roost.migrations._narration import narrate
 from roost.migrations._orchestrator import MigrationOrchestrator
 from roost.migrations._plugin_service import PluginMigrationService
 from roost.migrations._protocol import IMigrationService
-from roost.migrations._records import MigrationRecord, MigrationReport, MigrationStatus, ServiceStatus, StepReport
+from roost.migrations._records import (
+    ManifestChanges,
+    MigrationRecord,
+    MigrationReport,
+    MigrationStatus,
+    ServiceStatus,
+    StepReport,
+    StepsCheck,
+)
 from roost.migrations._run import MigrationRun
 from roost.migrations._service import MigrationService
 from roost.migrations._sql_files import load_sql_steps
@@ -38,6 +46,7 @@ __all__ = [
     "IMigrationService",
     "LockWaitFinished",
     "LockWaitStarted",
+    "ManifestChanges",
     "MigrationConfig",
     "MigrationContext",
     "MigrationOrchestrator",
@@ -66,6 +75,7 @@ __all__ = [
     "StepSkipped",
     "StepStarted",
     "StepsChanged",
+    "StepsCheck",
     "compare_versions",
     "load_sql_steps",
     "narrate",

@@ -7,16 +7,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from roost.errors import NoDatabase, PendingMigrations, SeveralMigrationServices
+from roost.errors import NoDatabase, PendingMigrations
+from roost.migrations._check import check_services, refuse_several_chains
 from roost.migrations._config import MigrationConfig
 from roost.migrations._dry_run import dry_run_steps
 from roost.migrations._events import RunFinished, RunStarted
 from roost.migrations._fingerprint import digest
 from roost.migrations._legacy_hook import LegacyHook
 from roost.migrations._order import sort_services
-from roost.migrations._protocol import IMigrationService, KeepsLedger
+from roost.migrations._protocol import IMigrationService, KeepsLedger, KeepsManifest
 from roost.migrations._reading import reading
-from roost.migrations._records import MigrationRecord, MigrationReport, MigrationStatus
+from roost.migrations._records import MigrationRecord, MigrationReport, MigrationStatus, StepsCheck
 from roost.migrations._run import MigrationRun, current_run
 from roost.migrations._states import states_of
 from roost.migrations._status import is_pending, status_of
@@ -65,7 +66,7 @@ class MigrationOrchestrator:
             priorities={service.service_name: _priority(service, plugins[service.service_name]) for service in services},
         )
 
-    async def run_all_migrations(self, *, dry_run: bool = False, refuse_ahead: bool = False) -> MigrationReport:
+    async def run_all_migrations(self, *, dry_run: bool = False, refuse_ahead: bool = False, prove_files: bool = False) -> MigrationReport:
         """Await every migration service, one after another, in one run under the lock.
 
         A start with nothing to do costs one round trip after connecting, and takes no lock. It stops at the first service that
@@ -74,6 +75,7 @@ class MigrationOrchestrator:
         Args:
             dry_run: Write nothing, take no lock, and report the steps that would be taken.
             refuse_ahead: Raise also where the database is ahead of the code in a way that the code could live with.
+            prove_files: Hold SQL files against their manifests also where these say that there is nothing to do.
 
         Returns:
             What was done.
@@ -82,7 +84,12 @@ class MigrationOrchestrator:
             RoostError: What stood in the way; the family `MigrationError` for steps, plans and the lock, `DatabaseError` for
                 the connection. A service's own exception is raised as it is.
         """
-        return await self._run(self._ordered(), dry_run=dry_run, refuse_ahead=refuse_ahead)
+        services = self._ordered()
+        if prove_files:
+            for service in services:
+                if isinstance(service, KeepsManifest):
+                    service.prove_files()
+        return await self._run(services, dry_run=dry_run, refuse_ahead=refuse_ahead)
 
     async def run_service(self, service: IMigrationService) -> MigrationReport:
         """Await one service in a run of its own; errors as of `run_all_migrations`."""
@@ -114,6 +121,18 @@ class MigrationOrchestrator:
         await run.end({})
         self._states.set(service.service_name, "idle")
         return report_of(run, done=[service], failed=[], not_run=[], started=started)
+
+    def check_steps(self, plugin_name: str | None = None, *, write: bool = False) -> list[StepsCheck]:
+        """Load the steps of every plugin, and hold SQL files against their manifests. It needs no database, and connects to none.
+
+        Args:
+            plugin_name: Only this plugin's.
+            write: Write the manifest of each folder of SQL files first, as the files are now.
+
+        Returns:
+            What was found, service by service, in the order in which they run; what is wrong is told there, not raised.
+        """
+        return check_services(self._ordered(), policy=self._config.policy, plugin=plugin_name, write=write)
 
     async def has_pending_migrations(self) -> bool:
         """Tell whether any service has something to run.
@@ -247,19 +266,12 @@ class MigrationOrchestrator:
 
     def _wish(self, services: Sequence[IMigrationService]) -> dict[str, str] | None:
         """Return each plugin's digest of what the code declares; None where a service can only be run to find out."""
+        keeping = [service for service in services if isinstance(service, KeepsLedger)]
         parts: dict[str, list[str]] = {}
-        chains: dict[str, list[str]] = {}
-        known = True
-        for service in services:
-            if isinstance(service, KeepsLedger):
-                parts.setdefault(service.plugin_name, []).append(service.declaration(self._config.policy))
-                if not isinstance(service, LegacyHook):
-                    chains.setdefault(service.plugin_name, []).append(service.service_name)
-            else:
-                known = False
-        for plugin, names in chains.items():
-            if len(names) > 1:
-                raise SeveralMigrationServices(plugin=plugin, services=tuple(names))
+        for service in keeping:
+            parts.setdefault(service.plugin_name, []).append(service.declaration(self._config.policy))
+        refuse_several_chains(keeping)
+        known = len(keeping) == len(services)
         return {plugin: digest(found) for plugin, found in parts.items()} if known else None
 
     def _refuse_without_database(self, services: Sequence[IMigrationService], run: MigrationRun) -> None:

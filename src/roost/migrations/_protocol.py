@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from roost.migrations._config import Policy
     from roost.migrations._plan import Plan, PluginState
+    from roost.migrations._records import ManifestChanges
     from roost.runtime import Runtime
 
 
@@ -60,3 +62,21 @@ class KeepsLedger(Protocol):
 
     def target_version(self) -> str | None:
         """Return the version the code aims at."""
+
+
+@runtime_checkable
+class KeepsManifest(Protocol):
+    """A migration service whose steps are files in a folder, for which a manifest may stand."""
+
+    @property
+    def directory(self) -> str | Path:
+        """The folder."""
+
+    def manifest_hash(self) -> str | None:
+        """Return what stands for all files, without looking at one; None where there is no manifest."""
+
+    def prove_files(self) -> None:
+        """Hold the files against the manifest."""
+
+    def write_manifest(self) -> ManifestChanges:
+        """Write the manifest as the files are now."""

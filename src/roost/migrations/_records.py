@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from roost.errors import RoostError
 
 Direction: TypeAlias = Literal["up", "down"]
 MigrationState: TypeAlias = Literal["idle", "waiting", "running", "completed", "skipped", "failed", "blocked", "ahead"]
@@ -133,3 +136,43 @@ class MigrationReport:
     waited: float
     duration: float
     steps: tuple[StepReport, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestChanges:
+    """What writing a manifest came to.
+
+    Attributes:
+        written: Whether there was anything to write.
+        added: The names of files that it didn't list before.
+        changed: The names of files that it listed with another hash.
+        removed: The names that it listed and that are no longer there.
+    """
+
+    written: bool
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepsCheck:
+    """What a check of one migration service found, without a database.
+
+    Attributes:
+        service_name: The service.
+        plugin: Its plugin.
+        steps: How many steps an empty database would get; None where they can't be loaded.
+        directory: The folder of a service whose steps are SQL files, else None.
+        has_manifest: Whether a manifest stands for the files; None without a folder, or where that can't be told.
+        changes: What was written into the manifest; None where nothing was to be written.
+        error: What is wrong; None where everything is as it should be.
+    """
+
+    service_name: str
+    plugin: str
+    steps: int | None = None
+    directory: str | None = None
+    has_manifest: bool | None = None
+    changes: ManifestChanges | None = None
+    error: RoostError | None = None

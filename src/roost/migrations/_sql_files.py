@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from roost.errors import InvalidSqlFile, InvalidStep
@@ -32,18 +34,49 @@ def load_sql_steps(directory: str | Path, *, version: str | None = None) -> list
         InvalidSqlFile: The folder is missing or has no SQL file; a file is not UTF-8 or holds a NUL byte; a marker is wrong; a
             way back has no way up; two files have one name.
     """
+    return steps_of(read_folder(directory), version=version)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlFolder:
+    """A folder of SQL migrations as it was read.
+
+    Attributes:
+        path: The folder.
+        files: The bytes of each file, in the order of their names.
+    """
+
+    path: Path
+    files: Mapping[Path, bytes]
+
+
+def read_folder(directory: str | Path) -> SqlFolder:
+    """Read the bytes of every SQL file in a folder.
+
+    Raises:
+        InvalidSqlFile: The folder is missing, or a file can't be read.
+    """
     folder = Path(directory)
     if not folder.is_dir():
         raise InvalidSqlFile(path=str(folder), reason="there is no such folder")
-    paths = sorted(path for path in folder.iterdir() if path.name.endswith(".sql") and path.is_file())
-    if not paths:
-        raise InvalidSqlFile(path=str(folder), reason="there is no .sql file in it")
-    downs = {path.name.removesuffix(".down.sql"): path for path in paths if path.name.endswith(".down.sql")}
+    try:
+        # A link that leads nowhere is a migration that got lost, and no file to be passed over.
+        paths = sorted(path for path in folder.iterdir() if path.name.endswith(".sql") and (path.is_file() or not path.exists()))
+    except OSError as error:
+        raise InvalidSqlFile(path=str(folder), reason=f"it can't be listed: {error.strerror}") from error
+    return SqlFolder(folder, {path: _read(path) for path in paths})
+
+
+def steps_of(folder: SqlFolder, *, version: str | None = None) -> list[MigrationStep]:
+    """Return the steps that a folder's files are; arguments and errors as of `load_sql_steps`."""
+    if not folder.files:
+        raise InvalidSqlFile(path=str(folder.path), reason="there is no .sql file in it")
+    downs = {path.name.removesuffix(".down.sql"): path for path in folder.files if path.name.endswith(".down.sql")}
     steps: dict[str, MigrationStep] = {}
-    for path in paths:
+    for path in folder.files:
         if path.name.endswith(".down.sql"):
             continue
-        step = _read_step(path, downs.pop(path.name.removesuffix(".sql").removesuffix(".up"), None), version=version)
+        step = _step(folder, path, downs.pop(path.name.removesuffix(".sql").removesuffix(".up"), None), version=version)
         if step.id in steps:
             raise InvalidSqlFile(path=str(path), reason=f"another file is the step {step.id!r} already")
         steps[step.id] = step
@@ -52,12 +85,12 @@ def load_sql_steps(directory: str | Path, *, version: str | None = None) -> list
     return list(steps.values())
 
 
-def _read_step(path: Path, down_path: Path | None, *, version: str | None) -> MigrationStep:
+def _step(folder: SqlFolder, path: Path, down_path: Path | None, *, version: str | None) -> MigrationStep:
     name = path.name.removesuffix(".sql").removesuffix(".up")
-    text = read_sql(path)
+    text = _decoded(path, folder.files[path])
     markers = list(_MARKER.finditer(text))
     up: str = SqlText.read_from(text, path)
-    down: str | None = None if down_path is None else SqlText.read_from(read_sql(down_path), down_path)
+    down: str | None = None if down_path is None else SqlText.read_from(_decoded(down_path, folder.files[down_path]), down_path)
     transactional = True
     if markers:
         if down_path is not None:
@@ -89,16 +122,15 @@ def _read_marked(path: Path, text: str, markers: list[re.Match[str]]) -> tuple[s
     return bodies["up"], bodies.get("down"), transactional
 
 
-def read_sql(path: Path) -> str:
-    """Read a file of SQL as UTF-8, without the byte order mark that some editors leave.
-
-    Raises:
-        InvalidSqlFile: It can't be read, is not UTF-8 or holds a NUL byte.
-    """
+def _read(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise InvalidSqlFile(path=str(path), reason=f"it can't be read: {error.strerror}") from error
+
+
+def _decoded(path: Path, data: bytes) -> str:
+    """Return the text of a file, without the byte order mark that some editors leave."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

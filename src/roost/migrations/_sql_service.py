@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from roost.migrations import _manifest_file as manifest
+from roost.migrations._fingerprint import digest
 from roost.migrations._plugin_service import PluginMigrationService
-from roost.migrations._sql_files import load_sql_steps
+from roost.migrations._sql_files import steps_of
 from roost.migrations._step import MigrationStep
+from roost.migrations._versions import UNVERSIONED
+
+if TYPE_CHECKING:
+    from roost.migrations._config import Policy
+    from roost.migrations._records import ManifestChanges
 
 
 class SqlMigrationService(PluginMigrationService):
     """Runs the SQL files of a folder in the order of their names, each once, each in a transaction of its own.
 
-    The layouts are those of `load_sql_steps`. The files have the version of the plugin.
+    The layouts are those of `load_sql_steps`. The files have the version of the plugin. Where the folder has a manifest,
+    ``roost.sum``, a start with nothing to do reads that instead of the files; a start that has something to do, and every command,
+    reads the files, and refuses those that are not as the manifest says.
 
     Attributes:
         directory: The folder.
@@ -27,5 +36,63 @@ class SqlMigrationService(PluginMigrationService):
 
         Raises:
             InvalidSqlFile: The folder or a file can't be used.
+            InvalidManifest: The folder's manifest can't be used.
+            ManifestMismatch: The folder's manifest is not that of its files.
         """
-        return load_sql_steps(self.directory)
+        return steps_of(manifest.read_proven(self.directory))
+
+    def manifest_hash(self) -> str | None:
+        """Return what stands for all files of the folder, without looking at one; None where there is no manifest.
+
+        Raises:
+            InvalidManifest: It can't be used.
+        """
+        return manifest.folder_hash(self.directory)
+
+    def prove_files(self) -> None:
+        """Hold the files against the manifest; where there is none, read nothing.
+
+        Raises:
+            InvalidSqlFile: The folder or a file can't be read.
+            InvalidManifest: The manifest can't be used.
+            ManifestMismatch: The manifest is not that of the files.
+        """
+        if self.manifest_hash() is not None:
+            manifest.read_proven(self.directory)
+
+    def write_manifest(self) -> ManifestChanges:
+        """Write the folder's manifest as its files are now; one that is right already is left untouched.
+
+        Returns:
+            What is different from before.
+
+        Raises:
+            InvalidSqlFile: The files can't be used as migrations; nothing is written then.
+            ManifestNotWritten: The folder can't be written to.
+        """
+        return manifest.write_manifest(self.directory)
+
+    def declaration(self, policy: Policy, /) -> str:
+        """Return the digest of what the code declares: the manifest, where it stands for the steps, else the steps."""
+        stands_for_all = self._manifest_of_steps()
+        if stands_for_all is None:
+            return super().declaration(policy)
+        return digest(["manifest", policy, self._aim(), self._version(), stands_for_all])
+
+    def target_version(self) -> str | None:
+        """Return the version the code aims at; None without any step."""
+        return super().target_version() if self._manifest_of_steps() is None else self._aim()
+
+    def _manifest_of_steps(self) -> str | None:
+        # Who computes steps, or makes others of them than the files are, has said more than the manifest knows.
+        if self._computes_steps() or type(self).load_steps is not SqlMigrationService.load_steps:
+            return None
+        return self.manifest_hash()
+
+    def _aim(self) -> str:
+        own = type(self).get_target_version is not PluginMigrationService.get_target_version
+        return self.get_target_version() if own else self._version()
+
+    def _version(self) -> str:
+        plugin = self._owner()
+        return (plugin.version if plugin is not None else None) or UNVERSIONED

@@ -52,7 +52,9 @@ async def status_of(
             found = await ledger.plugin_state(session, plugin)
             last_run = await ledger.last_run(session, plugin)
     pending: int | None = None
+    target: str | None = None
     try:
+        target = service.target_version()
         plan = service.plan(found, config.policy)
     except MigrationError as refusal:
         state, error = ("failed" if state == "failed" else "blocked"), error or str(refusal)
@@ -61,10 +63,10 @@ async def status_of(
         state = "ahead" if plan.is_ahead else state
     return ServiceStatus(
         service_name=service.service_name,
-        has_migrations=bool(found.applied) or service.target_version() is not None,
+        has_migrations=bool(found.applied) or target is not None,
         last_run=last_run,
         version=found.version,
-        target_version=service.target_version(),
+        target_version=target,
         pending=pending,
         state=state,
         error=error,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from roost.errors import RoostError
 from roost.migrations._events import ServiceMigrationFinished, ServiceMigrationStarted
-from roost.migrations._protocol import KeepsLedger
+from roost.migrations._protocol import KeepsLedger, KeepsManifest
 from roost.migrations._records import MigrationReport
 from roost.migrations._run import current_run
 from roost.postgres import is_connection_lost
@@ -42,6 +42,7 @@ class Turns:
         self._wish = wish
         self._name_of_plugin = name_of_plugin
         self._done: list[IMigrationService] = []
+        self._proving: IMigrationService | None = None
 
     async def take(self, services: Sequence[IMigrationService]) -> MigrationReport:
         """Await the services in their order, up to the first that fails.
@@ -72,12 +73,21 @@ class Turns:
         return report_of(self._run, done=self._done, failed=[], not_run=[], started=started)
 
     async def _each(self, services: Sequence[IMigrationService]) -> None:
+        self._prove_files(services)
         for service in services:
             if not await self._one(service):
                 self._done = list(services)
                 return
             self._done.append(service)
             self._complete([service])
+
+    def _prove_files(self, services: Sequence[IMigrationService]) -> None:
+        """Refuse files that a manifest doesn't stand for before the first step of any service is run."""
+        for service in services:
+            if isinstance(service, KeepsManifest):
+                self._proving = service
+                service.prove_files()
+        self._proving = None
 
     async def _one(self, service: IMigrationService) -> bool:
         """Await one service, again on a new session where the connection broke.
@@ -127,7 +137,8 @@ class Turns:
                 return True
 
     def _failed(self, services: Sequence[IMigrationService], error: Exception) -> None:
-        failed, not_run = services[len(self._done) :][:1], services[len(self._done) + 1 :]
+        failed = [self._proving] if self._proving is not None else services[len(self._done) :][:1]
+        not_run = [service for service in services[len(self._done) :] if service not in failed]
         for service in failed:
             blocked = isinstance(error, RoostError) and self._run.run_id is None
             self._states.set(service.service_name, "blocked" if blocked else "failed", error=error)

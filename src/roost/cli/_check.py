@@ -1,0 +1,53 @@
+"""``roost check``: prove, without a database, that what a runtime would migrate is in order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from traceback import format_exception
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from roost.cli._exit_codes import ExitCode
+from roost.cli._options import IN_WORDS, Printing, RuntimeName
+from roost.cli._output import Output
+from roost.cli._perform import perform
+from roost.cli._project import read_project
+from roost.errors import ManifestNotWritten
+
+
+def check(
+    runtime: RuntimeName = None,
+    *,
+    write: Annotated[bool, Parameter(negative=(), help="First write roost.sum into each folder of SQL files, as they are now.")] = False,
+    plugin: Annotated[str | None, Parameter(help="Only this plugin's.")] = None,
+    printing: Printing = IN_WORDS,
+) -> int:
+    """Load every plugin's steps, and hold SQL files against their roost.sum; exit code 4 when something is wrong. It needs no database."""
+
+    async def body(output: Output) -> int:
+        from roost.cli._documents import check_document  # noqa: PLC0415 -- `roost --help` needs no migrations
+        from roost.cli._services import refuse_unknown_plugin  # noqa: PLC0415 -- as above
+        from roost.cli._tables import check_table  # noqa: PLC0415 -- as above
+        from roost.cli._workplace import named_runtime  # noqa: PLC0415 -- as above
+        from roost.migrations import MigrationOrchestrator  # noqa: PLC0415 -- as above
+
+        named = named_runtime(runtime, project=read_project(Path.cwd()))
+        try:
+            orchestrator = MigrationOrchestrator(named)
+            if plugin is not None:
+                refuse_unknown_plugin(plugin, orchestrator.get_migration_services())
+            found = orchestrator.check_steps(plugin, write=write)
+        finally:
+            await named.stop()
+        errors = [one.error for one in found if one.error is not None]
+        output.result(check_document(found), check_table(found, base=Path.cwd()) if found else "there are no steps to check")
+        for error in errors:
+            if printing.traceback:
+                output.note("".join(format_exception(error)).rstrip())
+            output.tell(error)
+        if any(isinstance(error, ManifestNotWritten) for error in errors):
+            return ExitCode.FAILED
+        return ExitCode.INVALID if errors else ExitCode.FINE
+
+    return perform("check", body, json=printing.json, traceback=printing.traceback)
