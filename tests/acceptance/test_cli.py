@@ -316,6 +316,122 @@ runtime = Runtime(services=[Mailer], settings=["mail.toml", Environment("APP")])
     assert roost("services", "--settings").stdout == "no service asks for settings\n"
 
 
+FILES = """
+from pathlib import Path
+from roost import Plugin, Runtime, SqlMigrationService
+
+def plugin(name):
+    fields = {"service_name": f"{name}-migration", "directory": Path(__file__).parent / name}
+    return Plugin(name, version="1.0.0", services=[type("Files", (SqlMigrationService,), fields)])
+
+runtime = Runtime(plugins=[plugin("inbox"), plugin("outbox")])
+"""
+
+
+@pytest.fixture
+def files(project: Path) -> Path:
+    """The project's runtime is one of two plugins with a folder of SQL files each."""
+    (project / "shop.py").write_text(FILES)
+    for name in ("inbox", "outbox"):
+        (project / name).mkdir()
+        (project / name / "001_make.sql").write_text(f"CREATE TABLE {name} (id int);\n")
+    return project
+
+
+def _rows(done: subprocess.CompletedProcess[str]) -> list[list[str]]:
+    return [line.split() for line in done.stdout.splitlines()[3:]]
+
+
+def test_check_proves_files_by_their_manifest(roost: Roost, files: Path) -> None:
+    """Without a database: no manifest is fine, a written one agrees, and a changed file exits 4 with its name and the next command."""
+    nothing = {"DATABASE_URL": "mysql://nowhere"}
+    bare = roost("check", **nothing)
+    assert (bare.returncode, bare.stderr) == (0, "")
+    assert _rows(bare) == [
+        ["inbox", "inbox-migration", "1", "inbox", "none", "fine"],
+        ["outbox", "outbox-migration", "1", "outbox", "none", "fine"],
+    ]
+
+    written = roost("check", "--write", "--plugin", "inbox", **nothing)
+    assert (written.returncode, _rows(written)) == (0, [["inbox", "inbox-migration", "1", "inbox", "written:", "1", "added", "fine"]])
+    assert not (files / "outbox" / "roost.sum").exists()
+    assert [row[4:] for row in _rows(roost("check", **nothing))] == [["yes", "fine"], ["none", "fine"]]
+
+    (files / "inbox" / "001_make.sql").write_text("DROP TABLE inbox;\n")
+    (files / "inbox" / "002 more.sql").write_text("SELECT 1;\n")
+    wrong = roost("check", **nothing)
+    assert (wrong.returncode, [row[2:] for row in _rows(wrong)]) == (4, [["-", "inbox", "yes", "wrong"], ["1", "outbox", "none", "fine"]])
+    assert wrong.stderr.splitlines() == [
+        f"error: The SQL files are not those of {files / 'inbox' / 'roost.sum'}: 001_make.sql is changed; 002 more.sql is not listed",
+        "hint: undo what was not meant; for what was, write the manifest anew with: roost check --write",
+    ]
+    assert "Traceback" in roost("check", "--traceback").stderr
+    assert [row[4:] for row in _rows(roost("check", "--write"))] == [
+        ["written:", "1", "added,", "1", "changed", "fine"],
+        ["written:", "1", "added", "fine"],
+    ]
+    assert roost("check").returncode == 0
+
+
+def test_check_as_a_document(roost: Roost, files: Path) -> None:
+    """`--json` is one document with everything that was found; errors in it are told as every command tells them."""
+    written = _json(roost("check", "--write", "--json"))
+    assert (written["schema_version"], written["command"], written["valid"]) == (1, "check", True)
+    assert written["services"][0] == {
+        "plugin": "inbox",
+        "service_name": "inbox-migration",
+        "steps": 1,
+        "directory": str(files / "inbox"),
+        "has_manifest": True,
+        "changes": {"written": True, "added": ["001_make.sql"], "changed": [], "removed": []},
+        "error": None,
+    }
+    (files / "inbox" / "roost.sum").write_text("<<<<<<< HEAD\n")
+    done = roost("check", "--json")
+    document = _json(done)
+    assert (done.returncode, document["valid"], document["services"][1]["error"]) == (4, False, None)
+    assert document["services"][0]["error"] == {
+        "type": "InvalidManifest",
+        "message": f"Invalid manifest {files / 'inbox' / 'roost.sum'}:1: a merge conflict is left in it",
+        "hint": "see that the SQL files are those you want, and write it anew with: roost check --write",
+    }
+
+
+def test_check_finds_what_loading_finds(roost: Roost, project: Path) -> None:
+    """Steps that can't be used are told as a run would tell them, and exit 4; a plugin that is not there is a usage error."""
+    assert roost("check").returncode == 0
+    (project / "twice.py").write_text(PLUGINS.replace('MigrationStep("kind"', 'MigrationStep("make"'))
+    done = roost("check", "twice:runtime")
+    assert done.returncode == 4
+    assert "error: Plugin notes" in done.stderr
+    assert [row[2:] for row in _rows(done)] == [["-", "-", "-", "wrong"], ["1", "-", "-", "fine"]]
+    assert roost("check", "--plugin", "nots").returncode == 2
+    (project / "empty.py").write_text("from roost import Runtime\nruntime = Runtime()\n")
+    empty = roost("check", "empty:runtime")
+    assert (empty.returncode, empty.stdout) == (0, "there are no steps to check\n")
+
+
+def test_check_that_cannot_write(roost: Roost, files: Path) -> None:
+    """A manifest that can't be written exits 1, though the others are written."""
+    (files / "inbox" / "roost.sum").mkdir()
+    done = roost("check", "--write")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: The manifest {files / 'inbox' / 'roost.sum'} can't be written: ")
+    assert (files / "outbox" / "roost.sum").exists()
+
+
+def test_up_proves_files_that_a_start_trusts(roost: Roost, files: Path, url: str) -> None:
+    """A migration that is not in the manifest is refused with exit code 4, instead of being passed over as nothing to do."""
+    assert roost("check", "--write").returncode == 0
+    assert roost("up", "--database-url", url).returncode == 0
+    (files / "inbox" / "002_more.sql").write_text("SELECT 1;\n")
+    refused = roost("up", "--database-url", url)
+    assert (refused.returncode, refused.stdout) == (4, "")
+    assert "002_more.sql is not listed" in refused.stderr
+    assert roost("check", "--write").returncode == 0
+    assert roost("up", "--database-url", url).stdout.startswith("1 step run in ")
+
+
 def test_interrupt_exits_130_and_frees_the_lock(project: Path, roost: Roost, url: str) -> None:
     """Ctrl-C in the middle of a step exits 130; the next run takes the lock and goes on."""
     (project / "slow.py").write_text(PLUGINS.replace('await ctx.execute("SELECT 1")', 'await ctx.execute("SELECT pg_sleep(60)")'))

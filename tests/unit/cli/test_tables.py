@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import io
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from rich.console import Console
 
-from roost.cli._tables import history_table, status_table, steps_sql, steps_table
-from roost.migrations import MigrationReport, MigrationStatus, ServiceStatus, StepReport
+from roost.cli._tables import check_table, history_table, status_table, steps_sql, steps_table
+from roost.errors import BadUsage
+from roost.migrations import ManifestChanges, MigrationReport, MigrationStatus, ServiceStatus, StepReport, StepsCheck
 
 AT = datetime(2025, 3, 4, 5, 6, 7, tzinfo=UTC)
 
@@ -92,3 +94,34 @@ def test_sql_is_written_out() -> None:
     assert steps_sql(STEPS).plain == (
         "-- @org/[x] 1.0.0 up a: Make it\nCREATE TABLE a ()\n\n-- @org/[x] 1.1.0 up b: Fill it\n-- a Python function"
     )
+
+
+def test_checks_show_folders_from_where_one_stands() -> None:
+    """Each service is a row; a folder below the base is shown from there; what was written is counted; what can't be told is a dash."""
+    checks = [
+        StepsCheck(service_name="a-migration", plugin="a", steps=2, directory="/here/a", has_manifest=True),
+        StepsCheck(service_name="b-migration", plugin="b", steps=2, directory="/there/b", has_manifest=False),
+        StepsCheck(
+            service_name="c-migration",
+            plugin="c",
+            steps=1,
+            directory="/here/c",
+            has_manifest=True,
+            changes=ManifestChanges(written=True, added=("x", "y"), removed=("z",)),
+        ),
+        StepsCheck(
+            service_name="d-migration", plugin="d", steps=1, directory="/here/d", has_manifest=True, changes=ManifestChanges(written=True)
+        ),
+        StepsCheck(
+            service_name="e-migration", plugin="e", steps=1, directory="/here/e", has_manifest=True, changes=ManifestChanges(written=False)
+        ),
+        StepsCheck(service_name="f-migration", plugin="f", error=BadUsage(reason="r", remedy="h")),
+    ]
+    assert _drawn(check_table(checks, base=Path("/here")))[3:] == [
+        "a a-migration 2 a yes fine",
+        "b b-migration 2 /there/b none fine",
+        "c c-migration 1 c written: 2 added, 1 removed fine",
+        "d d-migration 1 d written: same files fine",
+        "e e-migration 1 e yes fine",
+        "f f-migration - - - wrong",
+    ]
