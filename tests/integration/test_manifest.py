@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from roost import MigrationOrchestrator, MigrationStep, Plugin, SqlMigrationService
-from roost.errors import InvalidManifest, ManifestMismatch, NoRollbackMethod
+from roost.errors import InvalidManifest, ManifestMismatch, NoRollbackMethod, StepFailed
 from roost.testing import RoundTripProxy
 from tests.plugins.build import applied, make_plugin, make_runtime, migrate, names, query
 
@@ -137,6 +137,16 @@ async def test_a_file_that_differs_is_refused_before_anything_runs(database_url:
 
 
 @pytest.mark.asyncio
+async def test_files_that_are_proven_have_no_part_in_what_fails_later(database_url: str, folder: Path) -> None:
+    """A step's failure is its own service's, although the files of another were looked at before."""
+    write_manifest(database_url, folder)
+    first = make_plugin("first", MigrationStep("x", "Fail", "SELECT 1/0", version="1.0.0"))
+    with pytest.raises(StepFailed) as caught:
+        await migrate(database_url, first, plugin_of(folder, dependencies=["first"]))
+    assert caught.value.__notes__ == ["migrations done: none; failed: first-migration; not run: files-migration"]
+
+
+@pytest.mark.asyncio
 async def test_a_new_file_without_its_line(database_url: str, folder: Path) -> None:
     """A start that trusts the manifest doesn't see it; who asks for the files to be proven is told."""
     write_manifest(database_url, folder)
@@ -180,7 +190,7 @@ async def test_a_broken_manifest_or_folder_shows_in_the_status(database_url: str
         files, fine = status.services
         assert (files.state, files.version, files.target_version, files.has_migrations) == ("blocked", "1.0.0", None, True)
         assert broken in (files.error or "")
-        assert (fine.state, fine.pending) == ("idle", 1)
+        assert (fine.state, fine.pending, fine.target_version) == ("idle", 1, "1.0.0")
         (folder / "roost.sum").unlink(missing_ok=True)
         remove_files(folder)
     (folder / "roost.sum").write_text("<<<<<<< HEAD\n")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,6 +74,7 @@ def test_what_is_declared_depends_on_all_that_counts(folder: Path) -> None:
         service_of(folder, version="1.1.0").declaration("strict"),
         service_of(folder, version=None).declaration("strict"),
         service_of(folder, base=Aiming).declaration("strict"),
+        service_of(folder, base=Aiming, version="1.1.0").declaration("strict"),
     ]
     assert service_of(folder, base=Aiming).target_version() == "0.5.0"
     assert service_of(folder, version=None).target_version() == "0.0.0"
@@ -115,6 +117,8 @@ def test_a_manifest_knows_nothing_of_steps_made_in_code(folder: Path) -> None:
     Adding.more, Computing.target = "SELECT 4", "2.0.0"
     after = [service_of(folder, base=base).declaration("strict") for base in (Adding, Computing)]
     assert all(one != other for one, other in zip(before, after, strict=True))
+    (folder / "roost.sum").write_text("nothing that could be read")
+    assert service_of(folder, base=Computing).declaration("strict") == after[1]
 
 
 def test_a_manifest_of_no_use_is_an_error_at_once(folder: Path) -> None:
@@ -129,10 +133,10 @@ def orchestrator(*plugins: Plugin) -> MigrationOrchestrator:
     return MigrationOrchestrator(Runtime(plugins=plugins))
 
 
-def files_plugin(folder: Path, name: str = "files") -> Plugin:
+def files_plugin(folder: Path, name: str = "files", **fields: Any) -> Plugin:
     """Return a plugin whose steps are files."""
     cls = type("Files", (SqlMigrationService,), {"service_name": f"{name}-migration", "directory": folder})
-    return Plugin(name, version="1.0.0", services=[cls])
+    return Plugin(name, version="1.0.0", services=[cls], **fields)
 
 
 def code_plugin(name: str, *ids: str, services: int = 1) -> Plugin:
@@ -152,13 +156,11 @@ async def legacy(_database: object) -> None:
 
 def test_every_service_that_keeps_the_ledger_is_checked(folder: Path) -> None:
     """Steps are counted as an empty database would get them, files and their manifests are told, and no database is needed."""
-    found = orchestrator(
-        files_plugin(folder), code_plugin("coded", "x"), Plugin("old", run_plugin_migrations=legacy), Plugin("none")
-    ).check_steps()
+    found = orchestrator(files_plugin(folder, run_plugin_migrations=legacy), code_plugin("coded", "x"), Plugin("none")).check_steps()
     assert [(one.plugin, one.service_name, one.steps, one.directory, one.has_manifest, one.changes, one.error) for one in found] == [
         ("coded", "coded-0", 1, None, None, None, None),
+        ("files", "files-legacy-migration", 1, None, None, None, None),
         ("files", "files-migration", 2, str(folder), False, None, None),
-        ("old", "old-legacy-migration", 1, None, None, None, None),
     ]
     write_manifest(folder)
     assert [one.has_manifest for one in orchestrator(files_plugin(folder)).check_steps()] == [True]
