@@ -81,3 +81,14 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     """It is refused by its path."""
     with pytest.raises(InvalidSqlFile, match="no such folder"):
         load_sql_steps(tmp_path / "nowhere")
+
+
+def test_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused with what the system says."""
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(InvalidSqlFile, match="can't be listed: Permission denied"):
+        load_sql_steps(tmp_path)
