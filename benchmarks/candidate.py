@@ -1,24 +1,26 @@
-"""The same two jobs done by roost, as an application would ask for them."""
+"""The same jobs done by roost, as an application would ask for them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
 
-from roost import MigrationOrchestrator, MigrationReport, MigrationStep, Plugin, PluginMigrationService, Runtime
+from roost import MigrationContext, MigrationOrchestrator, MigrationReport, MigrationStep, Plugin, PluginMigrationService, Runtime
+
+Body: TypeAlias = str | Callable[[MigrationContext], Awaitable[object]]
+"""What a step does: SQL, or an async function."""
 
 
-def make_plugin(statements: Sequence[str]) -> Plugin:
-    """Return a plugin with one step a statement."""
+def make_plugin(bodies: Sequence[Body], *, name: str = "benchmark") -> Plugin:
+    """Return a plugin with one step a body: a statement, or a function."""
 
     class Migrations(PluginMigrationService):
-        service_name = "benchmark-migration"
-        steps = tuple(
-            MigrationStep(f"s{number}", "A small step", up=statement, version="1.0.0") for number, statement in enumerate(statements)
-        )
+        service_name = f"{name}-migration"
+        steps = tuple(MigrationStep(f"s{number}", "A small step", up=body, version="1.0.0") for number, body in enumerate(bodies))
 
-    return Plugin(name="benchmark", services=[Migrations])
+    return Plugin(name=name, services=[Migrations])
 
 
-async def migrate(url: str, plugin: Plugin) -> MigrationReport:
+async def migrate(url: str, *plugins: Plugin) -> MigrationReport:
     """Make a runtime and await its orchestrator."""
-    return await MigrationOrchestrator(Runtime(plugins=[plugin], database=url)).run_all_migrations()
+    return await MigrationOrchestrator(Runtime(plugins=plugins, database=url)).run_all_migrations()

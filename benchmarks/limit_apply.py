@@ -18,12 +18,17 @@ EXTRA_TRIPS = 1
 """Round trips beside one a step: the history table."""
 
 
+def group(number: int, statement: str) -> str:
+    """Return a step's transaction, with its history row."""
+    return f"BEGIN; {statement}; INSERT INTO history (step, version) VALUES ('s{number}', '1.0.0'); COMMIT"
+
+
 async def apply(url: str, statements: Sequence[str]) -> None:
     """Connect, and apply each statement in a transaction of its own."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(HISTORY)
         for number, statement in enumerate(statements):
-            await connection.execute(f"BEGIN; {statement}; INSERT INTO history (step, version) VALUES ('s{number}', '1.0.0'); COMMIT")
+            await connection.execute(group(number, statement))
     finally:
         connection.terminate()

@@ -26,6 +26,8 @@ MILLISECONDS = Unit("ms", 1e3)
 MICROSECONDS_EACH = Unit("µs each", 1e6)
 NANOSECONDS_EACH = Unit("ns each", 1e9)
 BYTES_EACH = Unit("B each", 1)
+KIBIBYTES = Unit("KiB", 1 / 1024)
+TRIPS = Unit("trips", 1)
 
 
 class Row(Protocol):
@@ -59,7 +61,7 @@ class Comparison:
     Attributes:
         name: The job.
         goal: The greatest ratio that is good enough; None where the ratio is only for information.
-        candidate: Seconds (or bytes) of each round.
+        candidate: Seconds (or bytes, or trips) of each round.
         limit: The same; round k of both ran one after the other.
         unit: In what they are printed.
     """
@@ -105,6 +107,11 @@ async def compare(
     """Run both by turns; each returns its own seconds."""
     figures = await by_turns({"candidate": candidate, "limit": limit}, rounds=rounds)
     return Comparison(name=name, goal=goal, candidate=figures["candidate"], limit=figures["limit"], unit=unit)
+
+
+def at_most(name: str, found: float, most: float, *, unit: Unit) -> Comparison:
+    """Compare what is counted and not timed, so found once, with the most that is good enough."""
+    return Comparison(name=name, goal=1.0, candidate=(found,), limit=(most,), unit=unit)
 
 
 async def by_turns(jobs: Mapping[str, Callable[[], Awaitable[float]]], *, rounds: int) -> dict[str, tuple[float, ...]]:

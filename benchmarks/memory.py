@@ -8,7 +8,7 @@ import tracemalloc
 from collections.abc import AsyncIterator
 
 from benchmarks import trivial
-from benchmarks.measure import BYTES_EACH, Comparison
+from benchmarks.measure import BYTES_EACH, Comparison, at_most
 from roost import Runtime
 
 LIMIT = 2000.0
@@ -19,7 +19,7 @@ async def memory() -> AsyncIterator[Comparison]:
     """Compare with the most that is good enough; it is counted and not timed, so once."""
     for count in COUNTS:
         held = await bytes_each(count)
-        yield Comparison(name=f"memory, {count:,} services", goal=1.0, candidate=(held,), limit=(LIMIT,), unit=BYTES_EACH)
+        yield at_most(f"memory, {count:,} services", held, LIMIT, unit=BYTES_EACH)
 
 
 async def bytes_each(count: int) -> float:

@@ -1,0 +1,31 @@
+"""A server for one part of the benchmarks, and as many empty databases on it as are wanted."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from roost.postgres import EmbeddedPostgres
+
+
+class Databases:
+    """Makes databases on a server."""
+
+    def __init__(self, server: EmbeddedPostgres) -> None:
+        self._server = server
+        self._numbers = itertools.count(1)
+
+    async def empty(self) -> str:
+        """Make one more, and return its URL: a Unix socket's."""
+        return await self._server.create_database(f"benchmark_{next(self._numbers)}")
+
+
+@asynccontextmanager
+async def databases() -> AsyncIterator[Databases]:
+    """Run a server of its own, with the settings that PostgreSQL comes with."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
+        async with EmbeddedPostgres(Path(directory) / "data") as server:
+            yield Databases(server)

@@ -1,0 +1,100 @@
+"""Several runtimes in one process at once: on one database, on many, and as replicas of one service."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+
+from benchmarks import candidate
+from benchmarks.databases import Databases, databases
+from benchmarks.line import Line, line
+from benchmarks.measure import MILLISECONDS, Comparison, Row, at_most, compare, seconds
+from benchmarks.statements import small_tables
+from roost import Plugin
+
+REPLICAS = 32
+NOTHING_TO_DO_GOAL = 2.5
+AFTER_THE_FIRST = 0.06
+"""Seconds: so long after the first replica the last one may be ready."""
+DELAYS = (0.0, 0.005)
+RUNTIMES, DATABASES = 3, 20
+STEPS = 50
+ROUNDS = 5
+NOTHING_TO_DO_ROUNDS = 15
+
+
+async def together() -> AsyncIterator[Row]:
+    """Compare replicas with one alone, and several at once with one after another."""
+    plugin = candidate.make_plugin(small_tables(STEPS))
+    async with databases() as some:
+        for delay in DELAYS:
+            async with line(await some.empty(), delay=delay) as distance:
+                yield await _with_nothing_to_do(some, distance, plugin)
+                yield await _with_work(some, distance, plugin)
+        yield await _on_one_database(some, plugin)
+        yield await _on_many_databases(some, plugin)
+
+
+async def _with_nothing_to_do(some: Databases, distance: Line, plugin: Plugin) -> Comparison:
+    url = await some.empty()
+    await candidate.migrate(url, plugin)
+    return await compare(
+        f"{REPLICAS} replicas, nothing to do, {distance.delay * 1000:.0f} ms, beside one",
+        goal=NOTHING_TO_DO_GOAL if distance.delay else None,
+        candidate=partial(seconds, partial(_at_once, [distance.to(url)] * REPLICAS, plugin)),
+        limit=partial(seconds, partial(candidate.migrate, distance.to(url), plugin)),
+        rounds=NOTHING_TO_DO_ROUNDS,
+    )
+
+
+async def _with_work(some: Databases, distance: Line, plugin: Plugin) -> Comparison:
+    spread = [await _spread(distance.to(await some.empty()), plugin) for _ in range(ROUNDS)]
+    name = f"{REPLICAS} replicas with work, {distance.delay * 1000:.0f} ms, last after first"
+    return at_most(name, max(spread), AFTER_THE_FIRST, unit=MILLISECONDS)
+
+
+async def _spread(url: str, plugin: Plugin) -> float:
+    ready: list[float] = []
+
+    async def replica() -> int:
+        report = await candidate.migrate(url, plugin)
+        ready.append(time.perf_counter())
+        return len(report.steps)
+
+    taken = await asyncio.gather(*(replica() for _ in range(REPLICAS)))
+    assert sum(taken) == STEPS, taken
+    return max(ready) - min(ready)
+
+
+async def _on_one_database(some: Databases, plugin: Plugin) -> Comparison:
+    async def at_once() -> float:
+        return await seconds(partial(_at_once, [await some.empty()] * RUNTIMES, plugin))
+
+    async def one_after_another() -> float:
+        return await seconds(partial(_one_by_one, [await some.empty()] * RUNTIMES, plugin))
+
+    name = f"{RUNTIMES} runtimes on one database, beside one by one"
+    return await compare(name, goal=None, candidate=at_once, limit=one_after_another, rounds=ROUNDS)
+
+
+async def _on_many_databases(some: Databases, plugin: Plugin) -> Comparison:
+    async def at_once() -> float:
+        return await seconds(partial(_at_once, [await some.empty() for _ in range(DATABASES)], plugin))
+
+    async def one_after_another() -> float:
+        return await seconds(partial(_one_by_one, [await some.empty() for _ in range(DATABASES)], plugin))
+
+    return await compare(
+        f"{DATABASES} databases at once, beside one by one", goal=None, candidate=at_once, limit=one_after_another, rounds=3
+    )
+
+
+async def _at_once(urls: Sequence[str], plugin: Plugin) -> None:
+    await asyncio.gather(*(candidate.migrate(url, plugin) for url in urls))
+
+
+async def _one_by_one(urls: Sequence[str], plugin: Plugin) -> None:
+    for url in urls:
+        await candidate.migrate(url, plugin)
