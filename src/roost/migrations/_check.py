@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from roost.errors import RoostError, SeveralMigrationServices
 from roost.migrations._legacy_hook import LegacyHook
 from roost.migrations._plan import PluginState
-from roost.migrations._protocol import KeepsLedger, KeepsManifest
+from roost.migrations._protocol import KeepsLedger, KeepsManifest, keeps_ledger
 from roost.migrations._records import StepsCheck
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def check_services(services: Sequence[IMigrationService], *, policy: Policy, plu
         plugin: Only this plugin's.
         write: Whether manifests are written first.
     """
-    keeping = [service for service in services if isinstance(service, KeepsLedger) and plugin in (None, service.plugin_name)]
+    keeping = [service for service in services if keeps_ledger(service) and plugin in (None, service.plugin_name)]
     return [_check_service(service, among=keeping, policy=policy, write=write) for service in keeping]
 
 

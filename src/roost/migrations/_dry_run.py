@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from roost.migrations import _ledger as ledger
 from roost.migrations._plan import PluginState
-from roost.migrations._protocol import KeepsLedger
+from roost.migrations._protocol import keeps_ledger
 from roost.migrations._records import StepReport
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ async def dry_run_steps(
     """
     steps: list[StepReport] = []
     for service in services:
-        if isinstance(service, KeepsLedger):
+        if keeps_ledger(service):
             state = PluginState(version=None, applied=())
             if session is not None:
                 state = await ledger.plugin_state(session, service.plugin_name)

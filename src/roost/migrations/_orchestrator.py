@@ -15,7 +15,7 @@ from roost.migrations._events import RunFinished, RunStarted
 from roost.migrations._fingerprint import digest
 from roost.migrations._legacy_hook import LegacyHook
 from roost.migrations._order import sort_services
-from roost.migrations._protocol import IMigrationService, KeepsLedger, KeepsManifest
+from roost.migrations._protocol import IMigrationService, KeepsManifest, keeps_ledger
 from roost.migrations._reading import reading
 from roost.migrations._records import MigrationRecord, MigrationReport, MigrationStatus, StepsCheck
 from roost.migrations._run import MigrationRun, current_run
@@ -261,12 +261,12 @@ class MigrationOrchestrator:
             services=tuple(service.service_name for service in services),
             settled_wish=wish,
             refuse_ahead=refuse_ahead,
-            wants_lock=tuple(service.service_name for service in services if not isinstance(service, KeepsLedger)),
+            wants_lock=tuple(service.service_name for service in services if not keeps_ledger(service)),
         )
 
     def _wish(self, services: Sequence[IMigrationService]) -> dict[str, str] | None:
         """Return each plugin's digest of what the code declares; None where a service can only be run to find out."""
-        keeping = [service for service in services if isinstance(service, KeepsLedger)]
+        keeping = [service for service in services if keeps_ledger(service)]
         parts: dict[str, list[str]] = {}
         for service in keeping:
             parts.setdefault(service.plugin_name, []).append(service.declaration(self._config.policy))
@@ -275,7 +275,7 @@ class MigrationOrchestrator:
         return {plugin: digest(found) for plugin, found in parts.items()} if known else None
 
     def _refuse_without_database(self, services: Sequence[IMigrationService], run: MigrationRun) -> None:
-        needing = tuple(service.service_name for service in services if isinstance(service, KeepsLedger))
+        needing = tuple(service.service_name for service in services if keeps_ledger(service))
         if needing and run.database is None:
             raise NoDatabase(services=needing)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -39,19 +40,18 @@ def sort_services(
         return name != DATABASE_MIGRATION, -priorities.get(name, 0), name
 
     waiting = sorted(services, key=rank)
-    by_plugin: dict[str, list[S]] = {}
-    for service in waiting:
-        by_plugin.setdefault(plugin_of.get(service.service_name, ""), []).append(service)
-    needed = {plugin: _reachable(plugin, dependencies) for plugin in by_plugin}
+    plugins = [plugin_of.get(service.service_name, "") for service in waiting]
+    needed = {plugin: _reachable(plugin, dependencies) - {plugin} for plugin in plugins}
+    unmet = Counter(plugin for service, plugin in zip(waiting, plugins, strict=True) if service.service_name != DATABASE_MIGRATION)
     ordered: list[S] = []
     while waiting:
         # The best of those whose plugins' needs are met; priority never overtakes a dependency.
-        unmet = {plugin_of.get(service.service_name, "") for service in waiting if service.service_name != DATABASE_MIGRATION}
-        for service in waiting:
-            plugin = plugin_of.get(service.service_name, "")
-            if service.service_name == DATABASE_MIGRATION or not (needed[plugin] - {plugin}) & unmet:
+        for place, (service, plugin) in enumerate(zip(waiting, plugins, strict=True)):
+            is_first = service.service_name == DATABASE_MIGRATION
+            if is_first or not any(unmet[other] for other in needed[plugin]):
+                unmet[plugin] -= not is_first
                 ordered.append(service)
-                waiting.remove(service)
+                del waiting[place], plugins[place]
                 break
         else:  # a cycle, which the runtime refuses long before; without this it would never end
             ordered.extend(waiting)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from roost.errors import MigrationError
 from roost.migrations import _ledger as ledger
 from roost.migrations._plan import PluginState
-from roost.migrations._protocol import KeepsLedger
+from roost.migrations._protocol import keeps_ledger
 from roost.migrations._reading import reading
 from roost.migrations._records import ServiceStatus
 from roost.migrations._versions import compare_versions
@@ -43,7 +43,7 @@ async def status_of(
     Raises:
         DatabaseError: The database can't be asked.
     """
-    if not isinstance(service, KeepsLedger):
+    if not keeps_ledger(service):
         return await _status_of_other(service, plugin, state=state, error=error)
     async with reading(runtime) as session:
         found = PluginState(version=None, applied=())
@@ -93,7 +93,7 @@ async def is_pending(service: IMigrationService, plugin: str, *, runtime: Runtim
 
     A service that is not ours is asked for what it has and for the version it is at; one that can't say is passed over.
     """
-    if isinstance(service, KeepsLedger):
+    if keeps_ledger(service):
         async with reading(runtime) as session:
             found = PluginState(version=None, applied=())
             if session is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from roost.errors import RoostError
 from roost.migrations._events import ServiceMigrationFinished, ServiceMigrationStarted
-from roost.migrations._protocol import KeepsLedger, KeepsManifest
+from roost.migrations._protocol import KeepsManifest, keeps_ledger
 from roost.migrations._records import MigrationReport
 from roost.migrations._run import current_run
 from roost.postgres import is_connection_lost
@@ -152,7 +152,7 @@ class Turns:
                 self._states.set(service.service_name, "completed")
 
     def _settled(self) -> dict[str, str]:
-        plugins = {service.plugin_name for service in self._done if isinstance(service, KeepsLedger) and not self._is_ahead(service)}
+        plugins = {service.plugin_name for service in self._done if keeps_ledger(service) and not self._is_ahead(service)}
         return {plugin: declaration for plugin, declaration in self._wish.items() if plugin in plugins}
 
     def _is_ahead(self, service: IMigrationService) -> bool:

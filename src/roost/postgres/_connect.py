@@ -52,11 +52,23 @@ async def connect(
         keep_alive(connection)
         return connection
 
+    # Setting up retries takes a share of the time in which a server nearby answers, so it waits for a first failure, which becomes theirs.
+    failures: list[Exception] = []
+    try:
+        return await once()
+    except Exception as error:  # noqa: BLE001 -- raised again by the first of the attempts
+        failures.append(error)
+
+    async def again() -> DriverConnection:
+        if failures:
+            raise failures.pop()
+        return await once()
+
     made: list[DriverConnection] = []
     try:
         async for attempt in retrying(attempts=attempts, delay=delay, max_delay=LONGEST_DELAY, retryable=may_answer_later):
             with attempt:
-                made.append(await once())
+                made.append(await again())
     except Exception as error:  # noqa: BLE001 -- raised again, as what it means
         raise_connect_error(error, url, attempts=attempts)
     return made[0]

@@ -52,6 +52,7 @@ class Assembly:
         self._runtime = runtime
         self._settings = Settings(settings)
         self._overrides = overrides
+        self._needs_of: dict[object, tuple[Need, ...]] = {}
         self._plugins = {plugin.name for plugin in plugins}
         self.nodes = [self._node(provider, plugin) for plugin in plugins for provider in plugin.services]
         self.nodes += [self._node(provider, None) for provider in services]
@@ -219,10 +220,18 @@ class Assembly:
         name = getattr(provider, "service_name", None) or kebab_case(cls.__name__)
         stands_for = cls if cls in self._overrides else None
         provider = self._overrides.get(cls, provider)
-        needs = read_needs(provider, runtime_class=type(self._runtime)) if isinstance(provider, type) else ()
+        needs = self._needs(provider) if isinstance(provider, type) else ()
         node = Node(name=name, provider=provider, plugin=plugin, needs=needs, stands_for=stands_for)
         check_service(node.cls, name=name)
         return node
+
+    def _needs(self, cls: type) -> tuple[Need, ...]:
+        # Plugins' services often share the constructor of one base class, and annotations take long to read.
+        constructor = cls.__init__  # type: ignore[misc]  # the class's own, looked up on the class on purpose
+        needs = self._needs_of.get(constructor)
+        if needs is None:
+            needs = self._needs_of[constructor] = read_needs(cls, runtime_class=type(self._runtime))
+        return needs
 
     def _provide(self, cls: type) -> Node:
         """Make a service on demand after all others; nothing is left of it where that fails."""

@@ -60,6 +60,33 @@ def test_annotations_are_dependencies() -> None:
     assert service.got == (runtime, plugin, Limits(4), mailer, [mailer], [], None, None, 7)
 
 
+class Base(Service):
+    def __init__(self, plugin: Plugin) -> None:
+        self.got: object = plugin
+
+
+class One(Base):
+    pass
+
+
+class Two(Base):
+    pass
+
+
+class Three(Base):
+    def __init__(self, mailer: Mailer) -> None:
+        self.got = mailer
+
+
+def test_services_with_one_constructor_get_each_their_own() -> None:
+    """A constructor that several classes inherit is given what each of them is to have; a class with one of its own, what that asks for."""
+    plugins = [Plugin("one", services=[One]), Plugin("two", services=[Two, Three])]
+    runtime = Runtime(plugins=plugins, services=[Mailer])
+    assert runtime.get_service(One).got is plugins[0]
+    assert runtime.get_service(Two).got is plugins[1]
+    assert runtime.get_service(Three).got is runtime.get_service(Mailer)
+
+
 def test_a_subclass_of_runtime_is_a_runtime() -> None:
     """A service that asks for Runtime gets the runtime it is in, also where that is of a subclass."""
 
