@@ -9,6 +9,7 @@ from roost import MigrationContext, MigrationOrchestrator, MigrationReport, Migr
 
 Body: TypeAlias = str | Callable[[MigrationContext], Awaitable[object]]
 """What a step does: SQL, or an async function."""
+FIRST_VERSION = "1.0.0"
 
 
 def make_plugin(bodies: Sequence[Body], *, name: str = "benchmark") -> Plugin:
@@ -16,9 +17,25 @@ def make_plugin(bodies: Sequence[Body], *, name: str = "benchmark") -> Plugin:
 
     class Migrations(PluginMigrationService):
         service_name = f"{name}-migration"
-        steps = tuple(MigrationStep(f"s{number}", "A small step", up=body, version="1.0.0") for number, body in enumerate(bodies))
+        steps = tuple(MigrationStep(f"s{number}", "A small step", up=body, version=FIRST_VERSION) for number, body in enumerate(bodies))
 
     return Plugin(name=name, services=[Migrations])
+
+
+def make_computing_plugin(count: int, more: int) -> Plugin:
+    """Return a plugin that computes its steps: so many for a first version, and so many more, if any, for a second."""
+
+    class Computed(PluginMigrationService):
+        service_name = "benchmark-migration"
+
+        def get_target_version(self) -> str:
+            return "2.0.0" if more else FIRST_VERSION
+
+        def get_migration_steps(self, from_version: str, to_version: str) -> Sequence[MigrationStep]:
+            numbers = range(count, count + more) if from_version == FIRST_VERSION else range(count)
+            return [MigrationStep(f"s{number}", "A small step", up=f"SELECT {number}", version=to_version) for number in numbers]
+
+    return Plugin(name="benchmark", services=[Computed])
 
 
 async def migrate(url: str, *plugins: Plugin) -> MigrationReport:

@@ -8,9 +8,10 @@ from functools import partial
 from benchmarks import candidate, limit_apply, limit_one_message
 from benchmarks.databases import Databases, databases
 from benchmarks.line import Line, line
-from benchmarks.measure import MILLISECONDS, TRIPS, Comparison, Row, at_most, by_turns, compare, seconds
+from benchmarks.measure import TRIPS, Comparison, Row, at_most, compare, seconds
 from benchmarks.python_steps import python_steps
 from benchmarks.statements import small_tables
+from benchmarks.the_line_itself import the_line_itself
 
 ONE_BY_ONE_GOAL = 1.15
 ONE_MESSAGE_GOAL = 1.3
@@ -30,7 +31,8 @@ async def cold_apply() -> AsyncIterator[Row]:
     async with databases() as some:
         for count, rounds in COUNTS.items():
             yield await beside_one_by_one(some, count, rounds=rounds)
-        yield await the_proxy_itself(some)
+        async for row in the_line_itself(some, list(DELAYS)):
+            yield row
         for delay, goal in DELAYS.items():
             async with line(await some.empty(), delay=delay) as distance:
                 yield await beside_one_message(some, distance, goal=goal)
@@ -52,20 +54,6 @@ async def beside_one_by_one(some: Databases, count: int, *, rounds: int) -> Comp
     )
 
 
-async def the_proxy_itself(some: Databases) -> Comparison:
-    """Compare the limit with itself: what a proxy costs that adds nothing."""
-    statements = small_tables(FEW)
-    async with line(await some.empty(), delay=0) as near:
-        figures = await by_turns(
-            {
-                "through": partial(_on_empty, some, limit_apply.apply, statements, distance=near),
-                "direct": partial(_on_empty, some, limit_apply.apply, statements),
-            },
-            rounds=AT_A_DISTANCE,
-        )
-    return Comparison(name="the limit through the proxy, beside none", goal=None, candidate=figures["through"], limit=figures["direct"])
-
-
 async def beside_one_message(some: Databases, distance: Line, *, goal: float | None) -> Comparison:
     """Compare at the end of a line."""
     statements = small_tables(FEW)
@@ -75,7 +63,6 @@ async def beside_one_message(some: Databases, distance: Line, *, goal: float | N
         candidate=partial(_on_empty, some, roost(statements), statements, distance=distance),
         limit=partial(_on_empty, some, limit_one_message.apply, statements, distance=distance),
         rounds=AT_A_DISTANCE,
-        unit=MILLISECONDS,
     )
 
 

@@ -1,10 +1,10 @@
-"""Ten thousand applied steps beside a hundred: time and memory of a start with nothing to do, and of one with one more step."""
+"""Ten thousand applied steps beside a hundred: time and memory of a start with nothing to do, and memory of one with one more step."""
 
 from __future__ import annotations
 
 import gc
 import tracemalloc
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import TypeAlias
 
@@ -12,48 +12,51 @@ from benchmarks import candidate
 from benchmarks.databases import Databases
 from benchmarks.measure import KIBIBYTES, Comparison, compare, seconds
 from benchmarks.statements import next_to_nothing
-from roost import MigrationReport, Plugin
+from roost import Plugin
 
 FEW, MANY = 100, 10_000
 TIME_GOAL = 2.0
 MEMORY_GOAL = 1.3
 ROUNDS = 15
 
-Declare: TypeAlias = Callable[[Sequence[candidate.Body]], Plugin]
-DECLARATIONS: dict[str, Declare] = {"SQL in code": candidate.make_plugin}
-"""The ways in which steps are declared."""
+Declare: TypeAlias = Callable[[int, int], Plugin]
+"""Returns a plugin with so many steps, and so many more that belong to a later version."""
+
+
+def in_code(count: int, more: int) -> Plugin:
+    """Declare all steps in a list."""
+    return candidate.make_plugin(next_to_nothing(count + more))
+
+
+WAYS: dict[str, Declare] = {"SQL in code": in_code, "computed": candidate.make_computing_plugin}
+"""How steps are declared; those that are computed are only made where they are to be run."""
 
 
 async def many_applied(some: Databases) -> AsyncIterator[Comparison]:
     """Compare for each way in which steps are declared."""
-    for way, declare in DECLARATIONS.items():
-        few, many = declare(next_to_nothing(FEW)), declare(next_to_nothing(MANY))
+    for way, declare in WAYS.items():
+        few, many = declare(FEW, 0), declare(MANY, 0)
         few_url, many_url = await some.empty(), await some.empty()
         await candidate.migrate(few_url, few)
         await candidate.migrate(many_url, many)
-        name = f"{MANY:,} applied, {way}"
         yield await compare(
-            f"{name}, beside {FEW}",
+            f"nothing to do, {MANY:,}, {way}, beside {FEW}",
             goal=TIME_GOAL,
             candidate=partial(seconds, partial(candidate.migrate, many_url, many)),
             limit=partial(seconds, partial(candidate.migrate, few_url, few)),
             rounds=ROUNDS,
         )
-        yield Comparison(
-            name=f"{name}, memory, beside {FEW}",
-            goal=MEMORY_GOAL,
-            candidate=(await _peak(many_url, many),),
-            limit=(await _peak(few_url, few),),
-            unit=KIBIBYTES,
+        yield _memory(f"memory, {MANY:,}, {way}, beside {FEW}", await _peak(many_url, many), await _peak(few_url, few))
+        many_and_one, few_and_one = declare(MANY, 1), declare(FEW, 1)
+        yield _memory(
+            f"memory, one more than {MANY:,}, {way}",
+            await _peak(many_url, many_and_one, steps=1),
+            await _peak(few_url, few_and_one, steps=1),
         )
-        one_more = [declare(next_to_nothing(count + 1)) for count in (MANY, FEW)]
-        yield Comparison(
-            name=f"{name}, one more, memory, beside {FEW}",
-            goal=MEMORY_GOAL,
-            candidate=(await _peak(many_url, one_more[0], steps=1),),
-            limit=(await _peak(few_url, one_more[1], steps=1),),
-            unit=KIBIBYTES,
-        )
+
+
+def _memory(name: str, many: float, few: float) -> Comparison:
+    return Comparison(name=name, goal=MEMORY_GOAL, candidate=(many,), limit=(few,), unit=KIBIBYTES)
 
 
 async def _peak(url: str, plugin: Plugin, *, steps: int = 0) -> float:
@@ -62,7 +65,7 @@ async def _peak(url: str, plugin: Plugin, *, steps: int = 0) -> float:
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
-        report: MigrationReport = await candidate.migrate(url, plugin)
+        report = await candidate.migrate(url, plugin)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
