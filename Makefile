@@ -3,7 +3,7 @@
 # make torture   every fault at every message of a migration; SHARD=i/n for a part, SEED=s for another order
 # make check     lint, types, architecture, coverage, licences
 # make docs      the documentation, in docs/_build
-# make bench     every claim about speed, against a limit measured in the same run; ARGS=runtime or ARGS=migrations for a part
+# make bench     every claim about speed, against a limit measured in the same run; ARGS=PART for one, see its --help
 #
 # All of them need Python 3.11 or newer with venv, and nothing else. PYTHON=… chooses one.
 

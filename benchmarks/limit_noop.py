@@ -7,6 +7,8 @@ from io import BytesIO
 import asyncpg
 
 TRIPS = 1
+HEAD_ROWS = "SELECT name, settled FROM roost.plugin"
+"""What there is to read at every start."""
 
 
 async def look(url: str, query: str) -> None:

@@ -14,7 +14,6 @@ from benchmarks.statements import small_tables
 from roost import Plugin
 
 GOAL = 1.3
-HEAD_ROWS = "SELECT name, settled FROM roost.plugin"
 ROUNDS = 61
 DISTANCES = {0.001: 31, 0.005: 15}
 """Rounds, for each delay that a line adds each way, in seconds."""
@@ -51,7 +50,7 @@ async def _far(some: Databases, plugins: Sequence[Plugin]) -> AsyncIterator[Comp
 
 async def _trips(name: str, url: str, plugins: Sequence[Plugin], near: Line) -> Comparison:
     """Count those of an open session; the limit's count proves that the counter is right."""
-    await limit_noop.look(near.to(url), HEAD_ROWS)
+    await limit_noop.look(near.to(url), limit_noop.HEAD_ROWS)
     found = await near.counts()
     assert found == (1, limit_noop.TRIPS), found
     await candidate.migrate(near.to(url), *plugins)
@@ -64,6 +63,6 @@ async def _beside_copy(name: str, url: str, plugins: Sequence[Plugin], *, rounds
         f"{name}, beside a COPY",
         goal=GOAL,
         candidate=partial(seconds, partial(candidate.migrate, url, *plugins)),
-        limit=partial(seconds, partial(limit_noop.look, url, HEAD_ROWS)),
+        limit=partial(seconds, partial(limit_noop.look, url, limit_noop.HEAD_ROWS)),
         rounds=rounds,
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
+from typing import TypeAlias
 
-from benchmarks import candidate
+from benchmarks import candidate, limit_noop
 from benchmarks.databases import Databases, databases
+from benchmarks.limit_noop import HEAD_ROWS
 from benchmarks.line import Line, line
 from benchmarks.measure import MILLISECONDS, Comparison, Row, at_most, compare, seconds
 from benchmarks.statements import small_tables
@@ -24,6 +26,8 @@ STEPS = 50
 ROUNDS = 5
 NOTHING_TO_DO_ROUNDS = 15
 
+Look: TypeAlias = Callable[[], Awaitable[object]]
+
 
 async def together() -> AsyncIterator[Row]:
     """Compare replicas with one alone, and several at once with one after another."""
@@ -31,22 +35,33 @@ async def together() -> AsyncIterator[Row]:
     async with databases() as some:
         for delay in DELAYS:
             async with line(await some.empty(), delay=delay) as distance:
-                yield await _with_nothing_to_do(some, distance, plugin)
+                async for row in _with_nothing_to_do(some, distance, plugin):
+                    yield row
                 yield await _with_work(some, distance, plugin)
         yield await _on_one_database(some, plugin)
         yield await _on_many_databases(some, plugin)
 
 
-async def _with_nothing_to_do(some: Databases, distance: Line, plugin: Plugin) -> Comparison:
-    url = await some.empty()
-    await candidate.migrate(url, plugin)
-    return await compare(
-        f"{REPLICAS} replicas, nothing to do, {distance.delay * 1000:.0f} ms, beside one",
-        goal=NOTHING_TO_DO_GOAL if distance.delay else None,
-        candidate=partial(seconds, partial(_at_once, [distance.to(url)] * REPLICAS, plugin)),
-        limit=partial(seconds, partial(candidate.migrate, distance.to(url), plugin)),
-        rounds=NOTHING_TO_DO_ROUNDS,
-    )
+async def _with_nothing_to_do(some: Databases, distance: Line, plugin: Plugin) -> AsyncIterator[Comparison]:
+    """Compare replicas with one; and the limit with itself, as so many connections at once take their time whoever makes them."""
+    near = await some.empty()
+    await candidate.migrate(near, plugin)
+    url = distance.to(near)
+    ours: Look = partial(candidate.migrate, url, plugin)
+    limit: Look = partial(limit_noop.look, url, HEAD_ROWS)
+    goal = NOTHING_TO_DO_GOAL if distance.delay else None
+    for who, look, own_goal in ((f"{REPLICAS} replicas, nothing to do", ours, goal), (f"{REPLICAS} times connect and a COPY", limit, None)):
+        yield await compare(
+            f"{who}, {distance.delay * 1000:.0f} ms, beside one",
+            goal=own_goal,
+            candidate=partial(seconds, partial(_replicas, look)),
+            limit=partial(seconds, look),
+            rounds=NOTHING_TO_DO_ROUNDS,
+        )
+
+
+async def _replicas(look: Look) -> None:
+    await asyncio.gather(*(look() for _ in range(REPLICAS)))
 
 
 async def _with_work(some: Databases, distance: Line, plugin: Plugin) -> Comparison:
