@@ -12,6 +12,8 @@ CASES = {
     "SB": (1, 2, 3, 4, 5, 6, 12, 13, 15, 17),
     "PM": (1, 2, 3, 4, 5, 7, 12, 16, 25),
     "OR": (1, 3, 6, 8, 9, 11, 12, 13, 21, 24, 25, 26, 27, 28),
+    "CC": (1, 2, 3, 4, 5, 11),
+    "ID": (1, 2),
     "RT": tuple(range(1, 23)),
 }
 """The cases that hold so far, by section; a part that lands adds its own."""

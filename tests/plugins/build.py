@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,9 @@ from roost import MigrationConfig, MigrationOrchestrator, MigrationReport, Migra
 
 QUICK = MigrationConfig(retry_delay=0.01, retry_max_delay=0.02, run_lock_timeout=5.0, lock_wait_budget=0.5)
 """Waits that a test can afford."""
+
+BOUND = 60.0
+"""Seconds after which a test gives up on the server or on another process; nothing here takes a tenth of it."""
 
 RESIDUE = """
 SELECT 'advisory lock' FROM pg_locks
@@ -48,6 +52,17 @@ async def query(url: str, sql: str, *args: object) -> list[Any]:
     finally:
         await connection.close()
     return [row[0] if len(row) == 1 else tuple(row) for row in rows]
+
+
+async def until(url: str, sql: str, *args: object) -> None:
+    """Ask from another connection until there is a row."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with asyncio.timeout(BOUND):
+            while await connection.fetchrow(sql, *args) is None:
+                pass
+    finally:
+        await connection.close()
 
 
 async def residue(url: str) -> list[str]:

@@ -6,7 +6,8 @@ import asyncio
 import itertools
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -16,6 +17,8 @@ from roost.postgres import quote_identifier
 
 SERVER_VARIABLE = "ROOST_TEST_DATABASE_URL"
 _numbers = itertools.count(1)
+
+MakeDatabase: TypeAlias = Callable[..., Coroutine[Any, Any, str]]
 
 
 @pytest.fixture(scope="session")
@@ -39,14 +42,25 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def database_url(postgres_url: str) -> Iterator[str]:
-    """An empty database of the test's own, so that no two tests share an advisory lock."""
-    name = f"roost_test_{os.getpid()}_{next(_numbers)}"
-    asyncio.run(_execute(postgres_url, f"CREATE DATABASE {quote_identifier(name)}"))
-    try:
-        yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
-    finally:
+def new_database(postgres_url: str) -> Iterator[MakeDatabase]:
+    """Makes an empty database of the test's own each time it is awaited, with options of ``CREATE DATABASE`` if need be."""
+    made: list[str] = []
+
+    async def make(options: str = "") -> str:
+        name = f"roost_test_{os.getpid()}_{next(_numbers)}"
+        await _execute(postgres_url, f"CREATE DATABASE {quote_identifier(name)} {options}")
+        made.append(name)
+        return urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
+
+    yield make
+    for name in made:
         asyncio.run(_execute(postgres_url, f"DROP DATABASE {quote_identifier(name)} WITH (FORCE)"))
+
+
+@pytest.fixture
+def database_url(new_database: MakeDatabase) -> str:
+    """An empty database of the test's own, so that no two tests share an advisory lock."""
+    return asyncio.run(new_database())
 
 
 async def _execute(url: str, statement: str) -> None:
