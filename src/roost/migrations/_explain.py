@@ -5,17 +5,24 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING
 
+from roost.migrations._psql import PSQL_ONLY
 from roost.migrations._step import SqlText
+from roost.postgres import sqlstate_of
 
 if TYPE_CHECKING:
     from roost.migrations._step import StepBody
 
 MAX_ERROR_LENGTH = 2000
+SYNTAX_ERROR = "42601"
 
 
 def explain(error: BaseException) -> str:
     """Return an error's own words, PostgreSQL's detail and hint included, cut to a length that a ledger row can bear."""
-    return (str(error) or type(error).__name__)[:MAX_ERROR_LENGTH]
+    words = str(error) or type(error).__name__
+    # psql's commands may also stand behind a statement, and there the server finds them.
+    if sqlstate_of(error) == SYNTAX_ERROR and 'at or near "\\"' in words:
+        words = f"{words}; {PSQL_ONLY}"
+    return words[:MAX_ERROR_LENGTH]
 
 
 def location_of(error: BaseException, body: StepBody) -> str | None:

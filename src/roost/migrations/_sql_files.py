@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from roost.errors import InvalidSqlFile, InvalidStep
+from roost.migrations._psql import PSQL_ONLY, psql_command
 from roost.migrations._step import MigrationStep, SqlText
 
 _MARKER = re.compile(r"^--[ \t]*migrate:(up|down)\b(.*)$", re.MULTILINE)
@@ -31,8 +32,8 @@ def load_sql_steps(directory: str | Path, *, version: str | None = None) -> list
         The steps; a step's id is the file's name without its ending.
 
     Raises:
-        InvalidSqlFile: The folder is missing or has no SQL file; a file is not UTF-8 or holds a NUL byte; a marker is wrong; a
-            way back has no way up; two files have one name.
+        InvalidSqlFile: The folder is missing or has no SQL file; a file is not UTF-8, holds a NUL byte or a command of psql; a
+            marker is wrong; a way back has no way up; two files have one name.
     """
     return steps_of(read_folder(directory), version=version)
 
@@ -139,6 +140,9 @@ def _decoded(path: Path, data: bytes) -> str:
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise InvalidSqlFile(path=str(path), line=line, reason="it holds a NUL byte, which PostgreSQL can't take")
+    command = psql_command(text)
+    if command is not None:
+        raise InvalidSqlFile(path=str(path), line=command[1], reason=f"it holds {command[0]}; {PSQL_ONLY}")
     return text
 
 

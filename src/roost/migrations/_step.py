@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from roost.errors import InvalidStep
+from roost.migrations._psql import PSQL_ONLY, psql_command
 from roost.migrations._versions import parse_version
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class MigrationStep:
 
     Raises:
         InvalidStep: The id is empty, too long or unprintable, the body is neither SQL nor callable, the SQL can't be sent
-            to PostgreSQL, or a step outside a transaction is a function.
+            to PostgreSQL or holds a command of psql, or a step outside a transaction is a function.
         InvalidPluginVersion: `version` is no version.
     """
 
@@ -124,10 +125,10 @@ def _is_printable(value: object) -> bool:
 
 
 def check_sql_text(text: str, *, step: str, field: str) -> None:
-    """Refuse text that PostgreSQL's protocol can't carry, before anything runs.
+    """Refuse text that PostgreSQL's protocol can't carry, and what only psql can run, before anything runs.
 
     Raises:
-        InvalidStep: The text holds a NUL byte, or a lone surrogate, which has no UTF-8 form.
+        InvalidStep: The text holds a NUL byte, a lone surrogate, which has no UTF-8 form, or a command of psql.
     """
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
@@ -137,6 +138,9 @@ def check_sql_text(text: str, *, step: str, field: str) -> None:
     except UnicodeEncodeError as error:
         line = text.count("\n", 0, error.start) + 1
         raise InvalidStep(step=step, reason=f"{field} holds half a surrogate pair in line {line}") from error
+    command = psql_command(text)
+    if command is not None:
+        raise InvalidStep(step=step, reason=f"{field} holds {command[0]} in line {command[1]}; {PSQL_ONLY}")
 
 
 def takes_context(function: Callable[..., Any]) -> bool:

@@ -90,6 +90,13 @@ def test_sql_that_can_not_be_sent_is_refused(field: str) -> None:
 
 
 @pytest.mark.parametrize("field", ["up", "down"])
+def test_commands_of_psql_are_refused(field: str) -> None:
+    """A line that only psql can run is refused when the step is made, with its command and line."""
+    reason = refusal(**{field: "SELECT 1;\n  \\i other.sql"}).reason
+    assert reason.startswith(f"{field} holds \\i in line 2; commands with a backslash are psql's own")
+
+
+@pytest.mark.parametrize("field", ["up", "down"])
 def test_outside_a_transaction_only_sql_runs(field: str) -> None:
     """A function can't run outside a transaction, neither up nor down."""
     assert refusal(**{field: alone, "transactional": False}).reason == f"transactional=False is for SQL, and {field} is a function"
