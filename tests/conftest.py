@@ -2,4 +2,10 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.plugins.fix_postgres", "tests.plugins.fix_proxy", "tests.plugins.fix_replicas", "tests.plugins.left_out"]
+pytest_plugins = [
+    "tests.plugins.fix_postgres",
+    "tests.plugins.fix_proxy",
+    "tests.plugins.fix_replicas",
+    "tests.plugins.fix_tls",
+    "tests.plugins.left_out",
+]

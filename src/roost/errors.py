@@ -534,7 +534,20 @@ class DatabaseNotConfigured(DatabaseError):
 
     @property
     def hint(self) -> str:
-        return "pass Runtime(database='postgresql://…'); beside a pool that is given, Database(pool, migration_url='postgresql://…')"
+        return "pass Runtime(database='postgresql://…')"
+
+
+@dataclass(eq=False)
+class PoolHasNoAddress(DatabaseNotConfigured):
+    """Migrations need an address, and the database is a pool that was given without one."""
+
+    @property
+    def message(self) -> str:
+        return "Migrations need a connection of their own, outside the pool that was given, and a pool does not tell its address"
+
+    @property
+    def hint(self) -> str:
+        return "name it beside the pool: Runtime(database=Database(pool, migration_url='postgresql://…'))"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -569,6 +582,76 @@ class DatabaseRefused(DatabaseError):
     @property
     def hint(self) -> str:
         return "check user, password and database name"
+
+
+@dataclass(eq=False, kw_only=True)
+class PasswordUnavailable(DatabaseError):
+    """The callable that gives the password for a connection gave none."""
+
+    location: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"There is no password for {self.location} from the callable that is to give it: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "look at its own error, which is the cause (--traceback shows it); a callable returns text, or what can be awaited for text"
+
+
+@dataclass(eq=False, kw_only=True)
+class TLSNotOffered(DatabaseError):
+    """A server was to encrypt the connection, and can't."""
+
+    location: str
+    sslmode: str
+
+    @property
+    def message(self) -> str:
+        return f"The server at {self.location} does not encrypt connections, and sslmode={self.sslmode} asks for it"
+
+    @property
+    def hint(self) -> str:
+        return "switch on ssl at the server; on a line that needs no encryption write sslmode=disable"
+
+
+@dataclass(eq=False, kw_only=True)
+class CertificateRefused(DatabaseError):
+    """A server's certificate does not prove what `sslmode` asks for: who signed it, whose it is, or that it is valid."""
+
+    location: str
+    reason: str
+    remedy: str
+
+    @property
+    def message(self) -> str:
+        return f"The certificate of the server at {self.location} is refused: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return self.remedy
+
+
+@dataclass(eq=False, kw_only=True)
+class TLSFileUnusable(DatabaseError):
+    """A file with certificates or keys, which the URL or the environment names, is missing or malformed."""
+
+    setting: str
+    path: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"The file of {self.setting}, {self.path}, can't be read: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        if self.setting == "sslrootcert":
+            return (
+                "name the certificate of the server's authority, as ?sslrootcert=/path/to/ca.pem; system means those that the system trusts"
+            )
+        return "see that the file is there, that this user may read it, and that it is PEM; sslcert and sslkey belong together"
 
 
 @dataclass(eq=False, kw_only=True)

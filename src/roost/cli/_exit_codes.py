@@ -8,6 +8,7 @@ from roost.errors import (
     BadProject,
     BadTarget,
     BadUsage,
+    CertificateRefused,
     DatabaseNotConfigured,
     DatabaseUnreachable,
     InvalidDatabaseURL,
@@ -16,6 +17,8 @@ from roost.errors import (
     MigrationLockTimeout,
     NoDatabase,
     RollbackUnconfirmed,
+    TLSFileUnusable,
+    TLSNotOffered,
 )
 
 
@@ -41,8 +44,11 @@ _KINDS: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (InvalidDatabaseURL, ExitCode.USAGE),
     (InvalidManifest, ExitCode.INVALID),
     (ManifestMismatch, ExitCode.INVALID),
+    (TLSFileUnusable, ExitCode.USAGE),
     (MigrationLockTimeout, ExitCode.LOCK_TIMEOUT),
     (DatabaseUnreachable, ExitCode.UNREACHABLE),
+    (TLSNotOffered, ExitCode.UNREACHABLE),
+    (CertificateRefused, ExitCode.UNREACHABLE),
     (RollbackUnconfirmed, ExitCode.REFUSED),
 )
 

@@ -11,7 +11,8 @@ from roost.postgres._quoting import dollar_quote, quote_identifier, quote_litera
 from roost.postgres._retry import retrying
 from roost.postgres._session import MigrationSession
 from roost.postgres._sqlstate import is_connection_lost, is_lock_timeout, is_retryable, sqlstate_of
-from roost.postgres._url import DatabaseURL, parse_url
+from roost.postgres._url import DatabaseURL, PasswordCallable, PasswordSource
+from roost.postgres._url_reading import parse_url
 
 __all__ = [
     "CHANNEL",
@@ -22,6 +23,8 @@ __all__ = [
     "EmbeddedPostgres",
     "LockHolder",
     "MigrationSession",
+    "PasswordCallable",
+    "PasswordSource",
     "Row",
     "advisory_lock_key",
     "bind_step",

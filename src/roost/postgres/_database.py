@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 
-from roost.errors import DatabaseNotConfigured, InvalidDatabaseURL
+from roost.errors import DatabaseNotConfigured, InvalidDatabaseURL, PoolHasNoAddress
 from roost.postgres._binding import bound_connection
-from roost.postgres._connect import connect_arguments, may_answer_later, raise_connect_error
+from roost.postgres._connect import connect_once, persistently
+from roost.postgres._password import with_password
 from roost.postgres._quoting import quote_identifier
-from roost.postgres._retry import retrying
-from roost.postgres._url import DatabaseURL, parse_url
+from roost.postgres._url import DatabaseURL, PasswordSource
+from roost.postgres._url_reading import parse_url
 from roost.runtime import Runtime, Service
 
 if TYPE_CHECKING:
+    from asyncpg import Connection as DriverConnection
     from asyncpg import Pool
 
     from roost.postgres._protocols import Connection, ConnectionPool
@@ -35,8 +37,12 @@ class Database(Service):
 
     Args:
         source: A URL, or an asyncpg pool that is given; such a pool is never closed here.
+        password: The password, in place of the URL's: text, a `Secret`, or a callable without arguments that returns one or can be
+            awaited for one. It is asked for each new connection, so a token that changes is always fresh; where it has to wait, let
+            it be async. An error in it is raised as `PasswordUnavailable`, and it is not asked again for that connection.
         migration_url: The address for migrations, where it is another one than the application's: another role, or a direct line
-            past a pooler.
+            past a pooler. Beside a pool that is given it is needed.
+        migration_password: The password for migrations, as `password`. By default it is what `migration_url` holds, else `password`.
         min_size: Connections that the pool keeps open.
         max_size: Connections that the pool opens at most.
 
@@ -50,7 +56,9 @@ class Database(Service):
         self,
         source: str | DatabaseURL | ConnectionPool,
         *,
+        password: PasswordSource | None = None,
         migration_url: str | DatabaseURL | None = None,
+        migration_password: PasswordSource | None = None,
         min_size: int = 0,
         max_size: int = 10,
     ) -> None:
@@ -58,12 +66,16 @@ class Database(Service):
         self._given: ConnectionPool | None = None
         self._url: DatabaseURL | None = None
         if isinstance(source, (str, DatabaseURL)):
-            self._url = parse_url(source) if isinstance(source, str) else source
+            self._url = with_password(_parsed(source), password)
         elif hasattr(source, "acquire"):
             self._given = source
         else:
             raise InvalidDatabaseURL(reason=f"a database is a URL or an asyncpg pool, not {type(source).__name__}")
-        self._migration_url = parse_url(migration_url) if isinstance(migration_url, str) else migration_url
+        self._migration_url = self._url and with_password(self._url, migration_password)
+        if migration_url is not None:
+            direct = _parsed(migration_url)
+            has_own = direct.password is not None or direct.password_callable is not None
+            self._migration_url = with_password(direct, password if migration_password is None and not has_own else migration_password)
         self._sizes = min_size, max_size
         self._pool: Pool | None = None
         self._opening = asyncio.Lock()
@@ -86,17 +98,16 @@ class Database(Service):
         """The application's address.
 
         Raises:
-            DatabaseNotConfigured: A pool was given, and no URL: its address is not to be had.
+            PoolHasNoAddress: A pool was given, and no URL.
         """
-        found = self._url or self._migration_url
-        if found is None:
-            raise DatabaseNotConfigured
-        return found
+        return self._url or self.migration_url
 
     @property
     def migration_url(self) -> DatabaseURL:
         """The address for migrations; errors as of `url`."""
-        return self._migration_url or self.url
+        if self._migration_url is None:
+            raise PoolHasNoAddress
+        return self._migration_url
 
     async def start(self) -> None:
         """Connect once, so that a wrong address shows at the start; no query is sent.
@@ -104,6 +115,7 @@ class Database(Service):
         Raises:
             DatabaseUnreachable: Nobody answers.
             DatabaseRefused: The server refuses user, password or database.
+            DatabaseError: Encryption, the callable for the password or the service file are in the way; see there.
         """
         if self._given is None:
             await self._open()
@@ -128,6 +140,7 @@ class Database(Service):
         Raises:
             DatabaseUnreachable: Nobody answers.
             DatabaseRefused: The server refuses user, password or database.
+            DatabaseError: Encryption, the callable for the password or the service file are in the way; see there.
             StepEscapeError: A step of another database is in progress.
         """
         bound = bound_connection(self)
@@ -203,14 +216,16 @@ class Database(Service):
         import asyncpg  # the driver is loaded by who connects, not by who imports roost
 
         smallest, largest = self._sizes
-        pools: list[Pool] = []
-        try:
-            async for attempt in retrying(
-                attempts=CONNECT_ATTEMPTS, delay=CONNECT_DELAY, max_delay=CONNECT_DELAY * 4, retryable=may_answer_later
-            ):
-                with attempt:
-                    pool = asyncpg.create_pool(**connect_arguments(self.url), min_size=max(smallest, 1), max_size=largest)
-                    pools.append(await pool)
-        except Exception as error:  # noqa: BLE001 -- raised again, as what it means
-            raise_connect_error(error, self.url, attempts=CONNECT_ATTEMPTS)
-        return pools[0]
+
+        async def connect_one(*_: Any, **arguments: Any) -> DriverConnection:
+            # For each connection of the pool, also for those that it opens later: a password is asked for, and errors say what they mean.
+            return await connect_once(self.url, **arguments)
+
+        async def once() -> Pool:
+            return await asyncpg.create_pool(connect=connect_one, min_size=max(smallest, 1), max_size=largest)
+
+        return await persistently(once, attempts=CONNECT_ATTEMPTS, delay=CONNECT_DELAY, max_delay=CONNECT_DELAY * 4)
+
+
+def _parsed(url: str | DatabaseURL) -> DatabaseURL:
+    return parse_url(url) if isinstance(url, str) else url

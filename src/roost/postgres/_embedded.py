@@ -14,7 +14,7 @@ from roost.errors import EmbeddedServerUnavailable
 from roost.postgres._connect import connect
 from roost.postgres._quoting import quote_identifier
 from roost.postgres._sqlstate import sqlstate_of
-from roost.postgres._url import parse_url
+from roost.postgres._url_reading import parse_url
 
 if TYPE_CHECKING:
     from types import TracebackType

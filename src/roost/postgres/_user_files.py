@@ -1,0 +1,98 @@
+"""The files in which users of PostgreSQL keep what their clients share: services and passwords."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from configparser import Error as ConfigError
+from configparser import RawConfigParser
+from dataclasses import replace
+from pathlib import Path
+
+from roost.errors import InvalidDatabaseURL
+from roost.postgres._url import DatabaseURL
+from roost.postgres._url_reading import from_parameters
+
+
+def with_service(url: DatabaseURL) -> DatabaseURL:
+    """Fill in what a service of the user's service file says (https://www.postgresql.org/docs/current/libpq-pgservice.html).
+
+    The driver would overlook a service that is missing, and connect to some default. What the URL says itself goes before the service.
+
+    Args:
+        url: A URL, perhaps with a parameter ``service``.
+
+    Returns:
+        The URL without that parameter.
+
+    Raises:
+        InvalidDatabaseURL: No file has the service, or a file is malformed.
+    """
+    params = dict(url.params)
+    name = params.pop("service", None)
+    if name is None:
+        return url
+    found = _read_service(name)
+    given = url.password is not None or url.password_callable is not None
+    return replace(
+        url,
+        user=url.user or found.user,
+        password=url.password if given else found.password,
+        hosts=url.hosts or found.hosts,
+        database=url.database or found.database,
+        params=tuple({**dict(found.params), **params}.items()),
+        connect_timeout=url.connect_timeout or found.connect_timeout,
+    )
+
+
+def password_file_trouble(url: DatabaseURL) -> str:
+    """Tell why a connection without a password found none in a password file; empty where the file can't be the reason.
+
+    The driver passes such files over with at most a warning (https://www.postgresql.org/docs/current/libpq-pgpass.html).
+    """
+    if url.password or os.environ.get("PGPASSWORD"):
+        return ""
+    named = dict(url.params).get("passfile") or os.environ.get("PGPASSFILE")
+    path = Path(named) if named else _directory() / ("pgpass.conf" if sys.platform == "win32" else ".pgpass")
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return f"there is no password file {path}" if named else "no password was given, and there is no password file"
+    if not stat.S_ISREG(mode):
+        return f"the password file {path} is no plain file"
+    if sys.platform != "win32" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return f"the password file {path} is not read, as others may read it too: chmod 600 {path}"
+    return f"no password was given but by the password file {path}"
+
+
+def _read_service(name: str) -> DatabaseURL:
+    own = os.environ.get("PGSERVICEFILE")
+    files = [Path(own) if own else _directory() / ".pg_service.conf"]
+    if "PGSYSCONFDIR" in os.environ:
+        files.append(Path(os.environ["PGSYSCONFDIR"]) / "pg_service.conf")
+    for path in files:
+        sections = _sections(path)
+        if sections is None:
+            raise InvalidDatabaseURL(reason=f"the service file {path} is malformed")
+        if name in sections:
+            if "service" in sections[name]:
+                raise InvalidDatabaseURL(reason=f"in {path} the service {name} names a service")
+            return from_parameters(sections[name])
+    raise InvalidDatabaseURL(reason=f"there is no service {name!r} in {' or '.join(str(path) for path in files)}")
+
+
+def _sections(path: Path) -> dict[str, dict[str, str]] | None:
+    # The parser's errors go no further: they repeat lines of a file that may hold passwords.
+    parser = RawConfigParser(strict=False, delimiters=("=",), comment_prefixes=("#",), default_section="", interpolation=None)
+    try:
+        parser.read(path, encoding="utf-8")
+    except (ConfigError, UnicodeDecodeError):
+        return None
+    return {section: dict(parser[section]) for section in parser.sections()}
+
+
+def _directory() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("APPDATA", "")) / "postgresql"
+    return Path(os.path.expanduser("~"))  # noqa: PTH111 -- Path.expanduser raises where a user has no home
