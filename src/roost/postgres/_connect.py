@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
@@ -9,13 +11,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
-from roost.errors import DatabaseRefused, DatabaseUnreachable, InvalidDatabaseURL
+from roost.errors import DatabaseError, DatabaseRefused, DatabaseUnreachable, InvalidDatabaseURL
 from roost.postgres._binding import refuse_in_step
 from roost.postgres._password import asked_password
+from roost.postgres._password_file import password_file_trouble, with_found_password
 from roost.postgres._retry import retrying
+from roost.postgres._service_file import with_service
 from roost.postgres._sqlstate import CONNECT_AGAIN, PROTOCOL_VIOLATION, is_connection_lost, sqlstate_of
 from roost.postgres._tls import meaning_of_tls_error, system_context
-from roost.postgres._user_files import password_file_trouble, with_service
 
 if TYPE_CHECKING:
     from asyncpg import Connection as DriverConnection
@@ -126,16 +129,34 @@ async def connect_once(url: DatabaseURL, **arguments: Any) -> DriverConnection:
     import asyncpg  # the driver is loaded by who connects, not by who imports roost
 
     seconds = url.connect_timeout or CONNECT_SECONDS
-    known = await asked_password(with_service(url), seconds=seconds)
+    served = with_user(with_service(url))
+    known = with_found_password(await asked_password(served, seconds=seconds))
     try:
         connection: DriverConnection = await asyncpg.connect(**connect_arguments(known), timeout=seconds, **arguments)
     except Exception as error:
-        meaning = meaning_of(error, known, seconds=seconds)
+        trouble = password_file_trouble(served) if sqlstate_of(error) == WRONG_PASSWORD else ""
+        meaning = meaning_of(error, known, seconds=seconds, trouble=trouble)
         if meaning is None:
             raise
         raise meaning from error
     keep_alive(connection)
     return connection
+
+
+def with_user(url: DatabaseURL) -> DatabaseURL:
+    """Fill in the default for the role: PGUSER, then the name of the system's user.
+
+    Raises:
+        InvalidDatabaseURL: The process runs as a user that the system has no name for, as in some containers.
+    """
+    user = url.user or os.environ.get("PGUSER")
+    if not user:
+        try:
+            user = getpass.getuser()
+        except (ImportError, KeyError, OSError) as error:
+            reason = "it names no user, and the system has no name for the one that this process runs as"
+            raise InvalidDatabaseURL(reason=reason) from error
+    return replace(url, user=user)
 
 
 def connect_arguments(url: DatabaseURL) -> dict[str, Any]:
@@ -152,7 +173,7 @@ def connect_arguments(url: DatabaseURL) -> dict[str, Any]:
         "host": [host for host, _ in url.hosts] or None,
         "port": [port or 5432 for port in ports] if any(ports) else None,
         "user": url.user,
-        "password": url.password or None,
+        "password": url.password,
         "database": url.database,
         "dsn": f"postgresql://?{urlencode(params, quote_via=quote)}" if params else None,
         **({"ssl": trusted} if trusted is not None else {}),
@@ -168,18 +189,18 @@ def may_answer_later(error: BaseException) -> bool:
     return isinstance(error, OSError) or sqlstate_of(error) in CONNECT_AGAIN or is_connection_lost(error)
 
 
-def meaning_of(error: Exception, url: DatabaseURL, *, seconds: float) -> Exception | None:
+def meaning_of(error: Exception, url: DatabaseURL, *, seconds: float, trouble: str) -> DatabaseError | None:
     """Return what a failed attempt to connect means to people, None where the error says it best itself.
 
     Args:
         error: What the driver raised.
         url: Where it was to connect.
         seconds: How long it had.
+        trouble: Why no password was found, if that may be the reason.
     """
     state = sqlstate_of(error) or ""
     reason = url.redact(str(error) or type(error).__name__)
     if state.startswith(REFUSED):
-        trouble = password_file_trouble(url) if state == WRONG_PASSWORD else ""
         return DatabaseRefused(location=url.location, reason=f"{reason}; {trouble}" if trouble else reason)
     if state == UNKNOWN_SETTING and any(f'"{name}"' in reason for name, _ in url.params):
         return InvalidDatabaseURL(reason=f"neither roost nor the server knows one of its parameters: {reason}")

@@ -27,7 +27,10 @@ def with_password(url: DatabaseURL, source: PasswordSource | None) -> DatabaseUR
     if source is None:
         return url
     if isinstance(source, (str, Secret)):
-        return replace(url, password=_revealed(source), password_callable=None)
+        text = _text(source)
+        if text is None:
+            raise InvalidDatabaseURL(reason="its password holds what PostgreSQL takes for no text: a NUL byte, or half of a surrogate pair")
+        return replace(url, password=text, password_callable=None)
     if callable(source):
         return replace(url, password=None, password_callable=source)
     raise InvalidDatabaseURL(reason=f"a password is text, or a callable that returns text, and not {type(source).__name__}")
@@ -59,8 +62,13 @@ async def asked_password(url: DatabaseURL, *, seconds: float) -> DatabaseURL:
         raise PasswordUnavailable(location=url.location, reason=reason) from error
     if not isinstance(given, (str, Secret)):
         raise PasswordUnavailable(location=url.location, reason=f"it returned {type(given).__name__} in place of text")
-    return replace(url, password=_revealed(given), password_callable=None)
+    text = _text(given)
+    if not text:
+        raise PasswordUnavailable(location=url.location, reason="it returned no text" if text == "" else "it returned what can be no text")
+    return replace(url, password=text, password_callable=None)
 
 
-def _revealed(password: str | Secret) -> str:
-    return password.reveal() if isinstance(password, Secret) else password
+def _text(password: str | Secret) -> str | None:
+    # The driver would raise an error that holds the password.
+    text = password.reveal() if isinstance(password, Secret) else password
+    return None if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text) else text

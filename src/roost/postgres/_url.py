@@ -81,7 +81,8 @@ class DatabaseURL:
         authority = ""
         if sockets:
             params.insert(0, ("host", ",".join(host for host, _ in self.hosts)))
-            params.insert(1, ("port", ",".join(str(port or 5432) for _, port in self.hosts)))
+            if any(port for _, port in self.hosts):
+                params.insert(1, ("port", ",".join(str(port or "") for _, port in self.hosts)))
         else:
             authority = ",".join(_bracketed(host) + (f":{port}" if port else "") for host, port in self.hosts)
         # An empty path would name a database without a name, in place of the default.

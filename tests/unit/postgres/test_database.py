@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
+import re
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from roost import Database, Runtime
-from roost.errors import DatabaseNotConfigured, InvalidDatabaseURL, StepEscapeError
+from roost.errors import DatabaseNotConfigured, InvalidDatabaseURL, PoolHasNoAddress, StepEscapeError
 from roost.postgres import bind_step, parse_url
 
 URL = "postgresql://u:sekret@db.example/app"
@@ -46,11 +48,49 @@ def test_addresses() -> None:
 
 
 def test_a_pool_has_no_address() -> None:
-    """With a pool alone, migrations can't connect and say so; with a URL beside it they can."""
+    """With a pool alone, migrations can't connect and say what to write; with a URL beside it they can."""
     pool: Any = Pool()
-    with pytest.raises(DatabaseNotConfigured):
+    with pytest.raises(PoolHasNoAddress) as caught:
         _ = Database(pool).migration_url
+    assert "Database(pool, migration_url='postgresql://…')" in caught.value.hint
+    with pytest.raises(PoolHasNoAddress):
+        _ = Database(pool, password="p").url
     assert Database(pool, migration_url=URL).migration_url == parse_url(URL)
+
+
+def test_a_password_beside_the_url() -> None:
+    """It stands in place of the URL's, and migrations use it too unless their own URL holds one; nothing shows it."""
+    given = Database(URL, password="c4nary", migration_url="postgresql://owner@h/app")
+    assert (given.url.password, given.migration_url.password) == ("c4nary", "c4nary")
+    asked = Database(URL, password=lambda: "c4nary")
+    assert (asked.url.password, asked.url.password_callable, asked.migration_url) == (None, asked.url.password_callable, asked.url)
+    own = Database(URL, password="c4nary", migration_url="postgresql://owner:0wn@h/app")
+    assert own.migration_url == parse_url("postgresql://owner:0wn@h/app")
+    for database in (given, asked, own):
+        assert not re.search(
+            "c4nary|0wn|sekret", f"{database!r} {database.url!r} {database.migration_url!r} {database.url} {database.url.redacted}"
+        )
+
+
+@pytest.mark.parametrize("password", [7, b"bytes", ["p"], "c4nary\0", "c4nary\ud800"])
+def test_what_is_no_password(password: Any) -> None:
+    """It is refused at once, and not repeated."""
+    with pytest.raises(InvalidDatabaseURL, match="password") as caught:
+        Database(URL, password=password)
+    assert "c4nary" not in f"{caught.value} {caught.value!r}"
+
+
+@pytest.mark.asyncio
+async def test_a_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system has no name for its user, a URL has to name the role."""
+
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 1000540000")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    monkeypatch.delenv("PGUSER", raising=False)
+    with pytest.raises(InvalidDatabaseURL, match="names no user"):
+        await Database("postgresql://127.0.0.1/app").start()
 
 
 def test_on_demand() -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import pickle
 from dataclasses import replace
 
 import pytest
@@ -28,8 +27,20 @@ WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
         ("postgresql://h/d?connect_timeout=0", DatabaseURL(hosts=(("h", None),), database="d")),
         ("host=h dbname=d", DatabaseURL(hosts=(("h", None),), database="d")),
         ("host=h port=5 user=u password='a b\\'c' dbname=d", DatabaseURL(user="u", password="a b'c", hosts=(("h", 5),), database="d")),
-        ("postgresql://h/sqlite_migration", DatabaseURL(hosts=(("h", None),), database="sqlite_migration")),
-        ("postgresql://h/memory_cache", DatabaseURL(hosts=(("h", None),), database="memory_cache")),
+        ("postgresql://", DatabaseURL()),
+        ("postgresql://:5433/d", DatabaseURL(hosts=(("localhost", 5433),), database="d")),
+        ("postgresql://a,,b/d", DatabaseURL(hosts=(("a", None), ("localhost", None), ("b", None)), database="d")),
+        ("postgresql://h/d?port=7", DatabaseURL(hosts=(("h", 7),), database="d")),
+        ("postgresql://a,b:1/d?port=7,8", DatabaseURL(hosts=(("a", 7), ("b", 1)), database="d")),
+        ("postgresql://%2Frun%2Fpg/d", DatabaseURL(hosts=(("/run/pg", None),), database="d")),
+        ("postgresql://[fe80::1%25eth0]/d", DatabaseURL(hosts=(("fe80::1%eth0", None),), database="d")),
+        ("postgresql://h/d?password=a+b", DatabaseURL(password="a+b", hosts=(("h", None),), database="d")),
+        ("postgresql://h/d?ssl=true", DatabaseURL(hosts=(("h", None),), database="d", params=(("sslmode", "require"),))),
+        ("postgresql://h/d?keepalives_idle=5&channel_binding=prefer", DatabaseURL(hosts=(("h", None),), database="d")),
+        ("host=::1 user=u", DatabaseURL(user="u", hosts=(("::1", None),))),
+        ("hostaddr=10.0.0.1", DatabaseURL(hosts=(("10.0.0.1", None),))),
+        (r"host=h password=a\ b'c\\d user=u", DatabaseURL(user="u", password="a b'c\\d", hosts=(("h", None),))),
+        ("host = h  password = '' ", DatabaseURL(password="", hosts=(("h", None),))),
     ],
 )
 def test_accepted(text: str, expected: DatabaseURL) -> None:
@@ -67,6 +78,27 @@ def test_accepted(text: str, expected: DatabaseURL) -> None:
         ("host=h password=a b c", "quotes"),
         ("host=a,b port=1,2,3", "another number of ports"),
         ("postgresql://h/\0", "NUL"),
+        ("postgresql://u:%00@h/d", "NUL"),
+        ("postgresql://h/d?application_name=%00", "NUL"),
+        ("postgresql://u:\ud800@h/d", "surrogate"),
+        ("postgresql://[::zz]/d", "malformed"),
+        ("postgresql://[h]/d", "malformed"),
+        ("postgresql://a%3A1/d", "malformed"),
+        ("host=h:5432", "port=…"),
+        ("postgresql://h:\u0663/d", "malformed"),
+        ("host=h port=\u0663", "port"),
+        ("host=h port=" + "9" * 5000, "port"),
+        ("host=h connect_timeout=" + "9" * 5000, "connect_timeout"),
+        ("postgresql://h/d?=x", "name of a parameter"),
+        ("postgresql://h/d?a%20b=x", "name of a parameter"),
+        ("postgresql://h/d?sslmode=verify_full", "sslmode is one of disable, allow, prefer, require, verify-ca, verify-full"),
+        ("postgresql://h/d?ssl=require", "no parameter ssl but sslmode"),
+        ("postgresql://h/d?target_session_attrs=master", "target_session_attrs is one of any, "),
+        ("postgresql://h/d?channel_binding=require", "no channel_binding; of its values only disable, prefer"),
+        ("postgresql://h/d?require_auth=scram-sha-256", "no require_auth. sslmode"),
+        ("postgresql://h/d?sslrootcert=system&sslmode=require", "verify-full only"),
+        ("postgresql+asyncpg://h/d", "SQLAlchemy"),
+        ("cockroach://h/d", "its scheme"),
     ],
 )
 def test_refused_with_the_reason(text: str, reason: str) -> None:
@@ -91,17 +123,17 @@ def test_a_password_is_never_shown(text: str) -> None:
     assert "sek" not in url.redact(f"failed for {text} with {url.password}")
 
 
-@pytest.mark.parametrize("text", ["postgresql://u:sekret@h@/d", "postgresql://u:sekret@h:x/d", "postgresql://u:sekret%@h"])
-def test_a_refusal_shows_no_password(text: str) -> None:
-    """A malformed URL is not repeated in the error."""
-    with pytest.raises(InvalidDatabaseURL) as caught:
-        parse_url(text)
-    assert "sekret" not in f"{caught.value!s} {caught.value!r} {pickle.dumps(caught.value)!r}"
-
-
 @given(WORDS, WORDS, WORDS, st.sampled_from(["h", "10.0.0.1", "::1", "/run/pg"]), st.integers(1, 65535))
 def test_written_and_read_again(user: str, password: str, database: str, host: str, port: int) -> None:
     """Whatever the parts hold, the DSN that is written of them is read into the same parts."""
-    url = DatabaseURL(user=user, password=password, hosts=((host, port),), database=database)
+    url = DatabaseURL(user=user, password=password, hosts=((host, port),), database=database, connect_timeout=7.0)
     assert parse_url(url.dsn) == url
     assert parse_url(url.redacted) == replace(url, password="***")
+
+
+@pytest.mark.parametrize(
+    "url", [DatabaseURL(), DatabaseURL(password="p"), DatabaseURL(hosts=(("/run/pg", 5432),)), DatabaseURL(hosts=(("fe80::1%eth0", 1),))]
+)
+def test_what_is_left_open_stays_open(url: DatabaseURL) -> None:
+    """A DSN says nothing of what was not given, so that defaults and services can fill it in."""
+    assert parse_url(url.dsn) == url

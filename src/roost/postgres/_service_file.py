@@ -1,10 +1,8 @@
-"""The files in which users of PostgreSQL keep what their clients share: services and passwords."""
+"""Reads the user's service file (https://www.postgresql.org/docs/current/libpq-pgservice.html)."""
 
 from __future__ import annotations
 
 import os
-import stat
-import sys
 from configparser import Error as ConfigError
 from configparser import RawConfigParser
 from dataclasses import replace
@@ -13,10 +11,11 @@ from pathlib import Path
 from roost.errors import InvalidDatabaseURL
 from roost.postgres._url import DatabaseURL
 from roost.postgres._url_reading import from_parameters
+from roost.postgres._user_directory import user_file
 
 
 def with_service(url: DatabaseURL) -> DatabaseURL:
-    """Fill in what a service of the user's service file says (https://www.postgresql.org/docs/current/libpq-pgservice.html).
+    """Fill in what a service says.
 
     The driver would overlook a service that is missing, and connect to some default. What the URL says itself goes before the service.
 
@@ -46,29 +45,9 @@ def with_service(url: DatabaseURL) -> DatabaseURL:
     )
 
 
-def password_file_trouble(url: DatabaseURL) -> str:
-    """Tell why a connection without a password found none in a password file; empty where the file can't be the reason.
-
-    The driver passes such files over with at most a warning (https://www.postgresql.org/docs/current/libpq-pgpass.html).
-    """
-    if url.password or os.environ.get("PGPASSWORD"):
-        return ""
-    named = dict(url.params).get("passfile") or os.environ.get("PGPASSFILE")
-    path = Path(named) if named else _directory() / ("pgpass.conf" if sys.platform == "win32" else ".pgpass")
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        return f"there is no password file {path}" if named else "no password was given, and there is no password file"
-    if not stat.S_ISREG(mode):
-        return f"the password file {path} is no plain file"
-    if sys.platform != "win32" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        return f"the password file {path} is not read, as others may read it too: chmod 600 {path}"
-    return f"no password was given but by the password file {path}"
-
-
 def _read_service(name: str) -> DatabaseURL:
     own = os.environ.get("PGSERVICEFILE")
-    files = [Path(own) if own else _directory() / ".pg_service.conf"]
+    files = [Path(own) if own else user_file("pg_service.conf")]
     if "PGSYSCONFDIR" in os.environ:
         files.append(Path(os.environ["PGSYSCONFDIR"]) / "pg_service.conf")
     for path in files:
@@ -90,9 +69,3 @@ def _sections(path: Path) -> dict[str, dict[str, str]] | None:
     except (ConfigError, UnicodeDecodeError):
         return None
     return {section: dict(parser[section]) for section in parser.sections()}
-
-
-def _directory() -> Path:
-    if sys.platform == "win32":
-        return Path(os.environ.get("APPDATA", "")) / "postgresql"
-    return Path(os.path.expanduser("~"))  # noqa: PTH111 -- Path.expanduser raises where a user has no home
