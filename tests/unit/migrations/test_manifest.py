@@ -293,7 +293,9 @@ def test_a_folder_that_may_only_be_read(tmp_path: Path, monkeypatch: pytest.Monk
     assert contents(tmp_path) == before
 
 
-texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\\"), max_size=20).filter(lambda text: "migrate:" not in text)
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\\"), max_size=20).filter(
+    lambda text: "migrate:" not in text
+)
 names = st.text(st.sampled_from("ab01 -_é\\*"), min_size=1, max_size=6)
 folders = st.dictionaries(names, texts, min_size=1, max_size=5)
 
