@@ -7,6 +7,7 @@ outside is redacted before it is stored.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -944,33 +945,57 @@ class NoDatabase(MigrationError):
 
 @dataclass(eq=False, kw_only=True)
 class MigrationLockTimeout(MigrationError):
-    """Another run kept the migration lock for longer than this one would wait."""
+    """Another run kept the migration lock for longer than this one would wait.
+
+    Attributes:
+        waited: Seconds.
+        pid: The server process that holds the lock; None where nobody did at the end.
+        application_name: What that one says it is doing: its plugin and step.
+        host: Where its client is; None for a local socket.
+        since: When its connection began.
+        state: The server's word for what it does.
+        connected_for: Seconds since its connection began, by the server's clock.
+        statement_for: Seconds since its present or last statement began.
+        activity: What it does and for how long, in words.
+        run: The number of its run, where the ledger could be asked.
+        run_for: Seconds since that run began.
+        client_host: The host of the run's process.
+        client_pid: The id of the run's process there.
+    """
 
     waited: float
     pid: int | None = None
     application_name: str | None = None
     host: str | None = None
     since: datetime | None = None
+    state: str | None = None
+    connected_for: float | None = None
+    statement_for: float | None = None
+    activity: str | None = None
+    run: int | None = None
+    run_for: float | None = None
+    client_host: str | None = None
+    client_pid: int | None = None
 
     @property
     def message(self) -> str:
         if self.pid is None:
             return f"Migration lock timeout after {self.waited:g} s: the lock changed hands and was never free for this run"
-        place = f" on {self.host}" if self.host else ""
+        place = f" with its client on {self.host}" if self.host else ""
         since = f", connected since {self.since:%Y-%m-%d %H:%M:%S%z}" if self.since else ""
+        run = f", run {self.run} of process {self.client_pid} on {self.client_host}" if self.run is not None else ""
+        age = f", begun {self.run_for:.0f} s ago" if self.run_for is not None else ""
+        activity = f"; {self.activity}" if self.activity else ""
         return (
             f"Migration lock timeout after {self.waited:g} s: the lock is held by server process {self.pid}{place} "
-            f"({self.application_name or 'no application name'}{since})"
+            f"({self.application_name or 'no application name'}{since}{run}{age}){activity}"
         )
 
     @property
     def hint(self) -> str:
         if self.pid is None:
             return "try again, or raise MigrationConfig(run_lock_timeout=…)"
-        return (
-            "wait for it or raise MigrationConfig(run_lock_timeout=…); if that process hangs, "
-            f"end it with SELECT pg_terminate_backend({self.pid})"
-        )
+        return "wait for it or raise MigrationConfig(run_lock_timeout=…); if it hangs, end it with: roost unlock"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -986,6 +1011,43 @@ class MigrationLockLost(MigrationError):
     @property
     def hint(self) -> str:
         return "start again: what was applied is recorded, and the rest will run"
+
+
+@dataclass(eq=False, kw_only=True)
+class UnlockDenied(MigrationError):
+    """The role may not end the server process that holds the migration lock."""
+
+    pid: int
+    role: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"Role {self.role} can't end server process {self.pid}, which holds the migration lock: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        role = self.role.replace('"', '""')
+        return (
+            f'unlock with the role that migrates, or let an administrator run GRANT pg_signal_backend TO "{role}" '
+            "(a superuser's process is ended by superusers only)"
+        )
+
+
+@dataclass(eq=False, kw_only=True)
+class UnlockFailed(MigrationError):
+    """The server process that holds the migration lock was told to end, and did not."""
+
+    pid: int
+    waited: float
+
+    @property
+    def message(self) -> str:
+        return f"Server process {self.pid} was told to end and has not done so within {self.waited:g} s"
+
+    @property
+    def hint(self) -> str:
+        return "look again with: roost unlock; if it stays, see what it waits for in pg_stat_activity"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1061,11 +1123,7 @@ class StepEscaped(MigrationError):
 
     @property
     def hint(self) -> str:
-        plugin, step = self.plugin.replace("'", "''"), self.step.replace("'", "''")
-        return (
-            "take COMMIT and ROLLBACK out of the step and check what it left; then, if its effect is there, run "
-            f"UPDATE roost.applied SET state = 'done' WHERE plugin = '{plugin}' AND step = '{step}', else DELETE that row"
-        )
+        return f"take COMMIT and ROLLBACK out of the step and check what it left; {_repairs(self.plugin, self.step)}"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -1082,12 +1140,66 @@ class StepOutcomeUnknown(MigrationError):
 
     @property
     def hint(self) -> str:
-        plugin, step = self.plugin.replace("'", "''"), self.step.replace("'", "''")
         return (
             "check in the database whether it took effect (an interrupted CREATE INDEX CONCURRENTLY leaves an INVALID index: drop "
-            f"it); then, if its effect is there, run UPDATE roost.applied SET state = 'done' WHERE plugin = '{plugin}' AND "
-            f"step = '{step}', else DELETE that row"
+            f"it); {_repairs(self.plugin, self.step)}"
         )
+
+
+def _repairs(plugin: str, step: str) -> str:
+    done, undone = (_command("repair", plugin, step, option=option) for option in ("--done", "--undone"))
+    return f"then, if its effect is there, run: {done}; if it is not: {undone}"
+
+
+def _command(command: str, *names: str, option: str = "") -> str:
+    """Return a command of ``roost`` as it is typed into a shell, whatever the names in it are made of."""
+    words = shlex.join(names)
+    if any(name.startswith("-") for name in names):
+        return " ".join(filter(None, ("roost", command, option, "--", words)))
+    return " ".join(filter(None, ("roost", command, words, option)))
+
+
+@dataclass(eq=False, kw_only=True)
+class UnknownMigrationPlugin(MigrationError):
+    """No service of the runtime keeps migration steps for a plugin of that name."""
+
+    plugin: str
+    known: tuple[str, ...]
+    suggestions: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        return f"No plugin {self.plugin!r} has migration steps in this runtime"
+
+    @property
+    def hint(self) -> str:
+        if self.suggestions:
+            return f"did you mean {' or '.join(self.suggestions)}?"
+        return f"there are: {', '.join(self.known) or 'none'}"
+
+
+@dataclass(eq=False, kw_only=True)
+class StepNotInDoubt(MigrationError):
+    """A step is to be repaired whose outcome is known; `state` is what the ledger says of it, None where it knows no such step."""
+
+    plugin: str
+    step: str
+    state: str | None
+    in_doubt: tuple[str, ...] = ()
+    suggestions: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        why = "it is applied and recorded" if self.state is not None else "it is not applied"
+        return f"Migration step {self.step!r} of plugin {self.plugin} needs no repair: {why}"
+
+    @property
+    def hint(self) -> str:
+        if self.suggestions:
+            return f"did you mean {' or '.join(self.suggestions)}?"
+        if self.in_doubt:
+            return f"in doubt are: {', '.join(self.in_doubt)}"
+        return f"nothing of plugin {self.plugin} is in doubt; see where it stands with: roost status"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -1257,9 +1369,56 @@ class LedgerDenied(MigrationError):
     @property
     def hint(self) -> str:
         return (
-            "to migrate, give a role that may by Database(url, migration_url=…); only to read, as the ledger's owner: "
-            f"GRANT USAGE ON SCHEMA roost TO {self.role}; GRANT SELECT ON ALL TABLES IN SCHEMA roost TO {self.role}"
+            "to migrate, give a role that may by Database(url, migration_url=…); only to read, let the ledger's owner run: "
+            f"{_command('grant', self.role)}"
         )
+
+
+@dataclass(eq=False, kw_only=True)
+class LedgerMissing(MigrationError):
+    """There is no migration ledger in the database yet."""
+
+    location: str
+
+    @property
+    def message(self) -> str:
+        return f"The database at {self.location} has no migration ledger yet"
+
+    @property
+    def hint(self) -> str:
+        return "make it with: roost up"
+
+
+@dataclass(eq=False, kw_only=True)
+class LedgerNotOwned(MigrationError):
+    """The role may not give others rights on the ledger, because it belongs to another role."""
+
+    role: str
+    owner: str
+
+    @property
+    def message(self) -> str:
+        return f"Role {self.role} can't give rights on the migration ledger: it belongs to {self.owner}"
+
+    @property
+    def hint(self) -> str:
+        return f"do it as {self.owner}: give its URL by --database-url, or by Database(url, migration_url=…)"
+
+
+@dataclass(eq=False, kw_only=True)
+class UnknownRole(MigrationError):
+    """The server has no role of that name."""
+
+    role: str
+    suggestions: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        return f"The server has no role {self.role!r}"
+
+    @property
+    def hint(self) -> str:
+        return f"did you mean {' or '.join(self.suggestions)}?" if self.suggestions else "make it first, with CREATE ROLE"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -1367,6 +1526,23 @@ class RollbackUnconfirmed(CommandError):
     @property
     def hint(self) -> str:
         return "nothing was undone; look at it with --dry-run, and pass --yes to go ahead"
+
+
+@dataclass(eq=False, kw_only=True)
+class UnlockUnconfirmed(CommandError):
+    """Ending the holder of the migration lock was not confirmed, so nothing was ended."""
+
+    pid: int
+    asked: bool
+
+    @property
+    def message(self) -> str:
+        why = "it was not confirmed" if self.asked else "there is no terminal to confirm it on"
+        return f"Unlock refused, as it ends server process {self.pid} and what it has in hand, and {why}"
+
+    @property
+    def hint(self) -> str:
+        return "nothing was ended; if the holder is not at work any more, pass --yes"
 
 
 @dataclass(eq=False, kw_only=True)

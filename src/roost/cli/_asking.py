@@ -6,6 +6,11 @@ import signal
 import sys
 
 
+def is_yes(answer: str | None) -> bool:
+    """Tell whether an answer of `ask` is a yes; everything else is none."""
+    return answer is not None and answer.strip().lower() in {"y", "yes"}
+
+
 def ask(question: str) -> str | None:
     """Ask on standard error and read a line from standard input.
 

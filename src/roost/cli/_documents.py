@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from roost.cli._output import error_document
-from roost.migrations import MigrationRecord, MigrationReport, MigrationStatus, StepsCheck
+from roost.migrations import MigrationLockHolder, MigrationRecord, MigrationReport, MigrationStatus, StepsCheck
 
 
 def status_document(status: MigrationStatus, *, plugins: Mapping[str, str], pending: bool) -> dict[str, Any]:
@@ -27,6 +27,11 @@ def history_document(records: Sequence[Any], *, total: int) -> dict[str, Any]:
         "total": total,
         "records": [{name: getattr(record, name, None) for name in names} for record in records],
     }
+
+
+def holder_document(holder: MigrationLockHolder | None, *, ended: bool) -> dict[str, Any]:
+    """Return who held the migration lock, if anybody did, and whether that was ended."""
+    return {"holder": None if holder is None else {**asdict(holder), "activity": holder.activity}, "ended": ended}
 
 
 def report_document(report: MigrationReport, *, dry_run: bool) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def down(
     """Undo steps of one plugin, newest first. It wants exactly one of --to, --steps and --all, and asks before it does it."""
 
     async def body(output: Output) -> int:
-        from roost.cli._asking import ask  # noqa: PLC0415 -- `roost --help` needs none of it
+        from roost.cli._asking import ask, is_yes  # noqa: PLC0415 -- `roost --help` needs none of it
         from roost.cli._documents import report_document  # noqa: PLC0415 -- as above
         from roost.cli._progress import shown_progress  # noqa: PLC0415 -- as above
         from roost.cli._services import service_to_undo  # noqa: PLC0415 -- as above
@@ -47,7 +47,7 @@ def down(
             if not yes:
                 output.progress.print(steps_table(planned, title="To be undone"))
                 answer = ask(f"Undo {counted_steps(planned)} of plugin {service.plugin_name}? [y/N] ")
-                if answer is None or answer.strip().lower() not in {"y", "yes"}:
+                if not is_yes(answer):
                     raise RollbackUnconfirmed(
                         plugin=service.plugin_name,
                         steps=tuple(step.step for step in planned.steps),

@@ -19,6 +19,10 @@ from roost.errors import (
     RollbackUnconfirmed,
     TLSFileUnusable,
     TLSNotOffered,
+    StepNotInDoubt,
+    UnknownMigrationPlugin,
+    UnknownRole,
+    UnlockUnconfirmed,
 )
 
 
@@ -45,11 +49,15 @@ _KINDS: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (InvalidManifest, ExitCode.INVALID),
     (ManifestMismatch, ExitCode.INVALID),
     (TLSFileUnusable, ExitCode.USAGE),
+    (UnknownMigrationPlugin, ExitCode.USAGE),
+    (StepNotInDoubt, ExitCode.USAGE),
+    (UnknownRole, ExitCode.USAGE),
     (MigrationLockTimeout, ExitCode.LOCK_TIMEOUT),
     (DatabaseUnreachable, ExitCode.UNREACHABLE),
     (TLSNotOffered, ExitCode.UNREACHABLE),
     (CertificateRefused, ExitCode.UNREACHABLE),
     (RollbackUnconfirmed, ExitCode.REFUSED),
+    (UnlockUnconfirmed, ExitCode.REFUSED),
 )
 
 

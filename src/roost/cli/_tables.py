@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from roost.migrations import MigrationReport, MigrationStatus, StepsCheck
+    from roost.migrations import MigrationLockHolder, MigrationReport, MigrationStatus, StepsCheck
     from roost.runtime import SettingInUse
 
 _NONE = "-"
@@ -81,6 +81,21 @@ def history_table(records: Sequence[Any], *, total: int) -> Table:
             Text(_NONE if took is None else f"{took:.3f} s"),
             _outcome(record),
         )
+    return table
+
+
+def holder_table(holder: MigrationLockHolder) -> Table:
+    """Draw who holds the migration lock."""
+    table = _table("The migration lock is held by", "server process", "run", "since", "client", "name", "does")
+    process = f"process {holder.client_pid} on {holder.client_host}" if holder.client_host is not None else holder.host
+    table.add_row(
+        Text(str(holder.pid)),
+        Text(_text(holder, "run")),
+        Text(f"{_time(holder.since)}, for {_seconds(holder.connected_for)}"),
+        Text(process or _NONE),
+        Text(holder.application_name or _NONE),
+        Text(holder.activity),
+    )
     return table
 
 
@@ -176,6 +191,10 @@ def _outcome(record: Any) -> Text:  # noqa: ANN401 -- a record of a service that
 def _text(record: Any, name: str) -> str:  # noqa: ANN401 -- a record of a service that is not ours
     value = getattr(record, name, None)
     return _NONE if value is None else str(value)
+
+
+def _seconds(duration: float | None) -> str:
+    return _NONE if duration is None else f"{duration:.0f} s"
 
 
 def _time(moment: datetime | None) -> str:

@@ -21,6 +21,7 @@ from roost.migrations._events import (
     StepStarted,
 )
 from roost.migrations._legacy import run_plugin_migrations
+from roost.migrations._lock_holding import MigrationLockHolder
 from roost.migrations._narration import narrate
 from roost.migrations._orchestrator import MigrationOrchestrator
 from roost.migrations._plugin_service import PluginMigrationService
@@ -30,6 +31,7 @@ from roost.migrations._records import (
     MigrationRecord,
     MigrationReport,
     MigrationStatus,
+    RepairedStep,
     ServiceStatus,
     StepReport,
     StepsCheck,
@@ -49,6 +51,7 @@ __all__ = [
     "ManifestChanges",
     "MigrationConfig",
     "MigrationContext",
+    "MigrationLockHolder",
     "MigrationOrchestrator",
     "MigrationRecord",
     "MigrationReport",
@@ -59,6 +62,7 @@ __all__ = [
     "PluginMigrationService",
     "Policy",
     "PolicyNoticed",
+    "RepairedStep",
     "RunFinished",
     "RunStarted",
     "ServiceMigrationFinished",

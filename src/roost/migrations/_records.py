@@ -27,7 +27,7 @@ class MigrationRecord:
         direction: ``"up"`` or ``"down"``.
         success: Whether it took effect.
         error: The error's text, cut and without passwords; None after a success.
-        attempts: How often it was tried, the last time included.
+        attempts: How often it was tried, the last time included; 0 where a person said what became of it (`roost repair`).
         started_at: When it began, by the server's clock.
         executed_at: When it ended, by the server's clock.
         duration: Seconds between the two.
@@ -176,3 +176,25 @@ class StepsCheck:
     has_manifest: bool | None = None
     changes: ManifestChanges | None = None
     error: RoostError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairedStep:
+    """What the ledger says of a step that was in doubt, now that a person has said what became of it.
+
+    Attributes:
+        plugin: The plugin.
+        step: The step's id.
+        was: What the doubt was: ``"escaped"`` where a function ended its own transaction, ``"intent"`` where a step outside a
+            transaction was not seen to end.
+        done: Whether its effect is there: then it counts as applied, else the next run takes it anew.
+        version: The version that the plugin is at.
+        run: The number of the run that wrote this down.
+    """
+
+    plugin: str
+    step: str
+    was: str
+    done: bool
+    version: str | None
+    run: int

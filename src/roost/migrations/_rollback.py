@@ -90,7 +90,7 @@ def plan_rollback(
             skipped.append(row.step)
             continue
         remaining.remove(row)
-        reached = _highest_below(row.version, remaining)
+        reached = highest_below(row.version, remaining)
         chain = remaining[-1].chain if remaining else None
         description = declared[row.step].description if row.step in declared else ""
         undone.append(UndoneStep(row=row, description=description, down=body, version_after=reached, chain_after=chain))
@@ -149,6 +149,7 @@ def check_dependants(
         raise DependantApplied(plugin=plan.plugin, dependants=tuple(names))
 
 
-def _highest_below(version: str, rows: Sequence[AppliedStep]) -> str | None:
+def highest_below(version: str, rows: Sequence[AppliedStep]) -> str | None:
+    """Return the highest version of the rows that is below another; None where none is."""
     below = [row.version for row in rows if compare_versions(row.version, version) < 0]
     return max(below, key=parse_version, default=None)

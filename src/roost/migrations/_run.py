@@ -15,7 +15,16 @@ from uuid import uuid4
 
 import anyio
 
-from roost.errors import DatabaseAhead, MigrationLockLost, NoDatabase, PoolerInTheWay, ReadOnlyServer, RequiredStepMissing, SessionLost
+from roost.errors import (
+    DatabaseAhead,
+    MigrationLockLost,
+    MigrationLockTimeout,
+    NoDatabase,
+    PoolerInTheWay,
+    ReadOnlyServer,
+    RequiredStepMissing,
+    SessionLost,
+)
 from roost.migrations import _ledger as ledger
 from roost.migrations._events import (
     DatabaseAheadNoticed,
@@ -28,6 +37,7 @@ from roost.migrations._events import (
     StepSkipped,
 )
 from roost.migrations._groups import Turn
+from roost.migrations._lock_holding import migration_lock_timeout, tell_run
 from roost.migrations._plan import in_order, plan_chain
 from roost.migrations._runner import StepRunner
 from roost.migrations._turn_wait import TurnTaken, TurnWait
@@ -96,7 +106,13 @@ class MigrationRun:
     _sent: list[StepTelling] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._wait = TurnWait(timeout=self.config.run_lock_timeout, jitter=self._jitter, began=self._wait_began, ended=self._wait_ended)
+        self._wait = TurnWait(
+            timeout=self.config.run_lock_timeout,
+            jitter=self._jitter,
+            began=self._wait_began,
+            ended=self._wait_ended,
+            late=lambda waited: migration_lock_timeout(self.session, KEY, waited=waited),
+        )
 
     @property
     def session(self) -> MigrationSession:
@@ -397,7 +413,30 @@ class MigrationRun:
     def _runner(self, plugin: str, *, service: str, schema: str | None) -> StepRunner:
         if self.database is None:
             raise NoDatabase(services=(service,))
-        turn = Turn(
+        turn = self._turn(plugin, service=service, schema=schema)
+        return StepRunner(self.session, turn=turn, wait=self._wait, config=self.config, database=self.database, emit=self.emit)
+
+    async def in_turn(self, compose: Callable[[Turn], str], *, plugin: str, service: str) -> None:
+        """Send one fenced transaction that is no step, as soon as no other run is at work.
+
+        Args:
+            compose: Writes it.
+            plugin: Whose place in the ledger it is about.
+            service: Whose turn it is.
+
+        Raises:
+            MigrationLockLost: The run's turn is over, or another run has changed the plugin meanwhile; nothing was written.
+            MigrationLockTimeout: Others were at work for too long.
+        """
+        try:
+            await self._wait.for_turn(self.session, compose(self._turn(plugin, service=service, schema=None)))
+        except Exception as error:
+            if sqlstate_of(error) in (ledger.LOCK_LOST, ledger.MOVED_ON):
+                raise MigrationLockLost(detail=str(error)) from error
+            raise
+
+    def _turn(self, plugin: str, *, service: str, schema: str | None) -> Turn:
+        return Turn(
             run=self.number,
             key=KEY,
             service=service,
@@ -408,7 +447,6 @@ class MigrationRun:
             begin=self.session.begin,
             resets=self.session.resets,
         )
-        return StepRunner(self.session, turn=turn, wait=self._wait, config=self.config, database=self.database, emit=self.emit)
 
     def _tell(self, plan: Plan, *, service: str) -> None:
         self.versions[plan.plugin] = plan.from_version
@@ -464,6 +502,8 @@ class MigrationRun:
                 acquired = False
         except BaseException as error:
             failure = error
+            if isinstance(error, MigrationLockTimeout):
+                await tell_run(self.session, error)
             raise
         finally:
             took = time.monotonic() - started

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import anyio
 
-from roost.errors import MigrationLockTimeout
 from roost.migrations._ledger import BUSY
 from roost.postgres import sqlstate_of
 
 if TYPE_CHECKING:
+    from roost.errors import MigrationLockTimeout
     from roost.postgres import MigrationSession
 
 FIRST_WAIT = 0.01
@@ -40,13 +40,23 @@ class TurnWait:
         jitter: Spreads the questions of many waiters.
         began: Told when it has to wait.
         ended: Told when it has not to wait any more: whether it got its turn, and how many seconds it waited.
+        late: Returns what to raise after so many seconds.
     """
 
-    def __init__(self, *, timeout: float, jitter: random.Random, began: Callable[[], None], ended: Callable[[bool, float], None]) -> None:
+    def __init__(
+        self,
+        *,
+        timeout: float,
+        jitter: random.Random,
+        began: Callable[[], None],
+        ended: Callable[[bool, float], None],
+        late: Callable[[float], Awaitable[MigrationLockTimeout]],
+    ) -> None:
         self._timeout = timeout
         self._jitter = jitter
         self._began = began
         self._ended = ended
+        self._late = late
         self._since: float | None = None
         self._wait = FIRST_WAIT
 
@@ -70,7 +80,7 @@ class TurnWait:
             self._since = time.monotonic()
             self._began()
         if time.monotonic() - self._since >= self._timeout:
-            raise MigrationLockTimeout(waited=self._timeout)
+            raise await self._late(self._timeout)
         await anyio.sleep(self._wait * (0.5 + self._jitter.random()))
         self._wait = min(self._wait * 1.5, LONGEST_WAIT)
 

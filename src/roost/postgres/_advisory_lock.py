@@ -10,15 +10,12 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import anyio
 
-from roost.errors import MigrationLockTimeout
-from roost.postgres._copy_text import from_microseconds, microseconds
+from roost.postgres._lock_holder import LockHolder, lock_holder, lock_timeout
 
 if TYPE_CHECKING:
     from roost.postgres._session import MigrationSession
@@ -31,25 +28,6 @@ LONGEST_WAIT = 0.5
 """Seconds between two questions where no bell rings, as after the death of the lock's holder; spread by half to either side."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockHolder:
-    """Who holds a lock, as the server sees it.
-
-    Attributes:
-        pid: The holder's process on the server.
-        application_name: What it is doing; a run says its plugin and step here.
-        host: Where its client is; None for a local socket.
-        since: When its connection began.
-        state: The server's word for what the session does, such as ``"active"`` or ``"idle"``.
-    """
-
-    pid: int
-    application_name: str
-    host: str | None
-    since: datetime | None
-    state: str | None
-
-
 def advisory_lock_key(name: str) -> int:
     """Return the lock's key for a name: stable, a signed 64-bit integer, as PostgreSQL wants it."""
     return int.from_bytes(sha256(name.encode()).digest()[:8], "big", signed=True)
@@ -59,27 +37,6 @@ async def try_lock(session: MigrationSession, key: int) -> bool:
     """Take the session-level lock if it is free, in one round trip."""
     rows = await session.rows(f"SELECT pg_catalog.pg_try_advisory_lock({key})")
     return rows == [("t",)]
-
-
-async def lock_holder(session: MigrationSession, key: int) -> LockHolder | None:
-    """Return who holds the lock, or None when it is free by now."""
-    rows = await session.rows(
-        f"""SELECT a.pid, a.application_name, a.client_addr, {microseconds("a.backend_start")}, a.state
-        FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
-        WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-          AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
-          AND l.classid::bigint = {(key >> 32) & 0xFFFFFFFF} AND l.objid::bigint = {key & 0xFFFFFFFF}"""  # noqa: S608 -- two integers
-    )
-    if not rows:
-        return None
-    pid, application_name, host, since, state = rows[0]
-    return LockHolder(
-        pid=int(pid or 0),
-        application_name=application_name or "",
-        host=host,
-        since=from_microseconds(since) if since else None,
-        state=state,
-    )
 
 
 async def lock_or_satisfied(
@@ -125,14 +82,7 @@ async def lock_or_satisfied(
             return True
         left = deadline - time.monotonic()
         if left <= 0:
-            holder = await lock_holder(session, key)
-            raise MigrationLockTimeout(
-                waited=timeout,
-                pid=holder.pid if holder else None,
-                application_name=holder.application_name if holder else None,
-                host=holder.host if holder else None,
-                since=holder.since if holder else None,
-            )
+            raise lock_timeout(await lock_holder(session, key), waited=timeout)
         with anyio.move_on_after(min(left, wait * (0.5 + jitter.random()))):
             await bell.wait()
         wait = min(wait * 1.5, LONGEST_WAIT)

@@ -30,6 +30,7 @@ from roost.runtime._secret import Secret
 from roost.runtime._service import Service
 from roost.runtime._settings import SettingInUse
 from roost.runtime._settings_sources import Environment, SettingsFile
+from roost.runtime._suggestions import closest
 from roost.runtime._unit import State, UnitStatus
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "State",
     "UnitStatus",
     "available_plugins",
+    "closest",
     "discover_plugins",
     "ended_with_its_tasks",
     "parse_dependency",
