@@ -241,7 +241,7 @@ class MigrationOrchestrator:
             NoDatabase: The runtime has no database.
             RoostError: As `run_all_migrations`, for the lock and the connection.
         """
-        services = [service for service in self.get_migration_services() if isinstance(service, KeepsLedger)]
+        services = [service for service in self.get_migration_services() if keeps_ledger(service)]
         service = services[index_of(services, plugin=plugin, step=step)]
         await check_doubt(self._runtime, plugin=plugin, step=step)
         written: list[RepairedStep] = []
