@@ -1,6 +1,7 @@
 # make demo      the example agent server, on a PostgreSQL of its own; ARGS=--once for one request and an end
 # make test      the tests
 # make torture   every fault at every message of a migration; SHARD=i/n for a part, SEED=s for another order
+# make plants    bugs planted in the engine, each of which the torture must catch; ARGS=NAME for one
 # make check     lint, types, architecture, coverage, licences
 # make docs      the documentation, in docs/_build
 # make bench     every claim about speed, against a limit measured in the same run; ARGS=PART for one, see its --help
@@ -9,7 +10,7 @@
 
 .POSIX:
 .SUFFIXES:
-.PHONY: help demo test torture check docs bench clean
+.PHONY: help demo test torture plants check docs bench clean
 
 ARGS =
 SHARD = 1/1
@@ -34,6 +35,10 @@ test:
 torture:
 	$(VENV)
 	@exec $(BIN)/python -m tests.crash --shard $(SHARD) --seed $(SEED)
+
+plants:
+	$(VENV)
+	@exec $(BIN)/python -m tests.crash.plants $(ARGS)
 
 check:
 	$(VENV)
