@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 import roost.asgi
 from roost import Database, MigrationConfig, Plugin, Runtime
 from roost.postgres import Connection, EmbeddedPostgres
-from roost.runtime import EventBus, ServiceHealth, ServiceNode, State, UnitStatus, available_plugins, discover_plugins
+from roost.runtime import EventBus, Secret, ServiceHealth, ServiceNode, State, UnitStatus, available_plugins, discover_plugins
 from tests.typing.letters import Letter, LetterBox, Mailer, Office, Pigeon
 
 
@@ -95,6 +95,15 @@ async def told(runtime: Runtime) -> None:
     assert_type(runtime.database, object | None)
     assert_type(runtime.config, object | None)
     assert_type(runtime.main(), int)
+
+
+async def token() -> Secret:
+    return Secret("for a quarter of an hour")
+
+
+def reached(runtime: Runtime) -> None:
+    runtime.database = Database("postgresql://localhost/post", password=token, migration_password=lambda: "secret")
+    runtime.database = Database("postgresql://localhost/post", password=Secret("secret"), migration_password="secret")
 
 
 def overridden(runtime: Runtime) -> None:

@@ -45,7 +45,7 @@ def password_file_trouble(url: DatabaseURL) -> str:
     trouble = _trouble(path)
     if trouble is not None:
         return trouble
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 -- Path.exists raises where a directory is closed
         return f"there is no password file {path}" if is_named else "no password was given, and there is no password file"
     return f"no password was given but by the password file {path}, if a line of it fits"
 

@@ -6,6 +6,7 @@ from roost.cli._exit_codes import ExitCode, exit_code_of
 from roost.errors import (
     BadTarget,
     BadUsage,
+    CertificateRefused,
     DatabaseUnreachable,
     InvalidDatabaseURL,
     InvalidManifest,
@@ -13,6 +14,8 @@ from roost.errors import (
     MigrationLockTimeout,
     NoDatabase,
     RollbackUnconfirmed,
+    TLSFileUnusable,
+    TLSNotOffered,
 )
 
 UNREACHABLE = DatabaseUnreachable(location="db:5432/app", attempts=3, reason="refused")
@@ -30,6 +33,9 @@ UNREACHABLE = DatabaseUnreachable(location="db:5432/app", attempts=3, reason="re
         (ManifestMismatch(path="p", missing=("a",)), 4),
         (MigrationLockTimeout(waited=1.0), 5),
         (UNREACHABLE, 6),
+        (TLSFileUnusable(setting="sslrootcert", path="/ca.pem", reason="r"), 2),
+        (TLSNotOffered(location="db:5432", sslmode="require"), 6),
+        (CertificateRefused(location="db:5432", reason="r", remedy="h"), 6),
         (RollbackUnconfirmed(plugin="p", steps=("s",), asked=False), 7),
     ],
 )
