@@ -219,7 +219,7 @@ async def test_a_function_costs_two_round_trips_of_ours(proxy: RoundTripProxy) -
 
 @pytest.mark.asyncio
 async def test_a_step_outside_a_transaction_that_was_killed_is_in_doubt(database_url: str) -> None:
-    """Nobody can tell whether it took effect: the next run refuses with the statement to type, and does as it is told."""
+    """Nobody can tell whether it took effect: the next run refuses with the command to type, and does as it is told."""
     sleeping = 'MigrationStep("sleep", "Sleep", up="CALL pg_temp_sleep()", version="1.0.0", transactional=False)'
     program = PROCESS.replace("plugins = [", f'plugins = [make_plugin("slow", {sleeping})] or [')
     await query(database_url, "SELECT 1")
@@ -239,6 +239,6 @@ async def test_a_step_outside_a_transaction_that_was_killed_is_in_doubt(database
     step = MigrationStep("sleep", "Sleep", up="CALL pg_temp_sleep()", version="1.0.0", transactional=False)
     with pytest.raises(StepOutcomeUnknown, match="sleep") as caught:
         await migrate(database_url, make_plugin("slow", step))
-    assert "UPDATE roost.applied" in caught.value.hint
-    await query(database_url, "UPDATE roost.applied SET state = 'done' WHERE step = 'sleep' RETURNING 1")
+    assert "roost repair slow sleep --done" in caught.value.hint
+    await MigrationOrchestrator(make_runtime(database_url, make_plugin("slow", step))).repair("slow", "sleep", done=True)
     assert (await migrate(database_url, make_plugin("slow", step))).steps == ()

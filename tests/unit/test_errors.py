@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import pickle
+import shlex
 import typing
 from datetime import UTC, datetime
 from typing import Any
@@ -85,3 +86,25 @@ def test_a_group_is_flat_and_can_be_split() -> None:
     assert (matching.failures, rest.failures) == ((("b", second),), (("a", first),))
     assert str(group) == "Not everything stopped cleanly:\n- a: ValueError: one\n- b: OSError: two"
     assert str(rest) == "Not everything stopped cleanly: a: ValueError: one"
+
+
+@pytest.mark.parametrize(
+    ("plugin", "step", "command"),
+    [
+        ("notes", "fill", "roost repair notes fill --done"),
+        ("@org/plugin-x", "it's two words", """roost repair @org/plugin-x 'it'"'"'s two words' --done"""),
+        ("notes", "$(reboot)", "roost repair notes '$(reboot)' --done"),
+        ("notes", "--done", "roost repair --done -- notes --done"),
+    ],
+)
+def test_a_step_in_doubt_names_the_command_that_repairs_it(plugin: str, step: str, command: str) -> None:
+    """Both kinds of doubt name it for either finding, so that a shell takes plugin and step as they are."""
+    for error in (errors.StepEscaped(plugin=plugin, step=step), errors.StepOutcomeUnknown(plugin=plugin, step=step, sql="VACUUM")):
+        assert f"if its effect is there, run: {command}; if it is not: roost repair " in error.hint
+    parts = shlex.split(command)
+    assert [word for word in parts[2:] if word not in ("--done", "--")] == [word for word in (plugin, step) if word != "--done"]
+
+
+def test_a_role_without_rights_is_told_the_command_that_gives_them() -> None:
+    """The hint holds the role as a shell takes it."""
+    assert errors.LedgerDenied(role='the "app"', reason="no").hint.endswith("run: roost grant 'the \"app\"'")

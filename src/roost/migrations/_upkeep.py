@@ -30,7 +30,7 @@ async def beside_runs(runtime: Runtime, *, doing: str) -> AsyncIterator[Migratio
         DatabaseError: The database can't be connected to.
     """
     if getattr(runtime, "database", None) is None:
-        raise NoDatabase(services=(doing,))
+        raise NoDatabase(services=("the ledger",))
     config = getattr(runtime, "config", None) or MigrationConfig()
     session = await MigrationSession.open(
         runtime.get_service(Database).migration_url,

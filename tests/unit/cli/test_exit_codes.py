@@ -16,6 +16,11 @@ from roost.errors import (
     RollbackUnconfirmed,
     TLSFileUnusable,
     TLSNotOffered,
+    StepNotInDoubt,
+    UnknownMigrationPlugin,
+    UnknownRole,
+    UnlockDenied,
+    UnlockUnconfirmed,
 )
 
 UNREACHABLE = DatabaseUnreachable(location="db:5432/app", attempts=3, reason="refused")
@@ -31,12 +36,17 @@ UNREACHABLE = DatabaseUnreachable(location="db:5432/app", attempts=3, reason="re
         (InvalidDatabaseURL(reason="r"), 2),
         (InvalidManifest(path="p", reason="r"), 4),
         (ManifestMismatch(path="p", missing=("a",)), 4),
+        (UnknownMigrationPlugin(plugin="p", known=()), 2),
+        (StepNotInDoubt(plugin="p", step="s", state=None), 2),
+        (UnknownRole(role="r"), 2),
+        (UnlockDenied(pid=1, role="r", reason="no"), 1),
         (MigrationLockTimeout(waited=1.0), 5),
         (UNREACHABLE, 6),
         (TLSFileUnusable(setting="sslrootcert", path="/ca.pem", reason="r"), 2),
         (TLSNotOffered(location="db:5432", sslmode="require"), 6),
         (CertificateRefused(location="db:5432", reason="r", remedy="h"), 6),
         (RollbackUnconfirmed(plugin="p", steps=("s",), asked=False), 7),
+        (UnlockUnconfirmed(pid=1, asked=True), 7),
     ],
 )
 def test_kind_decides(error: Exception, code: int) -> None:
