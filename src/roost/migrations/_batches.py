@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from roost.migrations._plan import PlannedStep
 
-MOST_STEPS = 50
+MOST_STEPS = 100
 MOST_CHARACTERS = 1_000_000
 """A message is read whole by the server before its first statement runs."""
 

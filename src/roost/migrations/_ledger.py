@@ -83,7 +83,7 @@ async def look(session: MigrationSession) -> Look:
     )
 
 
-async def ensure_ledger(session: MigrationSession, *, key: int, exists: bool) -> None:
+async def ensure_ledger(session: MigrationSession, *, key: int, exists: bool) -> bool:
     """Make the ledger where there is none, and bring an older one to this version; each is one transaction under the lock's key.
 
     ``IF NOT EXISTS`` alone would race.
@@ -93,6 +93,9 @@ async def ensure_ledger(session: MigrationSession, *, key: int, exists: bool) ->
         key: The lock's key.
         exists: Whether the ledger was seen before.
 
+    Returns:
+        Whether it was made just now, so that nothing stands in it.
+
     Raises:
         LedgerTooNew: It is of a form that this roost can't write.
         LedgerDenied: The role may not create or use it.
@@ -100,7 +103,7 @@ async def ensure_ledger(session: MigrationSession, *, key: int, exists: bool) ->
     """
     try:
         if not exists and await _unless(_MADE, session, key, "tables", "functions"):
-            return
+            return True
         if await _version(session) < LEDGER_VERSION:
             await _unless(_UPGRADED, session, key, "upgrade_2", "functions")
     except Exception as error:
@@ -110,6 +113,7 @@ async def ensure_ledger(session: MigrationSession, *, key: int, exists: bool) ->
         if state in NO_SUCH_TABLE or state == SCHEMA_EXISTS:
             raise LedgerDenied(role=await _role(session), reason="a schema roost exists that is not a ledger") from error
         raise
+    return False
 
 
 async def _version(session: MigrationSession) -> int:

@@ -38,7 +38,7 @@ from roost.migrations._events import (
 )
 from roost.migrations._groups import Turn
 from roost.migrations._lock_holding import migration_lock_timeout, tell_run
-from roost.migrations._plan import in_order, plan_chain
+from roost.migrations._plan import PluginState, in_order, plan_chain
 from roost.migrations._runner import StepRunner
 from roost.migrations._turn_wait import TurnTaken, TurnWait
 from roost.migrations._versions import compare_versions
@@ -52,7 +52,7 @@ from roost.postgres import (
 
 if TYPE_CHECKING:
     from roost.migrations._config import MigrationConfig
-    from roost.migrations._plan import Plan, PlannedStep, PluginState
+    from roost.migrations._plan import Plan, PlannedStep
     from roost.migrations._protocol import IMigrationService
     from roost.migrations._records import StepReport
     from roost.migrations._rollback import RollbackPlan
@@ -101,6 +101,7 @@ class MigrationRun:
     _session: MigrationSession | None = None
     _jitter: random.Random = field(default_factory=random.Random)
     _wait: TurnWait = field(init=False)
+    _is_blank: bool = False
     _heads: dict[str, str | None] = field(default_factory=dict)
     _numbers: set[int] = field(default_factory=set)
     _sent: list[StepTelling] = field(default_factory=list)
@@ -178,7 +179,7 @@ class MigrationRun:
             self._refuse_without_lock()
         elif not await self._take_lock():
             return False
-        await self._ensure_ledger(exists=seen.exists)
+        self._is_blank = await self._ensure_ledger(exists=seen.exists) and not self._session.shares_server_process
         self.run_id = str(uuid4())
         self.number = await ledger.open_run(
             self._session,
@@ -190,15 +191,13 @@ class MigrationRun:
         self._numbers.add(self.number)
         return True
 
-    async def _ensure_ledger(self, *, exists: bool) -> None:
+    async def _ensure_ledger(self, *, exists: bool) -> bool:
         while True:
             try:
-                await ledger.ensure_ledger(self.session, key=KEY, exists=exists)
+                return await ledger.ensure_ledger(self.session, key=KEY, exists=exists)
             except Exception as error:
                 if sqlstate_of(error) != ledger.BUSY:
                     raise
-            else:
-                return
             await self._wait.pause()
 
     def _refuse_without_lock(self) -> None:
@@ -264,6 +263,9 @@ class MigrationRun:
 
     async def state(self, plugin: str) -> PluginState:
         """Read where a plugin stands."""
+        # Under the lock nobody else writes into a ledger that this run has just made.
+        if self._is_blank and plugin not in self._heads:
+            return PluginState(version=None, applied=())
         return await ledger.plugin_state(self.session, plugin)
 
     async def apply(

@@ -17,6 +17,9 @@ ROUNDS = 10
 LONGEST_PAUSE = 0.005
 """Seconds. On a busy pooler one round may see the same process by chance, though it is shared; pauses keep several probes out of step."""
 
+LAST_STATEMENT = "(SELECT query_start FROM pg_catalog.pg_stat_activity WHERE pid = {pid})"
+"""When a server process began its last statement; empty where the role may not see it."""
+
 SECOND_CONNECTION_SECONDS = 10.0
 NO_TRANSACTION_BLOCKS = "transaction blocks not allowed"
 
@@ -24,8 +27,8 @@ NO_TRANSACTION_BLOCKS = "transaction blocks not allowed"
 class Line(Protocol):
     """What is asked of a session to find out about the pooler that it goes through."""
 
-    async def backend_pid(self) -> int:
-        """Return the id of the server process that answers."""
+    async def rows(self, query: str) -> list[tuple[str | None, ...]]:
+        """Run a query and return its rows as texts."""
 
     async def execute(self, script: str) -> None:
         """Send statements."""
@@ -41,7 +44,8 @@ async def find_pooling(session: Line, *, open_another: Callable[[], Awaitable[Li
     """Tell whether a pooler gives the server process of an idle client to another one.
 
     The first session reads its process id, a second one begins a transaction and reads its own, the first one reads again. A pooler
-    that shares gives the second one the process of the first, or the first one another process than before.
+    that shares gives the second one the process of the first, or the first one another process than before, or somebody else has used
+    the first one's process meanwhile.
 
     Args:
         session: A session behind the pooler, outside a transaction.
@@ -56,10 +60,20 @@ async def find_pooling(session: Line, *, open_another: Callable[[], Awaitable[Li
     """
     try:
         async with asyncio.timeout(SECOND_CONNECTION_SECONDS), _ended(await open_another()) as other:
-            before = await session.backend_pid()
+            before = await _look(session)
             for _ in range(ROUNDS):
-                if await _is_shared(session, other, before=before):
+                await other.execute("BEGIN")
+                try:
+                    pid, used = await _look(other, at=before[0])
+                    # Where there is but one server process, it is the second session's by now, and the first one would wait for it.
+                    if pid == before[0] or used != before[1]:
+                        return "transaction"
+                    now = await _look(session)
+                finally:
+                    await other.rollback()
+                if now[0] != before[0]:
                     return "transaction"
+                before = now
                 await asyncio.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311 -- it decides nothing
     except TimeoutError as error:
         reason = f"it has no second server connection to give within {SECOND_CONNECTION_SECONDS:g} s, so how it pools can't be told"
@@ -80,10 +94,8 @@ async def _ended(session: Line) -> AsyncIterator[Line]:
         session.terminate()
 
 
-async def _is_shared(session: Line, other: Line, *, before: int) -> bool:
-    await other.execute("BEGIN")
-    try:
-        # Where there is but one server process, it is the second session's by now, and the first one would wait for it.
-        return await other.backend_pid() == before or await session.backend_pid() != before
-    finally:
-        await other.rollback()
+async def _look(line: Line, *, at: str | None = None) -> tuple[str | None, str | None]:
+    """Return the id of the server process that answers, and when process `at`, or else that one, began its last statement."""
+    last = LAST_STATEMENT.format(pid=at or "pg_catalog.pg_backend_pid()")
+    ((pid, used),) = await line.rows(f"SELECT pg_catalog.pg_backend_pid(), {last}")
+    return pid, used
