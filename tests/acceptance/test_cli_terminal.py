@@ -10,9 +10,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
-from roost.postgres import EmbeddedPostgres
+from roost.postgres import EmbeddedPostgres, advisory_lock_key
 
 PLUGIN = """
 from roost import MigrationStep, Plugin, PluginMigrationService, Runtime
@@ -105,3 +106,17 @@ def test_yes_undoes_and_up_shows_a_bar(project: Path) -> None:
     assert code == 0
     assert "2/2" in shown
     assert "\x1b[3" not in shown
+
+
+@pytest.mark.parametrize(("answer", "code", "says"), [(b"n\n", 7, "it was not confirmed"), (b"Yes\n", 0, "was ended")])
+def test_unlock_asks(project: Path, url: str, answer: bytes, code: int, says: str) -> None:
+    """It shows the holder and asks; only yes ends it."""
+    with asyncio.Runner() as runner:
+        holder = runner.run(asyncpg.connect(url, server_settings={"application_name": "a frozen one"}))
+        runner.run(holder.execute(f"SELECT pg_advisory_lock({advisory_lock_key('roost:roost')})"))
+        pid = holder.get_server_pid()
+        ended, shown = _on_terminal(project, "unlock", typed=answer)
+        left = _on_terminal(project, "unlock", "--yes")[1]
+        holder.terminate()
+    assert (ended, f"End server process {pid}? [y/N]" in shown, says in shown, "a frozen one" in shown) == (code, True, True, True)
+    assert ("nobody holds the migration lock" in left) == (code == 0)

@@ -235,3 +235,22 @@ async def test_the_probe_tells_the_mode(database_url: str, mode: str, crowd: Cro
     session = await MigrationSession.open(parse_url(database_url), application_name="probe")
     assert not session.is_pooled(await session.backend_pid())
     session.terminate()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("done", [True, False])
+async def test_a_repair_through_a_pooler(database_url: str, done: bool) -> None:  # noqa: FBT001 -- a parameter of the test
+    """What a person says of a step in doubt is written in the turn of one transaction, and the next run goes on there."""
+
+    async def escape(ctx: MigrationContext) -> None:
+        await ctx.execute("CREATE TABLE IF NOT EXISTS escaped (id int)")
+        await ctx.execute("COMMIT")
+
+    steps = MigrationStep("escape", "Escape", up=escape, version="1.3.0"), MigrationStep("end", "End", up="SELECT 1", version="1.4.0")
+    async with pooled(database_url, "transaction", idle) as url:
+        with pytest.raises(StepEscaped):
+            await migrate(url, plugin(*steps))
+        repaired = await MigrationOrchestrator(make_runtime(url, plugin(*steps))).repair("p", "escape", done=done)
+        assert repaired.version == ("1.3.0" if done else "1.2.0")
+        mended = plugin(MigrationStep("escape", "Escape", up=count, version="1.3.0"), steps[1])
+        assert names((await migrate(url, mended)).steps) == (["end"] if done else ["escape", "end"])

@@ -8,9 +8,17 @@ from typing import Any
 
 from rich.console import Console
 
-from roost.cli._tables import check_table, history_table, status_table, steps_sql, steps_table
+from roost.cli._tables import check_table, history_table, holder_table, status_table, steps_sql, steps_table
 from roost.errors import BadUsage
-from roost.migrations import ManifestChanges, MigrationReport, MigrationStatus, ServiceStatus, StepReport, StepsCheck
+from roost.migrations import (
+    ManifestChanges,
+    MigrationLockHolder,
+    MigrationReport,
+    MigrationStatus,
+    ServiceStatus,
+    StepReport,
+    StepsCheck,
+)
 
 AT = datetime(2025, 3, 4, 5, 6, 7, tzinfo=UTC)
 
@@ -125,3 +133,25 @@ def test_checks_show_folders_from_where_one_stands() -> None:
         "e e-migration 1 e yes fine",
         "f f-migration - - - wrong",
     ]
+
+
+def test_the_lock_holder_is_drawn_with_its_run() -> None:
+    """Run, process and host where the ledger knows them, else where its client is; what is not known is a dash, and names are no markup."""
+    seen = {"pid": 812, "application_name": "roost [x]: fill", "host": "10.0.0.3"}
+    known = MigrationLockHolder(
+        **seen,  # type: ignore[arg-type]  # of several types
+        since=AT,
+        state="idle",
+        connected_for=400.4,
+        statement_for=312.0,
+        state_for=312.0,
+        run=7,
+        run_for=390.0,
+        client_host="web-3",
+        client_pid=4711,
+        application_version="1",
+    )
+    row = "812 7 2025-03-04 05:06:07, for 400 s process 4711 on web-3 roost [x]: fill idle for 312 s: it may be frozen"
+    assert _drawn(holder_table(known))[3] == row
+    hidden = MigrationLockHolder(**seen, since=None, state=None)  # type: ignore[arg-type]  # as above
+    assert _drawn(holder_table(hidden))[3] == "812 - -, for - 10.0.0.3 roost [x]: fill what it does is hidden from this role"
