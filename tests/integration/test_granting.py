@@ -95,7 +95,7 @@ async def test_a_role_that_only_starts_and_looks(database_url: str, proxy: Round
 
 @pytest.mark.asyncio
 async def test_to_do_it_again_changes_nothing(database_url: str) -> None:
-    """Twice, and eight times at once, is as once."""
+    """Twice, and eight times at once, is as once; who gets in another's way tries again."""
     rights = (
         "SELECT nspacl::text, (SELECT string_agg(relacl::text, ' ' ORDER BY oid) FROM pg_class WHERE relnamespace = n.oid) "
         "FROM pg_namespace n WHERE nspname = 'roost'"
@@ -105,6 +105,18 @@ async def test_to_do_it_again_changes_nothing(database_url: str) -> None:
         await grant(database_url, role)
         before = await query(database_url, rights)
         await asyncio.gather(*[grant(database_url, role) for _ in range(8)])
+        assert await query(database_url, rights) == before
+        await execute(database_url, f"REVOKE ALL ON SCHEMA roost FROM {role}")
+        other = await asyncpg.connect(database_url)
+        try:
+            await other.execute(f"BEGIN; GRANT USAGE ON SCHEMA roost TO {role}")
+            late = asyncio.create_task(grant(database_url, role))
+            while await query(database_url, "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'") == [0]:
+                assert not late.done()
+            await other.execute("COMMIT")
+            await late
+        finally:
+            await other.close()
         assert await query(database_url, rights) == before
 
 

@@ -9,8 +9,17 @@ from typing import Any
 import pytest
 
 from roost import MigrationConfig, MigrationContext, MigrationOrchestrator, MigrationStep, Plugin, Runtime
-from roost.errors import MigrationLockTimeout, NoDatabase, NoRollbackMethod, StepEscaped, StepNotInDoubt, UnknownMigrationPlugin
-from roost.migrations import LockWaitStarted, RepairedStep
+from roost.errors import (
+    MigrationLockLost,
+    MigrationLockTimeout,
+    NoDatabase,
+    NoRollbackMethod,
+    StepEscaped,
+    StepNotInDoubt,
+    UnknownMigrationPlugin,
+)
+from roost.migrations import LockWaitStarted, MigrationRun, RepairedStep
+from roost.migrations._repair import plan_repair, repairing
 from roost.testing import RoundTripProxy
 from tests.plugins.build import QUICK, applied, make_plugin, make_runtime, migrate, names, query, residue
 
@@ -189,6 +198,31 @@ async def test_a_second_repair_at_the_same_time(database_url: str) -> None:
         return_exceptions=True,
     )
     assert sorted(type(result).__name__ for result in results) == ["RepairedStep", "StepNotInDoubt"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "lost",
+    ["SELECT pg_advisory_unlock_all()", "UPDATE roost.plugin SET chain = 'another'", "DELETE FROM roost.applied WHERE step = 'kinds'"],
+)
+async def test_a_repair_whose_turn_is_over(database_url: str, lost: str) -> None:
+    """Without the lock, on a plugin that has moved on, and where somebody else was quicker, nothing is written."""
+    with pytest.raises(StepEscaped):
+        await migrate(database_url, plugin(escaping("COMMIT")))
+    runtime = make_runtime(database_url, plugin("SELECT 1"))
+    service: Any = runtime.get_service("notes-migration")
+
+    async def late(run: MigrationRun) -> None:
+        found = plan_repair(service, await run.state("notes"), step="kinds", done=True)
+        await run.session.execute(lost)
+        await run.in_turn(lambda turn: repairing(turn, found), plugin="notes", service="notes-migration")
+
+    with pytest.raises(MigrationLockLost):
+        await MigrationOrchestrator(runtime).in_a_run(service, late)
+    assert await query(database_url, "SELECT version FROM roost.plugin") == ["1.0.0"]
+    assert await applied(database_url) == [("notes", "make")]
+    assert await query(database_url, "SELECT count(*) FROM roost.history WHERE step = 'kinds'") == [0]
+    assert await residue(database_url) == []
 
 
 @pytest.mark.asyncio

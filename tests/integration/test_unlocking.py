@@ -113,25 +113,26 @@ async def test_a_run_whose_session_is_ended_goes_on_anew(database_url: str) -> N
 
 @pytest.mark.asyncio
 async def test_nobody_else_is_ended(database_url: str) -> None:
-    """A session that holds no lock, one that holds another lock, one that only waits, and this very one are left alone."""
+    """A session that holds no lock, one that holds another lock, and those that only wait are left alone."""
     orchestrator = MigrationOrchestrator(make_runtime(database_url))
     async with held(database_url):
-        idle, other, waiting = [await asyncpg.connect(database_url) for _ in range(3)]
+        idle, other, *waiting = [await asyncpg.connect(database_url) for _ in range(4)]
         try:
             await other.execute("SELECT pg_advisory_lock(1)")
-            blocked = asyncio.create_task(waiting.execute(f"SELECT pg_advisory_lock_shared({KEY})"))
-            while not await query(database_url, "SELECT 1 FROM pg_locks WHERE NOT granted AND pid = $1", waiting.get_server_pid()):
-                assert not blocked.done()
-            for connection in (idle, other, waiting):
+            ways = ("pg_advisory_lock", "pg_advisory_lock_shared")
+            blocked = [asyncio.create_task(one.execute(f"SELECT {way}({KEY})")) for one, way in zip(waiting, ways, strict=True)]
+            while await query(database_url, "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'") != [2]:
+                assert not any(task.done() for task in blocked)
+            for connection in (idle, other, *waiting):
                 assert not await orchestrator.unlock(connection.get_server_pid())
             assert not await orchestrator.unlock(0)
             assert not await orchestrator.unlock(-1)
             assert await idle.fetchval("SELECT 1") == await other.fetchval("SELECT 1") == 1
-            assert not blocked.done()
+            assert not any(task.done() for task in blocked)
         finally:
-            for connection in (idle, other, waiting):
+            for connection in (idle, other, *waiting):
                 connection.terminate()
-            await asyncio.gather(blocked, return_exceptions=True)
+            await asyncio.gather(*blocked, return_exceptions=True)
 
 
 @pytest.mark.asyncio

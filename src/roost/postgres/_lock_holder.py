@@ -114,7 +114,7 @@ def lock_timeout(holder: LockHolder | None, *, waited: float) -> MigrationLockTi
 def _held(key: int) -> str:
     """Return the condition on `pg_locks` as `l` that a row is the lock in its holder's hands."""
     return (
-        "l.locktype = 'advisory' AND l.granted AND l.mode = 'ExclusiveLock' AND l.objsubid = 1 "
+        "l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 "
         "AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) "
         f"AND l.classid::bigint = {(key >> 32) & 0xFFFFFFFF} AND l.objid::bigint = {key & 0xFFFFFFFF}"
     )
