@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -293,6 +294,7 @@ async def test_a_password_file_that_others_may_read(strict: DatabaseURL, clean_h
     [
         (lambda path: None, "there is no password file"),
         (lambda path: password_file(path, WRONG), "no password was given but by the password file"),
+        (lambda path: password_file(path, RIGHT, user="other"), "no password was given but by the password file"),
     ],
 )
 async def test_a_password_file_that_does_not_help(
@@ -310,6 +312,15 @@ async def test_a_password_file_that_is_a_directory(strict: DatabaseURL, clean_ho
     """It is passed over; the error says so."""
     (clean_home / ".pgpass").mkdir()
     with pytest.raises(DatabaseRefused, match="is no plain file"):
+        await by_pool(Database(strict))
+
+
+@pytest.mark.asyncio
+async def test_a_password_file_of_somebody_else(strict: DatabaseURL, clean_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that this user may not open is passed over; the error says so."""
+    path = password_file(clean_home / ".pgpass", RIGHT)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may open every file
+    with pytest.raises(DatabaseRefused, match=f"the password file {path} can't be read"):
         await by_pool(Database(strict))
 
 

@@ -74,7 +74,7 @@ def _in_file(url: DatabaseURL) -> str | None:
     if _trouble(path) is not None:
         return None
     try:
-        lines = path.read_text("utf-8", errors="replace").splitlines()
+        lines = path.read_text("utf-8", errors="replace").split("\n")  # a file is read with its line ends as "\n"
     except OSError:
         return None
     wanted = _targets(url)
