@@ -52,10 +52,11 @@ async def test_a_function_that_ends_its_transaction_is_caught(database_url: str,
         await ctx.execute("CREATE TABLE second (id int)")
         await ctx.execute(sql)
 
-    plugin = make_plugin("p", FIRST, second(escape))
+    plugin = make_plugin("p", FIRST, second(escape, requires=("p:first",), down="DROP TABLE second"))
     with pytest.raises((StepEscaped, StepFailed), match="second"):
         await migrate(database_url, plugin)
-    assert await query(database_url, "SELECT state FROM roost.applied WHERE step = 'second'") == ["escaped"]
+    row = await query(database_url, "SELECT state, requires, down_sql FROM roost.applied WHERE step = 'second'")
+    assert row == [("escaped", ["p:first"], "DROP TABLE second")]
     with pytest.raises(StepEscaped, match="second"):
         await migrate(database_url, plugin)
     assert await residue(database_url) == []

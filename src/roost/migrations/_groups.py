@@ -107,12 +107,10 @@ def open_up(turn: Turn, planned: PlannedStep, limits: Limits, *, planned_on: str
         state: What the claim says until the step is finished.
     """
     step = planned.step
-    requires = "ARRAY[" + ", ".join(quote_literal(name) for name in step.requires) + "]::text[]"
-    down = step.down if isinstance(step.down, str) else None
     claim = (
         f"SELECT roost.begin_step({turn.ours}, {quote_nullable(planned_on)}, {quote_literal(step.id)}, "
         f"{quote_literal(planned.version)}, '{state}', {quote_literal(fingerprint_of(step))}, '{planned.chain}', "
-        f"{step.breaking}, {requires}, {quote_nullable(down)})"
+        f"{step.breaking}, {_requires(planned)}, {_stored_down(planned)})"
     )
     return f"{turn.begin}; {claim}; {settings(turn, limits, step=step.id, local=True)}"
 
@@ -204,11 +202,20 @@ def escape(turn: Turn, planned: PlannedStep) -> str:
     step = planned.step
     return (
         f"{turn.resets}; {turn.begin}; {turn.fence}; INSERT INTO roost.applied "
-        "(plugin, step, version, state, fingerprint, chain, breaking, requires, run) VALUES "
+        "(plugin, step, version, state, fingerprint, chain, breaking, requires, down_sql, run) VALUES "
         f"({quote_literal(turn.plugin)}, {quote_literal(step.id)}, {quote_literal(planned.version)}, 'escaped', "
-        f"{quote_literal(fingerprint_of(step))}, '{planned.chain}', {step.breaking}, '{{}}', {turn.run}) "
-        "ON CONFLICT DO NOTHING; COMMIT"
+        f"{quote_literal(fingerprint_of(step))}, '{planned.chain}', {step.breaking}, {_requires(planned)}, {_stored_down(planned)}, "
+        f"{turn.run}) ON CONFLICT DO NOTHING; COMMIT"
     )
+
+
+def _requires(planned: PlannedStep) -> str:
+    return "ARRAY[" + ", ".join(quote_literal(name) for name in planned.step.requires) + "]::text[]"
+
+
+def _stored_down(planned: PlannedStep) -> str:
+    down = planned.step.down
+    return quote_nullable(down if isinstance(down, str) else None)
 
 
 def create_schema(turn: Turn) -> str:
