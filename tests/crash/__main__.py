@@ -19,12 +19,15 @@ from pathlib import Path
 
 from roost.postgres import EmbeddedPostgres
 from tests.crash.cases import Baseline, Case, Server, cancellations, double_faults, single_faults
+from tests.crash.fuzz_files import files
+from tests.crash.fuzz_names import names
 from tests.crash.processes import process_rounds, signals
+from tests.crash.restarts import restarts
 from tests.crash.schedules import rollbacks, schedules
 from tests.plugins.pgbouncer import find_pgbouncer, pgbouncer
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300"}
-SCHEDULES, ROLLBACKS, ROUNDS, PROCESSES = 3000, 300, 20, 64
+SCHEDULES, ROLLBACKS, ROUNDS, PROCESSES, RESTARTS, FUZZED = 3000, 300, 20, 64, 200, 100_000
 """How many there are of what can't be enumerated."""
 
 
@@ -77,6 +80,8 @@ async def torture(arguments: argparse.Namespace) -> int:
             base = await server.baseline()
             print(f"{base.line or 'direct '}line: {len(base.messages)} messages, {base.suspensions} awaits without faults", flush=True)
             cases += [(server, case) for case in cases_on(base)]
+            if not base.line:
+                cases += [(server, case) for case in (*restarts(base, RESTARTS), *names(FUZZED), *files(FUZZED))]
         total = len(cases)
         cases = [one for one in cases if not arguments.kind or one[1].kind in arguments.kind]
         random.Random(arguments.seed).shuffle(cases)
