@@ -24,6 +24,7 @@ from tests.crash.fuzz_names import names
 from tests.crash.processes import process_rounds, signals
 from tests.crash.restarts import restarts
 from tests.crash.schedules import rollbacks, schedules
+from tests.crash.vanished import is_possible, vanished
 from tests.plugins.pgbouncer import find_pgbouncer, pgbouncer
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300"}
@@ -82,6 +83,10 @@ async def torture(arguments: argparse.Namespace) -> int:
             cases += [(server, case) for case in cases_on(base)]
             if not base.line:
                 cases += [(server, case) for case in (*restarts(base, RESTARTS), *names(FUZZED), *files(FUZZED))]
+                if is_possible():
+                    cases += [(server, case) for case in vanished()]
+                else:
+                    print("no host can vanish here: that needs root and the command ip")
         total = len(cases)
         cases = [one for one in cases if not arguments.kind or one[1].kind in arguments.kind]
         random.Random(arguments.seed).shuffle(cases)
