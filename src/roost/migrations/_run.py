@@ -66,6 +66,9 @@ KEY = advisory_lock_key(ledger.LEDGER_LOCK)
 RELEASE_SECONDS = 5.0
 DEFAULT_SCHEMA = "public"
 
+APPLICATION_NAME = "roost: migrating"
+"""What others see a run doing between its steps; within one they see plugin and step."""
+
 
 @dataclass(slots=True, eq=False)
 class MigrationRun:
@@ -164,7 +167,7 @@ class MigrationRun:
             return True
         self._session = await MigrationSession.open(
             self.database.migration_url,
-            application_name="roost: looking",
+            application_name=APPLICATION_NAME,
             attempts=self.config.max_retries,
             delay=self.config.retry_delay,
         )
@@ -172,7 +175,7 @@ class MigrationRun:
         if self._is_satisfied(seen):
             return False
         if self._session.is_pooled(seen.backend_pid):
-            self._session = await self._session.behind_pooler(application_name="roost: looking")
+            self._session = await self._session.behind_pooler(application_name=APPLICATION_NAME)
         if self._session.is_standby:
             raise ReadOnlyServer(location=self._session.url.location)
         if self._session.shares_server_process:
