@@ -14,6 +14,7 @@ CASES = {
     "OR": (1, 3, 6, 8, 9, 11, 12, 13, 21, 24, 25, 26, 27, 28),
     "CC": (1, 2, 3, 4, 5, 11),
     "ID": (1, 2),
+    "BD": (1, 2),
     "RT": tuple(range(1, 23)),
 }
 """The cases that hold so far, by section; a part that lands adds its own."""

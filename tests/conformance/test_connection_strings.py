@@ -22,71 +22,79 @@ CANARY = "c4nAry"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=30)
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("postgres://host/db", DatabaseURL(hosts=(("host", None),), database="db")),
-        ("postgresql://host/db", DatabaseURL(hosts=(("host", None),), database="db")),
-        ("POSTGRES://host/db", DatabaseURL(hosts=(("host", None),), database="db")),
-        ("PostgreSQL://host/db", DatabaseURL(hosts=(("host", None),), database="db")),
-        ("postgresql://user@host", DatabaseURL(user="user", hosts=(("host", None),))),
-        ("postgresql://h/d?sslmode=verify-full", DatabaseURL(hosts=(("h", None),), database="d", params=(("sslmode", "verify-full"),))),
-        ("postgresql://[2001:db8::1]:6432/db", DatabaseURL(hosts=(("2001:db8::1", 6432),), database="db")),
-        ("postgresql://u:a%40b@host/db", DatabaseURL(user="u", password="a@b", hosts=(("host", None),), database="db")),
-        ("host=host dbname=db", DatabaseURL(hosts=(("host", None),), database="db")),
-        ("host='host' dbname = db", DatabaseURL(hosts=(("host", None),), database="db")),
-    ],
-)
-def test_BD_01_accepted(text: str, expected: DatabaseURL) -> None:
-    """BD-01: each form that PostgreSQL's own clients take is read into its parts, and a database takes it."""
+ACCEPTED: list[tuple[str, DatabaseURL]] = [
+    ("postgres://host/db", DatabaseURL(hosts=(("host", None),), database="db")),
+    ("postgresql://host/db", DatabaseURL(hosts=(("host", None),), database="db")),
+    ("POSTGRES://host/db", DatabaseURL(hosts=(("host", None),), database="db")),
+    ("PostgreSQL://host/db", DatabaseURL(hosts=(("host", None),), database="db")),
+    ("postgresql://user@host", DatabaseURL(user="user", hosts=(("host", None),))),
+    ("postgresql://h/d?sslmode=verify-full", DatabaseURL(hosts=(("h", None),), database="d", params=(("sslmode", "verify-full"),))),
+    ("postgresql://[2001:db8::1]:6432/db", DatabaseURL(hosts=(("2001:db8::1", 6432),), database="db")),
+    ("postgresql://u:a%40b@host/db", DatabaseURL(user="u", password="a@b", hosts=(("host", None),), database="db")),
+    ("host=host dbname=db", DatabaseURL(hosts=(("host", None),), database="db")),
+    ("host='host' dbname = db", DatabaseURL(hosts=(("host", None),), database="db")),
+]
+REFUSED = [
+    ("", "it is empty"),
+    (" \t\n ", "it is empty"),
+    ("sqlite:///x.db", "'sqlite' is not PostgreSQL"),
+    ("sqlite::memory:", "'sqlite' is not PostgreSQL"),
+    ("mysql://host/db", "'mysql' is not PostgreSQL"),
+    ("mongodb://host/db", "'mongodb' is not PostgreSQL"),
+    (":memory:", "':memory:' is SQLite's"),
+    ("/var/lib/app/data.db", "a file's path"),
+    ("./data.db", "a file's path"),
+    ("../data", "a file's path"),
+    ("~/data", "a file's path"),
+    ("data.sqlite", "a file's path"),
+    ("file:///data.db", "'file' is not PostgreSQL"),
+]
+
+
+def test_BD_01_addresses() -> None:
+    """BD-01: each form that PostgreSQL's own clients take is read into its parts; anything else is refused by what it is."""
+    for text, expected in ACCEPTED:
+        assert parse_url(text) == expected
+    for text, reason in REFUSED:
+        with pytest.raises(InvalidDatabaseURL) as caught:
+            parse_url(text)
+        assert reason in caught.value.reason
+
+
+@pytest.mark.parametrize(("text", "expected"), ACCEPTED)
+def test_what_is_accepted_is_taken_by_a_database(text: str, expected: DatabaseURL) -> None:
+    """Each form that PostgreSQL's own clients take is one for a `Database`."""
     assert parse_url(text) == expected
     assert Database(text).url == expected
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("", "it is empty"),
-        (" \t\n ", "it is empty"),
-        ("sqlite:///x.db", "'sqlite' is not PostgreSQL"),
-        ("sqlite::memory:", "'sqlite' is not PostgreSQL"),
-        ("mysql://host/db", "'mysql' is not PostgreSQL"),
-        ("mongodb://host/db", "'mongodb' is not PostgreSQL"),
-        (":memory:", "':memory:' is SQLite's"),
-        ("/var/lib/app/data.db", "a file's path"),
-        ("./data.db", "a file's path"),
-        ("../data", "a file's path"),
-        ("~/data", "a file's path"),
-        ("data.sqlite", "a file's path"),
-        ("file:///data.db", "'file' is not PostgreSQL"),
-    ],
-)
-def test_BD_01_refused_with_the_reason(text: str, reason: str) -> None:
-    """BD-01: anything else is refused by what it is, when the database is named and before anybody connects."""
+@pytest.mark.parametrize(("text", "reason"), REFUSED)
+def test_what_is_refused_is_refused_with_the_reason(text: str, reason: str) -> None:
+    """Anything else is refused by what it is, when the database is named and before anybody connects."""
     with pytest.raises(InvalidDatabaseURL) as caught:
         Database(text)
     assert reason in caught.value.reason
     assert caught.value.hint == "write it as postgresql://user:password@host:5432/database"
 
 
-@pytest.mark.parametrize("name", ["sqlite_migration", "memory_cache"])
 @pytest.mark.asyncio
-async def test_BD_02_a_name_is_no_scheme(postgres_url: str, name: str) -> None:
-    """BD-02: a database of that name is a PostgreSQL database like any other, also when it is there."""
-    assert parse_url(f"postgresql://host/{name}").database == name
-    connection = await asyncpg.connect(postgres_url)
-    try:
-        await connection.execute(f"CREATE DATABASE {name}")
-        await migrate(replace(parse_url(postgres_url), database=name).dsn, make_plugin("p"))
-    finally:
-        await connection.execute(f"DROP DATABASE IF EXISTS {name}")
-        await connection.close()
+async def test_BD_02_a_name_is_no_scheme(postgres_url: str) -> None:
+    """BD-02: a database of such a name is a PostgreSQL database like any other, also when it is there."""
+    for name in ("sqlite_migration", "memory_cache"):
+        assert parse_url(f"postgresql://host/{name}").database == name
+        connection = await asyncpg.connect(postgres_url)
+        try:
+            await connection.execute(f"CREATE DATABASE {name}")
+            await migrate(replace(parse_url(postgres_url), database=name).dsn, make_plugin("p"))
+        finally:
+            await connection.execute(f"DROP DATABASE IF EXISTS {name}")
+            await connection.close()
 
 
 @given(TEXTS, TEXTS, TEXTS)
 @example("u:@/", "p@:/?#[]%41+ &=", "d?&#/")
-def test_BD_01_quoted_and_read_again(user: str, password: str, database: str) -> None:
-    """BD-01: whatever stands in them, quoted user, password and database are read as they were, in each place that they may have."""
+def test_parts_are_quoted_and_read_again(user: str, password: str, database: str) -> None:
+    """Whatever stands in them, quoted user, password and database are read as they were, in each place that they may have."""
     expected = DatabaseURL(user=user, password=password, hosts=(("h", None),), database=database)
     quoted = {"user": quote(user, safe=""), "password": quote(password, safe=""), "dbname": quote(database, safe="")}
     assert parse_url("postgresql://{user}:{password}@h/{dbname}".format(**quoted)) == expected
@@ -152,8 +160,8 @@ def shown_of(text: str) -> str:
 @example(f"{CANARY}://user@h")
 @example(f"{CANARY}:x")
 @example(f"postgresql://user@h/d?sslmode={CANARY}")
-def test_BD_01_no_refusal_shows_a_password(text: str) -> None:
-    """BD-01: a text with any faults is read or refused by an error of roost's; no text, repr, pickle or traceback shows its password."""
+def test_no_refusal_shows_a_password(text: str) -> None:
+    """A text with any faults is read or refused by an error of roost's; no text, repr, pickle or traceback shows its password."""
     assert CANARY not in shown_of(text)
 
 
@@ -166,8 +174,8 @@ def test_BD_01_no_refusal_shows_a_password(text: str) -> None:
     ids=["userinfo", "parameter"],
 )
 @pytest.mark.asyncio
-async def test_BD_01_no_refusal_of_a_server_shows_a_password(postgres_url: str, form: Callable[[DatabaseURL, str], str]) -> None:
-    """BD-01: what a server refuses is told without the password too."""
+async def test_no_refusal_of_a_server_shows_a_password(postgres_url: str, form: Callable[[DatabaseURL, str], str]) -> None:
+    """What a server refuses is told without the password too."""
     url = replace(parse_url(postgres_url), user="nobody_of_that_name")
     with pytest.raises(DatabaseRefused) as caught:
         await Database(form(url, CANARY)).start()
