@@ -14,6 +14,7 @@ from roost.migrations._orchestrator import MigrationOrchestrator
 from roost.migrations._plan import Plan, PluginState, check_outcomes, in_order, plan_chain, plan_computed
 from roost.migrations._reading import reading
 from roost.migrations._records import MigrationRecord, MigrationReport
+from roost.migrations._reserved import check_schema
 from roost.migrations._rollback import RollbackPlan, check_dependants, plan_rollback
 from roost.migrations._service import MigrationService
 from roost.migrations._step import MigrationStep
@@ -146,7 +147,12 @@ class PluginMigrationService(MigrationService):
         return await MigrationOrchestrator(runtime).in_a_run(self, undo)
 
     def declaration(self, policy: Policy, /) -> str:
-        """Return the digest of what the code declares: the chain of steps, or the target where steps are computed."""
+        """Return the digest of what the code declares: the chain of steps, or the target where steps are computed.
+
+        Raises:
+            InvalidIdentifier: `schema` can't be the name of a plugin's schema.
+        """
+        check_schema(self.schema)
         if self._computes_steps():
             return digest(["computed", self.get_target_version()])
         declared = self._declared()

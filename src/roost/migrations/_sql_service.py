@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from roost.migrations import _manifest_file as manifest
 from roost.migrations._fingerprint import digest
 from roost.migrations._plugin_service import PluginMigrationService
+from roost.migrations._reserved import check_schema
 from roost.migrations._sql_files import steps_of
 from roost.migrations._step import MigrationStep
 from roost.migrations._versions import UNVERSIONED
@@ -77,6 +78,7 @@ class SqlMigrationService(PluginMigrationService):
         stands_for_all = self._manifest_of_steps()
         if stands_for_all is None:
             return super().declaration(policy)
+        check_schema(self.schema)
         return digest(["manifest", policy, self._aim(), self._version(), stands_for_all])
 
     def target_version(self) -> str | None:
