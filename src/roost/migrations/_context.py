@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from roost.errors import InvalidStep
+from roost.migrations._sql_text import copies_from_stdin, is_blank
 
 if TYPE_CHECKING:
     from roost.postgres import Connection
-
-_COPY_FROM_STDIN = re.compile(r"\s*copy\b.*\bfrom\s+stdin\b", re.IGNORECASE | re.DOTALL)
 
 
 class MigrationContext:
@@ -42,14 +40,16 @@ class MigrationContext:
             timeout: Seconds after which to give up.
 
         Returns:
-            The status of the last statement, such as ``"UPDATE 3"``.
+            The status of the last statement, such as ``"UPDATE 3"``; empty where there was none.
 
         Raises:
             InvalidStep: ``COPY … FROM STDIN``, which would wait for data for ever; use `copy_records_to_table`.
             Exception: As PostgreSQL raises it.
         """
-        if _COPY_FROM_STDIN.match(query):
-            raise InvalidStep(step=self.step, reason="COPY FROM STDIN has no data here; use ctx.copy_records_to_table(…)")
+        # The driver fails on an answer without a status.
+        if is_blank(query):
+            return ""
+        self._refuse_copy(query)
         return await self._connection.execute(query, *args, timeout=timeout)
 
     async def executemany(self, query: str, args: Iterable[Sequence[Any]]) -> None:
@@ -64,24 +64,30 @@ class MigrationContext:
         """Run a query and return its rows; each is read by column name or index.
 
         Raises:
+            InvalidStep: ``COPY … FROM STDIN``; use `copy_records_to_table`.
             Exception: As PostgreSQL raises it.
         """
+        self._refuse_copy(query)
         return await self._connection.fetch(query, *args)
 
     async def fetchrow(self, query: str, *args: object) -> Any:  # noqa: ANN401 -- a row has the query's columns
         """Run a query and return its first row, or None.
 
         Raises:
+            InvalidStep: ``COPY … FROM STDIN``; use `copy_records_to_table`.
             Exception: As PostgreSQL raises it.
         """
+        self._refuse_copy(query)
         return await self._connection.fetchrow(query, *args)
 
     async def fetchval(self, query: str, *args: object) -> Any:  # noqa: ANN401 -- a value has the query's type
         """Run a query and return the first column of its first row, or None.
 
         Raises:
+            InvalidStep: ``COPY … FROM STDIN``; use `copy_records_to_table`.
             Exception: As PostgreSQL raises it.
         """
+        self._refuse_copy(query)
         return await self._connection.fetchval(query, *args)
 
     async def copy_records_to_table(
@@ -107,3 +113,7 @@ class MigrationContext:
             Exception: As PostgreSQL raises it.
         """
         return await self._connection.copy_records_to_table(table_name, records=records, columns=columns, schema_name=schema_name)
+
+    def _refuse_copy(self, query: str) -> None:
+        if copies_from_stdin(query):
+            raise InvalidStep(step=self.step, reason="COPY FROM STDIN has no data here; use ctx.copy_records_to_table(…)")

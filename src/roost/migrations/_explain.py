@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING
 
-from roost.migrations._psql import PSQL_ONLY
+from roost.migrations._sql_text import PSQL_ONLY
 from roost.migrations._step import SqlText
 from roost.postgres import sqlstate_of
 

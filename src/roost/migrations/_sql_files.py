@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from roost.errors import InvalidSqlFile, InvalidStep
-from roost.migrations._psql import PSQL_ONLY, psql_command
+from roost.migrations._sql_text import PSQL_ONLY, psql_command
 from roost.migrations._step import MigrationStep, SqlText
 
 _MARKER = re.compile(r"^--[ \t]*migrate:(up|down)\b(.*)$", re.MULTILINE)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from roost.errors import InvalidStep
-from roost.migrations._psql import PSQL_ONLY, psql_command
+from roost.migrations._sql_text import PSQL_ONLY, copies_from_stdin, is_blank, psql_command
 from roost.migrations._versions import parse_version
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ class MigrationStep:
 
     Raises:
         InvalidStep: The id is empty, too long or unprintable, the body is neither SQL nor callable, the SQL can't be sent
-            to PostgreSQL or holds a command of psql, or a step outside a transaction is a function.
+            to PostgreSQL or holds a command of psql, or a step outside a transaction is a function, no
+            statement or ``COPY … FROM STDIN``.
         InvalidPluginVersion: `version` is no version.
     """
 
@@ -109,10 +110,19 @@ class MigrationStep:
     def _check_body(self, name: str, body: object) -> None:
         if isinstance(body, str):
             check_sql_text(body, step=self.id, field=name)
+            if name == "up" and not self.transactional:
+                self._check_statement(body)
         elif not callable(body):
             raise InvalidStep(step=self.id, reason=f"{name} is neither SQL text nor a function but {type(body).__name__}")
         elif not self.transactional:
             raise InvalidStep(step=self.id, reason=f"transactional=False is for SQL, and {name} is a function")
+
+    def _check_statement(self, sql: str) -> None:
+        # Inside a transaction the server bears the one and refuses the other.
+        if is_blank(sql):
+            raise InvalidStep(step=self.id, reason="transactional=False is for one SQL statement, and up holds none")
+        if copies_from_stdin(sql):
+            raise InvalidStep(step=self.id, reason="COPY FROM STDIN has no data here; use ctx.copy_records_to_table(…) in a function")
 
 
 def with_unix_lines(sql: str) -> str:

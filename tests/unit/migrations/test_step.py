@@ -170,3 +170,17 @@ def test_what_can_not_be_inspected_gets_the_context() -> None:
             """Takes nothing, but nobody can see that."""
 
     assert takes_context(Odd()) is True
+
+
+@pytest.mark.parametrize(
+    ("up", "reason"),
+    [
+        ("", "up holds none"),
+        (" \n; -- nothing\n/* at all */", "up holds none"),
+        ("-- note\nCOPY t FROM STDIN", "COPY FROM STDIN has no data here"),
+    ],
+)
+def test_outside_a_transaction_there_is_one_statement(up: str, reason: str) -> None:
+    """Nothing at all, and a statement that would wait for data for ever, are refused there; in a transaction they do no harm."""
+    assert reason in refusal(up=up, transactional=False).reason
+    assert MigrationStep("s", "d", up).up == up

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roost.migrations._psql import psql_command
+from roost.migrations._sql_text import copies_from_stdin, is_blank, psql_command
 
 HOSTILE = st.lists(st.sampled_from(["\n\\i x\n", "\\", "a", " ", "$", "$$", "$b$", "/*", "*/", "--", "\n", "é"]), max_size=6).map("".join)
 
@@ -65,3 +65,37 @@ def test_a_command_is_found_behind_whatever_is_quoted(parts: list[str], command:
 def test_known_texts(text: str, found: tuple[str, int] | None) -> None:
     """Names with dollars in them open nothing; what is never closed holds everything, and is the server's to refuse."""
     assert psql_command(text) == found
+
+
+@given(st.lists(QUOTED, max_size=5))
+def test_comments_alone_are_nothing(parts: list[str]) -> None:
+    """Text of comments, blanks and semicolons holds no statement; with anything else in it, it does."""
+    comments = [part for part in parts if part.startswith(("--", "/*"))]
+    text = "\n;".join(comments)
+    assert is_blank(f" {text}\n")
+    assert not is_blank(f"{text}\nSELECT 1")
+    assert [is_blank(part) for part in parts] == [part in comments for part in parts]
+
+
+@given(st.lists(QUOTED, max_size=3), st.sampled_from(["COPY t FROM STDIN", "copy t (a, b)\nfrom\tstdin csv", 'Copy "t" From /* */ StdIn']))
+def test_a_copy_without_data_is_found(parts: list[str], copy: str) -> None:
+    """It's found behind and between whatever is quoted, and not inside of it."""
+    quoted = [part.replace("\\i x", "COPY t FROM STDIN") for part in parts]
+    assert copies_from_stdin("".join(f"SELECT {part};" if not part.startswith(("--", "/*")) else part for part in quoted) + copy)
+    assert not copies_from_stdin("SELECT " + ", ".join(quoted))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "COPY t TO STDOUT",
+        "COPY t FROM '/a/file'",
+        "SELECT stdin FROM t",
+        "INSERT INTO copy SELECT * FROM stdin",
+        "COPY t TO STDOUT; FROM STDIN",
+    ],
+)
+def test_what_copies_nothing_in(text: str) -> None:
+    """The words alone are no such statement."""
+    assert not copies_from_stdin(text)

@@ -1,0 +1,90 @@
+r"""Sees in SQL text what a server could only refuse late, or wait for in vain: commands of psql, COPY without data, nothing at all. Pure.
+
+What is a literal, a quoted name or a comment is told as PostgreSQL's own lexer tells it (``src/backend/parser/scan.l``), and is passed
+over. Text that ends in the middle of one is left to the server, which names the place. This splits no statements and parses none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+PSQL_ONLY = "commands with a backslash are psql's own, and no server runs them: write in SQL what it does, or leave the line out"
+
+# Every sign outside of ASCII may be part of a name.
+_IN_NAME = r"[\w$\x80-\U0010ffff]"
+_ESCAPED = r"' (?: [^'\\] | \\. | '' )*+ (?: ' | \Z )"
+_COMMAND = re.compile(r"^[ \t]*\\\S", re.MULTILINE)
+_TOKEN = re.compile(
+    rf"""
+      (?P<line> --[^\n\r]* )
+    | (?P<comment> /\*)
+    | (?<!{_IN_NAME}) [eE] {_ESCAPED} (?: \s*?[\n\r]\s* {_ESCAPED} )*+
+    | ' [^']*+ (?: ' | \Z )
+    | " [^"]*+ (?: " | \Z )
+    | (?<!{_IN_NAME}) (?P<tag> \$ (?: [A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]* )? \$ ) .*? (?: (?P=tag) | \Z )
+    | (?P<command> ^[ \t]*\\\S+ )
+    """,
+    re.VERBOSE | re.DOTALL | re.MULTILINE,
+)
+_COMMENT_EDGE = re.compile(r"/\*|\*/")
+_STDIN = re.compile(r"\bstdin\b", re.IGNORECASE)
+_COPY_FROM_STDIN = re.compile(r"(?:\A|;)\s*copy\b[^;]*\bfrom\s+stdin\b", re.IGNORECASE)
+_BLANK = re.compile(r"[\s;]*")
+
+
+def psql_command(text: str) -> tuple[str, int] | None:
+    """Find the first line that is a command of psql: one that begins with a backslash, which PostgreSQL takes only inside of tokens.
+
+    Args:
+        text: SQL.
+
+    Returns:
+        The command and its line, counted from 1; None where there is none.
+    """
+    # Nearly all texts end here, and some are large.
+    if "\\" not in text or _COMMAND.search(text) is None:
+        return None
+    for token, _ in _tokens(text):
+        if token["command"] is not None:
+            return token["command"].strip(), text.count("\n", 0, token.end()) + 1
+    return None
+
+
+def copies_from_stdin(text: str) -> bool:
+    """Tell whether a statement is ``COPY … FROM STDIN``: sent without data, it waits for them for ever."""
+    return _STDIN.search(text) is not None and _COPY_FROM_STDIN.search(_bare(text)) is not None
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether there is no statement at all, but perhaps comments."""
+    beginning = _BLANK.match(text)
+    rest = beginning.end() if beginning is not None else 0
+    return rest == len(text) or (text.startswith(("--", "/*"), rest) and _BLANK.fullmatch(_bare(text)) is not None)
+
+
+def _bare(text: str) -> str:
+    """Return the text without its comments, and with an empty literal for each literal and each quoted name."""
+    parts: list[str] = []
+    position = 0
+    for token, end in _tokens(text):
+        parts += text[position : token.start()], " " if token["comment"] or token["line"] else "''"
+        position = end
+    return "".join([*parts, text[position:]])
+
+
+def _tokens(text: str) -> Iterator[tuple[re.Match[str], int]]:
+    """Yield each literal, quoted name, comment and psql command, with where it ends."""
+    position = 0
+    while (token := _TOKEN.search(text, position)) is not None:
+        position = _end_of_comment(text, token.end()) if token["comment"] else token.end()
+        yield token, position
+
+
+def _end_of_comment(text: str, position: int) -> int:
+    # Comments nest in PostgreSQL.
+    depth = 1
+    while depth and (edge := _COMMENT_EDGE.search(text, position)) is not None:
+        depth += 1 if edge[0] == "/*" else -1
+        position = edge.end()
+    return len(text) if depth else position
