@@ -120,6 +120,15 @@ async def roll_back(url: str) -> MigrationReport | None:
     return None
 
 
+async def unsettle(url: str) -> None:
+    """Forget that anything was found satisfied, so that the next run has to find out again."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("UPDATE roost.plugin SET settled = NULL")
+    finally:
+        await connection.close()
+
+
 ROLLED_BACK = "tags:make"
 """What `roll_back` undoes."""
 

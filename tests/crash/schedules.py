@@ -58,6 +58,7 @@ async def _race(base: Baseline, seed: int, place: Place) -> str:
 
 async def _race_with_rollback(base: Baseline, seed: int, place: Place) -> str:
     await plan.migrate(place.url)
+    await plan.unsettle(place.direct)
     async with contextlib.AsyncExitStack() as lines:
         proxies = [await lines.enter_async_context(FaultProxy(place.url, delay=_delay(seed, number))) for number in range(RUNS)]
         ends = await asyncio.gather(
