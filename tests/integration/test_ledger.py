@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from roost import MigrationStep
+from roost.errors import LedgerDenied
 from roost.migrations import _ledger as ledger
 from tests.plugins.build import make_plugin, migrate, names, query, residue
 
@@ -72,3 +73,20 @@ async def test_the_functions_have_sound_bodies(database_url: str) -> None:
         assert await connection.fetchval("SELECT count(*) FROM pg_proc WHERE pronamespace = 'roost'::regnamespace") > 10
     finally:
         await connection.close()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "script", ["DELETE FROM roost.meta", "DROP SCHEMA roost CASCADE; CREATE SCHEMA roost; CREATE TABLE roost.plugin (name int)"]
+)
+async def test_what_is_no_ledger_any_more_is_refused(database_url: str, script: str) -> None:
+    """A ledger that lost its version, and somebody else's table of the same name, are one clear error."""
+    await migrate(database_url, make_plugin("p", STEP))
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute(script)
+    finally:
+        await connection.close()
+    with pytest.raises(LedgerDenied, match="not a ledger"):
+        await migrate(database_url, make_plugin("q", STEP))
+    assert await residue(database_url) == []

@@ -24,7 +24,9 @@ LEDGER_LOCK = "roost:roost"
 """Names the advisory lock: one per database, by PostgreSQL, and per ledger schema, by this name."""
 
 NO_SUCH_TABLE = frozenset({"42P01", "3F000"})
+NO_SUCH_COLUMN = "42703"
 SCHEMA_EXISTS = "42P06"
+NOT_A_LEDGER = "a schema roost exists that is not a ledger"
 NO_RIGHT = "42501"
 
 LOCK_LOST = "RST01"
@@ -72,6 +74,8 @@ async def look(session: MigrationSession) -> Look:
         state = sqlstate_of(error)
         if state == NO_RIGHT:
             raise await _denied(session, error) from error
+        if state == NO_SUCH_COLUMN:
+            raise LedgerDenied(role=await _role(session), reason=NOT_A_LEDGER) from error
         if state not in NO_SUCH_TABLE:
             raise
         rows, exists = [], False
@@ -111,13 +115,15 @@ async def ensure_ledger(session: MigrationSession, *, key: int, exists: bool) ->
         if state == NO_RIGHT:
             raise await _denied(session, error) from error
         if state in NO_SUCH_TABLE or state == SCHEMA_EXISTS:
-            raise LedgerDenied(role=await _role(session), reason="a schema roost exists that is not a ledger") from error
+            raise LedgerDenied(role=await _role(session), reason=NOT_A_LEDGER) from error
         raise
     return False
 
 
 async def _version(session: MigrationSession) -> int:
     versions = await session.rows("SELECT schema_version, oldest_reader FROM roost.meta")
+    if not versions:
+        raise LedgerDenied(role=await _role(session), reason=NOT_A_LEDGER)
     found, oldest = (int(value or 0) for value in versions[0])
     if found > LEDGER_VERSION or oldest > LEDGER_VERSION:
         raise LedgerTooNew(found=found, known=LEDGER_VERSION)
