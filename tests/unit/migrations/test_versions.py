@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from functools import cmp_to_key
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.version import Version
 
 from roost.errors import InvalidPluginVersion
 from roost.migrations import compare_versions
@@ -48,6 +51,17 @@ def test_order_is_transitive(a: str | None, b: str | None, c: str | None) -> Non
     assert compare_versions(low, middle) <= 0
     assert compare_versions(middle, high) <= 0
     assert compare_versions(low, high) <= 0
+
+
+@given(st.lists(versions, max_size=12))
+def test_the_order_is_that_of_packaging(several: list[str | None]) -> None:
+    """Any two versions have one order, which is that of `packaging` with None below all; so sorting gives the same by either."""
+    by_packaging = sorted(several, key=lambda text: (text is not None, Version(text or "0")))
+    assert sorted(several, key=cmp_to_key(compare_versions)) == by_packaging
+    for a in several:
+        for b in several:
+            ranks = [(text is not None, Version(text or "0")) for text in (a, b)]
+            assert compare_versions(a, b) == (ranks[0] > ranks[1]) - (ranks[0] < ranks[1])
 
 
 @given(text=texts)
