@@ -67,8 +67,12 @@ class TaskQueue(Service):
         self._task = self.app.task(name="answer", pass_context=True, retry=RetryStrategy(max_attempts=ATTEMPTS))(self._answer)
 
     async def start(self) -> None:
-        """Connect."""
-        await self.app.open_async()
+        """Connect. A pool that is broken off while it opens has begun tasks of its own, which only its closing ends."""
+        try:
+            await self.app.open_async()
+        except BaseException:
+            await asyncio.shield(self.app.close_async())
+            raise
 
     async def stop(self) -> None:
         """Close the connections."""
