@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import multiprocessing
 import os
 import random
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from multiprocessing.context import ForkServerContext, ForkServerProcess
-from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import asyncpg
@@ -64,11 +64,28 @@ def _server() -> ForkServerContext:
     return context
 
 
-def _run(place: Place, go: Event, log: str) -> None:
+@contextlib.contextmanager
+def _gate(path: Path) -> Iterator[None]:
+    """Keep everybody who waits at a gate until the end of the block.
+
+    It is a lock of the kernel's, which frees it whoever is killed: an Event of multiprocessing keeps the others for ever when one of them
+    dies while it waits.
+    """
+    with path.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _wait_at(gate: str) -> None:
+    with Path(gate).open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+
+
+def _run(place: Place, gate: str, log: str) -> None:
     """Migrate in a process of its own, and write into the log what went wrong."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    go.wait()
     try:
+        _wait_at(gate)
         asyncio.run(plan.migrate_whole(place.url, look_at=place.direct))
     except KeyboardInterrupt:
         sys.exit(130)
@@ -93,14 +110,14 @@ async def _round(base: Baseline, seed: int, processes: int, place: Place) -> str
     chance = random.Random(f"processes {seed}")
     context = _server()
     with tempfile.TemporaryDirectory() as directory:
-        go = context.Event()
+        gate = Path(directory) / "gate"
         logs = [Path(directory) / str(number) for number in range(processes)]
-        running = [context.Process(target=_run, args=(place, go, str(log))) for log in logs]
+        running = [context.Process(target=_run, args=(place, str(gate), str(log))) for log in logs]
         fates = chance.choices(list(FATES), weights=list(FATES.values()), k=processes)
         if seed % 3 == 0:
             fates[chance.randrange(processes)] = "frozen"
-        await asyncio.to_thread(_each, running, "start")
-        go.set()
+        with _gate(gate):
+            await asyncio.to_thread(_each, running, "start")
         moments = [chance.uniform(0.0, 0.25) for _ in fates]
         try:
             async with asyncio.timeout(END_SECONDS):
