@@ -25,6 +25,7 @@ from tests.crash.processes import process_rounds, signals
 from tests.crash.restarts import restarts
 from tests.crash.schedules import rollbacks, schedules
 from tests.crash.vanished import is_possible, vanished
+from tests.crash.windows import commits, waiters
 from tests.plugins.pgbouncer import find_pgbouncer, pgbouncer
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300"}
@@ -48,6 +49,7 @@ def cases_on(base: Baseline) -> list[Case]:
         *double_faults(base),
         *cancellations(base),
         *signals(base),
+        *commits(base),
         *schedules(base, SCHEDULES),
         *rollbacks(base, ROLLBACKS),
         *process_rounds(base, rounds=ROUNDS, processes=PROCESSES),
@@ -82,7 +84,7 @@ async def torture(arguments: argparse.Namespace) -> int:
             print(f"{base.line or 'direct '}line: {len(base.messages)} messages, {base.suspensions} awaits without faults", flush=True)
             cases += [(server, case) for case in cases_on(base)]
             if not base.line:
-                cases += [(server, case) for case in (*restarts(base, RESTARTS), *names(FUZZED), *files(FUZZED))]
+                cases += [(server, case) for case in (*restarts(base, RESTARTS), *waiters(), *names(FUZZED), *files(FUZZED))]
                 if is_possible():
                     cases += [(server, case) for case in vanished()]
                 else:
