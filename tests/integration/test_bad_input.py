@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
-import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -15,19 +14,10 @@ from roost import MigrationOrchestrator, MigrationStep
 from roost.errors import InvalidIdentifier, LedgerDenied, LedgerTooNew, StepFailed, StepsMissing
 from roost.migrations import StepsChanged, load_sql_steps
 from roost.postgres import parse_url
-from tests.plugins.build import applied, make_plugin, make_runtime, migrate, names, query, residue
+from tests.plugins.build import applied, execute, make_plugin, make_runtime, migrate, names, query, residue
 
 FIRST = MigrationStep("first", "First", up="CREATE TABLE first (id int)", version="1.0.0")
 SECOND = MigrationStep("second", "Second", up="CREATE TABLE second (id int)", version="1.1.0")
-
-
-async def execute(url: str, script: str) -> None:
-    """Run statements on another connection."""
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(script)
-    finally:
-        await connection.close()
 
 
 @pytest_asyncio.fixture

@@ -11,7 +11,7 @@ import pytest
 from roost import MigrationStep
 from roost.errors import LedgerDenied
 from roost.migrations import _ledger as ledger
-from tests.plugins.build import make_plugin, migrate, names, query, residue
+from tests.plugins.build import execute, make_plugin, migrate, names, query, residue
 
 STEP = MigrationStep("make", "Make", up="CREATE TABLE things (id int)", version="1.0.0")
 SCRIPTS = files("roost.migrations") / "sql"
@@ -56,9 +56,7 @@ async def test_an_upgraded_ledger_is_as_a_new_one(database_url: str) -> None:
     await make_version_1(database_url)
     await migrate(database_url, make_plugin("p", STEP))
     upgraded = await query(database_url, forms)
-    connection = await asyncpg.connect(database_url)
-    await connection.execute("DROP SCHEMA roost CASCADE")
-    await connection.close()
+    await execute(database_url, "DROP SCHEMA roost CASCADE")
     await migrate(database_url, make_plugin("q", MigrationStep("q", "Q", up="SELECT 1", version="1.0.0")))
     assert await query(database_url, forms) == upgraded
 
@@ -82,11 +80,7 @@ async def test_the_functions_have_sound_bodies(database_url: str) -> None:
 async def test_what_is_no_ledger_any_more_is_refused(database_url: str, script: str) -> None:
     """A ledger that lost its version, and somebody else's table of the same name, are one clear error."""
     await migrate(database_url, make_plugin("p", STEP))
-    connection = await asyncpg.connect(database_url)
-    try:
-        await connection.execute(script)
-    finally:
-        await connection.close()
+    await execute(database_url, script)
     with pytest.raises(LedgerDenied, match="not a ledger"):
         await migrate(database_url, make_plugin("q", STEP))
     assert await residue(database_url) == []

@@ -38,6 +38,8 @@ LEAKS = {
     "a temporary function": "CREATE FUNCTION pg_temp.now() RETURNS int LANGUAGE sql AS 'SELECT 1 / 0'",
     "a lock": "SELECT pg_advisory_lock(4711); SELECT pg_advisory_lock_shared(4712)",
     "the run's own lock": "SELECT pg_advisory_unlock_all()",
+    "a prepared statement": "PREPARE leak AS SELECT 1",
+    "a cursor": "DECLARE leak CURSOR WITH HOLD FOR SELECT 1",
     "a sequence's value": "CREATE SEQUENCE leaking; SELECT nextval('leaking')",
     "no role at all": "RESET ALL; RESET ROLE; RESET SESSION AUTHORIZATION",
 }
@@ -86,14 +88,16 @@ async def test_nothing_leaks(database_url: str, leak: str, by: str) -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("sql", ["SET work_mem = '1MB'", "SET ROLE pg_monitor", "SET search_path = nowhere"])
+@pytest.mark.parametrize(
+    "sql", ["SET work_mem = '1MB'", "SET ROLE pg_monitor", "SET search_path = nowhere", "LISTEN leak", "SELECT pg_advisory_lock(4711)"]
+)
 async def test_nothing_leaks_from_outside_a_transaction(database_url: str, sql: str) -> None:
     """A step that ran outside a transaction leaves no more behind than one inside."""
     await check(database_url, sql, transactional=False)
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("leak", [leak for leak in LEAKS if "lock" not in leak])
+@pytest.mark.parametrize("leak", [leak for leak in LEAKS if leak != "the run's own lock"])
 async def test_nothing_leaks_from_a_step_that_fails(database_url: str, leak: str) -> None:
     """A step that leaks and then fails, and is tried again, finds nothing of its first attempt."""
     found: list[list[str]] = []

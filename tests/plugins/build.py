@@ -54,6 +54,15 @@ async def query(url: str, sql: str, *args: object) -> list[Any]:
     return [row[0] if len(row) == 1 else tuple(row) for row in rows]
 
 
+async def execute(url: str, script: str) -> None:
+    """Run statements on another connection."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(script)
+    finally:
+        await connection.close()
+
+
 async def until(url: str, sql: str, *args: object) -> None:
     """Ask from another connection until there is a row."""
     connection = await asyncpg.connect(url)

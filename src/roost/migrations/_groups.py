@@ -218,6 +218,13 @@ def _stored_down(planned: PlannedStep) -> str:
     return quote_nullable(down if isinstance(down, str) else None)
 
 
+def clean_up(turn: Turn) -> str:
+    """Return what follows the ROLLBACK of a failed attempt, which takes back everything but what belongs to the session."""
+    clean = f"SELECT roost.clean_session({turn.key}, {turn.step_by_step})"
+    # Where processes are shared nothing of the run is in the session, and the process is still ours for this message.
+    return clean if turn.step_by_step else f"{turn.begin}; {turn.fence}; {clean}; COMMIT"
+
+
 def create_schema(turn: Turn) -> str:
     """Return the transaction that makes the plugin's schema where it is missing.
 

@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     from roost.postgres import MigrationSession, Row
 
 LEDGER_VERSION = 2
+FIRST_NUMBER = 1
+"""The number of the run that made the ledger, by which its sequence begins."""
+
 LEDGER_LOCK = "roost:roost"
 """Names the advisory lock: one per database, by PostgreSQL, and per ledger schema, by this name."""
 
 NO_SUCH_TABLE = frozenset({"42P01", "3F000"})
 NO_SUCH_COLUMN = "42703"
+NO_SUCH_FUNCTION = "42883"
 SCHEMA_EXISTS = "42P06"
 NOT_A_LEDGER = "a schema roost exists that is not a ledger"
 NO_RIGHT = "42501"
@@ -60,6 +64,24 @@ class Look:
     backend_pid: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Who:
+    """Whose run it is: its id, and the host, process and application version that other people see in the ledger."""
+
+    run_id: str
+    host: str
+    pid: int
+    application_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedRun:
+    """A run's number, and whether the ledger was made for it just now, so that nothing stands in it."""
+
+    number: int
+    is_ledger_new: bool
+
+
 async def look(session: MigrationSession) -> Look:
     """Look at what is settled, without a lock: one round trip where a plugin is known to the ledger, else two.
 
@@ -87,50 +109,73 @@ async def look(session: MigrationSession) -> Look:
     )
 
 
-async def ensure_ledger(session: MigrationSession, *, key: int, exists: bool) -> bool:
-    """Make the ledger where there is none, and bring an older one to this version; each is one transaction under the lock's key.
+async def open_run(session: MigrationSession, *, key: int, exists: bool, who: Who) -> OpenedRun:
+    """Open a run. Make the ledger where there is none, and bring an older one to this version first, under the lock's key.
 
-    ``IF NOT EXISTS`` alone would race.
+    ``IF NOT EXISTS`` alone would race. Under the lock of a whole run, those that a dead process left open are closed.
 
     Args:
         session: The run's session.
         key: The lock's key.
         exists: Whether the ledger was seen before.
-
-    Returns:
-        Whether it was made just now, so that nothing stands in it.
+        who: Whose run it is.
 
     Raises:
         LedgerTooNew: It is of a form that this roost can't write.
-        LedgerDenied: The role may not create or use it.
+        LedgerDenied: The role may not create or use it, or it is no ledger.
         Exception: SQLSTATE `BUSY` where another run is at work.
     """
+    texts = f"{quote_literal(who.run_id)}, {quote_literal(who.host)}, {who.pid}, {quote_literal(who.application_version)}"
+    opening = f"roost.open_run({texts}, {session.shares_server_process})"
     try:
-        if not exists and await _unless(_MADE, session, key, "tables", "functions"):
-            return True
-        if await _version(session) < LEDGER_VERSION:
+        if not exists and await _unless(_MADE, session, key, "tables", "functions", then=f"SELECT {opening};"):
+            return OpenedRun(number=FIRST_NUMBER, is_ledger_new=True)
+        number = await _opened(session, opening)
+        if number is None:
             await _unless(_UPGRADED, session, key, "upgrade_2", "functions")
+            number = await _opened(session, opening)
     except Exception as error:
         state = sqlstate_of(error)
         if state == NO_RIGHT:
             raise await _denied(session, error) from error
-        if state in NO_SUCH_TABLE or state == SCHEMA_EXISTS:
+        if state in NO_SUCH_TABLE or state in (SCHEMA_EXISTS, NO_SUCH_COLUMN):
             raise LedgerDenied(role=await _role(session), reason=NOT_A_LEDGER) from error
         raise
-    return False
+    return OpenedRun(number=number or 0, is_ledger_new=False)
 
 
-async def _version(session: MigrationSession) -> int:
-    versions = await session.rows("SELECT schema_version, oldest_reader FROM roost.meta")
-    if not versions:
+async def _opened(session: MigrationSession, opening: str) -> int | None:
+    """Open a run in a ledger of this version and return its number; None where the ledger is older."""
+    is_ours = f"schema_version = {LEDGER_VERSION} AND oldest_reader <= {LEDGER_VERSION}"
+    try:
+        rows = await session.rows(f"SELECT schema_version, oldest_reader, CASE WHEN {is_ours} THEN {opening} END FROM roost.meta")
+    except Exception as error:
+        if sqlstate_of(error) != NO_SUCH_FUNCTION:
+            raise
+        rows = await session.rows("SELECT schema_version, oldest_reader, NULL FROM roost.meta")
+    if not rows:
         raise LedgerDenied(role=await _role(session), reason=NOT_A_LEDGER)
-    found, oldest = (int(value or 0) for value in versions[0])
-    if found > LEDGER_VERSION or oldest > LEDGER_VERSION:
-        raise LedgerTooNew(found=found, known=LEDGER_VERSION)
-    return found
+    found, oldest, number = rows[0]
+    if int(found or 0) > LEDGER_VERSION or int(oldest or 0) > LEDGER_VERSION:
+        raise LedgerTooNew(found=int(found or 0), known=LEDGER_VERSION)
+    if number is None and int(found or 0) == LEDGER_VERSION:
+        raise LedgerDenied(role=await _role(session), reason="functions of the ledger are missing")
+    return None if number is None else int(number)
 
 
-async def _unless(condition: str, session: MigrationSession, key: int, *scripts: str) -> bool:
+async def check_readable(session: MigrationSession) -> None:
+    """Refuse to read a ledger of a form that this roost does not know; one that is missing is as good as an empty one.
+
+    Raises:
+        LedgerTooNew: It is.
+        LedgerDenied: The role may not read it.
+    """
+    rows = await _rows(session, f"SELECT schema_version FROM roost.meta WHERE oldest_reader > {LEDGER_VERSION}")
+    if rows:
+        raise LedgerTooNew(found=int(rows[0][0] or 0), known=LEDGER_VERSION)
+
+
+async def _unless(condition: str, session: MigrationSession, key: int, *scripts: str, then: str = "") -> bool:
     """Run scripts in one transaction under the lock's key, and tell whether that was done: not where another run was quicker.
 
     It does not wait for the disk: the first step that does takes this along. Nor does it check the bodies of functions, which tests do.
@@ -144,7 +189,7 @@ async def _unless(condition: str, session: MigrationSession, key: int, *scripts:
     script = "\n".join(folder.joinpath(f"{name}.sql").read_text("utf-8") for name in scripts)
     try:
         await session.execute(
-            f"{session.begin}; {NO_FLUSH}; SET LOCAL check_function_bodies = off; DO {dollar_quote(guard)};\n{script}\nCOMMIT"
+            f"{session.begin}; {NO_FLUSH}; SET LOCAL check_function_bodies = off; DO {dollar_quote(guard)};\n{script}\n{then}\nCOMMIT"
         )
     except BaseException as error:
         await session.rollback()
@@ -160,22 +205,6 @@ async def _denied(session: MigrationSession, error: Exception) -> LedgerDenied:
 
 async def _role(session: MigrationSession) -> str:
     return (await session.rows("SELECT current_user"))[0][0] or ""
-
-
-async def open_run(session: MigrationSession, *, run_id: str, host: str, pid: int, application_version: str) -> int:
-    """Open a run and return its number. Under the lock of a whole run, those that a dead process left open are closed.
-
-    Raises:
-        LedgerDenied: The role may not write the ledger.
-    """
-    texts = f"{quote_literal(run_id)}, {quote_literal(host)}, {pid}, {quote_literal(application_version)}"
-    try:
-        rows = await session.rows(f"SELECT roost.open_run({texts}, {session.shares_server_process})")
-    except Exception as error:
-        if sqlstate_of(error) == NO_RIGHT:
-            raise await _denied(session, error) from error
-        raise
-    return int(rows[0][0] or 0)
 
 
 async def close_run(

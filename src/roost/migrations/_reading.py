@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from roost.migrations import _ledger as ledger
 from roost.migrations._config import MigrationConfig
 from roost.migrations._run import current_run
 from roost.postgres import Database, MigrationSession
@@ -26,6 +27,8 @@ async def reading(runtime: Runtime) -> AsyncIterator[MigrationSession | None]:
 
     Raises:
         DatabaseUnreachable: Nobody answers.
+        LedgerTooNew: The ledger is of a form that this roost can't read.
+        LedgerDenied: The role may not read the ledger.
     """
     run, shared = current_run.get(), _reader.get()
     if run is not None and run.runtime is runtime:
@@ -42,9 +45,12 @@ async def reading(runtime: Runtime) -> AsyncIterator[MigrationSession | None]:
             attempts=config.max_retries,
             delay=config.retry_delay,
         )
-        token = _reader.set((runtime, session))
         try:
-            yield session
+            await ledger.check_readable(session)
+            token = _reader.set((runtime, session))
+            try:
+                yield session
+            finally:
+                _reader.reset(token)
         finally:
-            _reader.reset(token)
             session.terminate()

@@ -1,56 +1,25 @@
-"""One run: a session, the lock on it, a number in the ledger, and the services that take their turns in it."""
+"""One run: what the services that take their turns in it may do, plan by plan."""
 
 from __future__ import annotations
 
-import os
-import random
-import socket
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
-import anyio
-
-from roost.errors import (
-    DatabaseAhead,
-    MigrationLockLost,
-    MigrationLockTimeout,
-    NoDatabase,
-    PoolerInTheWay,
-    ReadOnlyServer,
-    RequiredStepMissing,
-    SessionLost,
-)
+from roost.errors import DatabaseAhead, MigrationLockLost, NoDatabase, PoolerInTheWay, RequiredStepMissing
 from roost.migrations import _ledger as ledger
-from roost.migrations._events import (
-    DatabaseAheadNoticed,
-    LockWaitFinished,
-    LockWaitStarted,
-    PolicyNoticed,
-    SessionReopened,
-    StepOutcomeLearned,
-    StepsChanged,
-    StepSkipped,
-)
+from roost.migrations._events import DatabaseAheadNoticed, PolicyNoticed, StepOutcomeLearned, StepsChanged, StepSkipped
 from roost.migrations._groups import Turn
-from roost.migrations._lock_holding import migration_lock_timeout, tell_run
 from roost.migrations._plan import PluginState, in_order, plan_chain
+from roost.migrations._run_entry import KEY, RunEntry
 from roost.migrations._runner import StepRunner
-from roost.migrations._turn_wait import TurnTaken, TurnWait
+from roost.migrations._turn_wait import TurnTaken
 from roost.migrations._versions import compare_versions
-from roost.postgres import (
-    MigrationSession,
-    advisory_lock_key,
-    is_connection_lost,
-    lock_or_satisfied,
-    sqlstate_of,
-)
+from roost.postgres import sqlstate_of
 
 if TYPE_CHECKING:
+    from roost.errors import SessionLost
     from roost.migrations._config import MigrationConfig
     from roost.migrations._plan import Plan, PlannedStep
     from roost.migrations._protocol import IMigrationService
@@ -59,15 +28,10 @@ if TYPE_CHECKING:
     from roost.migrations._states import MigrationStates
     from roost.migrations._step import MigrationStep
     from roost.migrations._telling import StepTelling
-    from roost.postgres import Database, LockHolder
+    from roost.postgres import Database, MigrationSession
     from roost.runtime import Runtime
 
-KEY = advisory_lock_key(ledger.LEDGER_LOCK)
-RELEASE_SECONDS = 5.0
 DEFAULT_SCHEMA = "public"
-
-APPLICATION_NAME = "roost: migrating"
-"""What others see a run doing between its steps; within one they see plugin and step."""
 
 
 @dataclass(slots=True, eq=False)
@@ -79,11 +43,8 @@ class MigrationRun:
         config: How steps run.
         services: The names of the services that take part, in order.
         settled_wish: For each plugin the digest that leaves nothing to do; None where only a run can tell.
-        run_id: The run's id in the ledger; None while no lock is held.
-        number: The run's number: it grows with every run of the database.
         refuse_ahead: Whether a database ahead of the code is an error also where the code could live with it.
         wants_lock: Services that may only run while the run holds the lock, because they keep no ledger that would tell them apart.
-        waited: Seconds spent waiting for the lock.
         steps: What was done, in order.
     """
 
@@ -96,27 +57,37 @@ class MigrationRun:
     settled_wish: Mapping[str, str] | None = None
     refuse_ahead: bool = False
     wants_lock: tuple[str, ...] = ()
-    run_id: str | None = None
-    number: int = 0
-    waited: float = 0.0
     steps: list[StepReport] = field(default_factory=list)
     versions: dict[str, str | None] = field(default_factory=dict)
-    _session: MigrationSession | None = None
-    _jitter: random.Random = field(default_factory=random.Random)
-    _wait: TurnWait = field(init=False)
-    _is_blank: bool = False
+    _entry: RunEntry = field(init=False)
     _heads: dict[str, str | None] = field(default_factory=dict)
-    _numbers: set[int] = field(default_factory=set)
     _sent: list[StepTelling] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._wait = TurnWait(
-            timeout=self.config.run_lock_timeout,
-            jitter=self._jitter,
-            began=self._wait_began,
-            ended=self._wait_ended,
-            late=lambda waited: migration_lock_timeout(self.session, KEY, waited=waited),
+        self._entry = RunEntry(
+            database=self.database,
+            config=self.config,
+            services=self.services,
+            wants_lock=self.wants_lock,
+            wish=self.settled_wish,
+            states=self.states,
+            emit=self.emit,
         )
+
+    @property
+    def run_id(self) -> str | None:
+        """The run's id in the ledger; None while there was nothing to do."""
+        return self._entry.run_id
+
+    @property
+    def number(self) -> int:
+        """The run's number: it grows with every run of the database."""
+        return self._entry.number
+
+    @property
+    def waited(self) -> float:
+        """Seconds spent waiting for the lock, or for turns."""
+        return self._entry.waited
 
     @property
     def session(self) -> MigrationSession:
@@ -125,93 +96,30 @@ class MigrationRun:
         Raises:
             NoDatabase: The runtime has no database.
         """
-        if self._session is None:
-            raise NoDatabase(services=("this migration service",))
-        return self._session
+        return self._entry.session
 
     @property
     def has_session(self) -> bool:
         """Whether the run has a database at all."""
-        return self._session is not None
+        return self._entry.has_session
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the run's connection is gone, so that only a new one can go on."""
+        return self._entry.is_broken
 
     async def begin(self) -> bool:
-        """Connect, look, and take the lock if there is something to do.
+        """Connect, look, and take the lock if there is something to do; errors as of `RunEntry.begin`.
 
         Returns:
             False when what is settled already satisfies this run: no lock is held then.
-
-        Raises:
-            DatabaseUnreachable: Nobody answers.
-            PoolerInTheWay: A pooler answers.
-            ReadOnlyServer: A standby answers, and there is something to do.
-            MigrationLockTimeout: Another run kept its turn for too long.
-            LedgerDenied: The role may not use the ledger.
-            LedgerTooNew: The ledger belongs to a newer roost.
-            SessionLost: The connection broke, as often as may be tried.
         """
-        attempt = 1
-        while True:
-            try:
-                return await self._begin_once()
-            except Exception as error:
-                # Nothing has been done that counts: who connects anew looks and asks for the lock anew.
-                if not is_connection_lost(error) or self._session is None:
-                    raise
-                if attempt == self.config.max_retries:
-                    raise self.lost(error, attempts=attempt) from error
-                self._drop(error, attempt=attempt)
-                attempt += 1
-
-    async def _begin_once(self) -> bool:
-        if self.database is None:
-            return True
-        self._session = await MigrationSession.open(
-            self.database.migration_url,
-            application_name=APPLICATION_NAME,
-            attempts=self.config.max_retries,
-            delay=self.config.retry_delay,
-        )
-        seen = await ledger.look(self._session)
-        if self._is_satisfied(seen):
-            return False
-        if self._session.is_pooled(seen.backend_pid):
-            self._session = await self._session.behind_pooler(application_name=APPLICATION_NAME)
-        if self._session.is_standby:
-            raise ReadOnlyServer(location=self._session.url.location)
-        if self._session.shares_server_process:
-            self._refuse_without_lock()
-        elif not await self._take_lock():
-            return False
-        self._is_blank = await self._ensure_ledger(exists=seen.exists) and not self._session.shares_server_process
-        self.run_id = str(uuid4())
-        self.number = await ledger.open_run(
-            self._session,
-            run_id=self.run_id,
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            application_version=_own_version(),
-        )
-        self._numbers.add(self.number)
-        return True
-
-    async def _ensure_ledger(self, *, exists: bool) -> bool:
-        while True:
-            try:
-                return await ledger.ensure_ledger(self.session, key=KEY, exists=exists)
-            except Exception as error:
-                if sqlstate_of(error) != ledger.BUSY:
-                    raise
-            await self._wait.pause()
-
-    def _refuse_without_lock(self) -> None:
-        if self.wants_lock:
-            reason = f"it shares server processes, so no lock outlives a transaction, and {', '.join(self.wants_lock)} would need one"
-            raise PoolerInTheWay(location=self.session.url.location, reason=reason)
+        return await self._entry.begin()
 
     async def begin_again(self, error: BaseException, *, attempt: int) -> bool:
         """Connect and lock anew after the connection broke; results and errors as of `begin`."""
-        self._drop(error, attempt=attempt)
-        if await self.begin():
+        self._entry.drop(error, attempt=attempt)
+        if await self._entry.begin():
             return True
         for plugin in {telling.plugin for telling in self._sent}:
             self._learn(await self.state(plugin), plugin=plugin)
@@ -219,55 +127,20 @@ class MigrationRun:
 
     def lost(self, error: BaseException, *, attempts: int) -> SessionLost:
         """Return what to raise when the connection broke too often."""
-        return SessionLost(location=self.session.url.location, attempts=attempts, reason=str(error))
-
-    def _drop(self, error: BaseException, *, attempt: int) -> None:
-        self.abandon()
-        self.emit(SessionReopened(attempt=attempt, error=error))
-
-    @property
-    def is_broken(self) -> bool:
-        """Whether the run's connection is gone, so that only a new one can go on."""
-        return self._session is not None and not self._session.is_open
+        return self._entry.lost(error, attempts=attempts)
 
     async def end(self, settled: Mapping[str, str]) -> None:
-        """Settle what is satisfied, close the run and give the lock back, also while being cancelled.
-
-        A connection that breaks here takes nothing with it but the note of what is settled: every step's record is committed, and
-        the next start finds that out under the lock.
-        """
-        if self._session is None:
-            return
-        try:
-            if self.run_id is not None and self._session.is_open:
-                with anyio.move_on_after(RELEASE_SECONDS, shield=True):
-                    await self._close(settled)
-        except Exception as error:
-            if not is_connection_lost(error) and sqlstate_of(error) != ledger.LOCK_LOST:
-                raise
-        finally:
-            self._session.terminate()
-
-    async def _close(self, settled: Mapping[str, str]) -> None:
-        while True:
-            try:
-                await ledger.close_run(self.session, number=self.number, key=KEY, settled=settled, heads=self._heads)
-            except Exception as error:
-                if sqlstate_of(error) != ledger.BUSY:
-                    raise
-            else:
-                return
-            await self._wait.pause()
+        """Settle what is satisfied, close the run and give the lock back, also while being cancelled; errors as of `RunEntry.end`."""
+        await self._entry.end(settled, heads=self._heads)
 
     def abandon(self) -> None:
         """Drop the connection at once, and with it the lock and what is in hand."""
-        if self._session is not None:
-            self._session.terminate()
+        self._entry.abandon()
 
     async def state(self, plugin: str) -> PluginState:
         """Read where a plugin stands."""
         # Under the lock nobody else writes into a ledger that this run has just made.
-        if self._is_blank and plugin not in self._heads:
+        if self._entry.is_alone_in_ledger and plugin not in self._heads:
             return PluginState(version=None, applied=())
         return await ledger.plugin_state(self.session, plugin)
 
@@ -333,9 +206,9 @@ class MigrationRun:
             except TurnTaken as taken:
                 self._sent.clear()
                 if taken.is_busy:
-                    await self._wait.pause()
+                    await self._entry.wait.pause()
             else:
-                self._wait.over(acquired=bool(plan.steps))
+                self._entry.wait.over(acquired=bool(plan.steps))
                 return tuple(self.steps[before:])
 
     async def _carry_out(self, plan: Plan, *, planned_on: str | None, service: str, schema: str | None) -> None:
@@ -346,7 +219,7 @@ class MigrationRun:
             await runner.create_schema()
 
         def done(planned: PlannedStep, report: StepReport) -> None:
-            self._wait.over(acquired=True)
+            self._entry.wait.over(acquired=True)
             self._sent = [telling for telling in self._sent if telling.step != report.step]
             self.steps.append(report)
             self._heads[plan.plugin] = planned.chain
@@ -365,7 +238,7 @@ class MigrationRun:
 
     def _learn(self, state: PluginState, *, plugin: str) -> None:
         """Learn from the ledger, under the lock, what became of steps that were sent before the connection broke."""
-        applied = {row.step for row in state.applied if row.run in self._numbers and row.state == "done"}
+        applied = {row.step for row in state.applied if row.run in self._entry.numbers and row.state == "done"}
         ours = [telling for telling in self._sent if telling.plugin == plugin]
         self._sent = [telling for telling in self._sent if telling.plugin != plugin]
         for telling in ours:
@@ -410,7 +283,7 @@ class MigrationRun:
                 except TurnTaken as taken:
                     if not taken.is_busy:
                         raise MigrationLockLost(detail=f"another run has changed plugin {plan.plugin} meanwhile") from taken
-                await self._wait.pause()
+                await self._entry.wait.pause()
             planned_on = undone.chain_after
             self.steps.append(done[-1])
         return tuple(done)
@@ -419,7 +292,7 @@ class MigrationRun:
         if self.database is None:
             raise NoDatabase(services=(service,))
         turn = self._turn(plugin, service=service, schema=schema)
-        return StepRunner(self.session, turn=turn, wait=self._wait, config=self.config, database=self.database, emit=self.emit)
+        return StepRunner(self.session, turn=turn, wait=self._entry.wait, config=self.config, database=self.database, emit=self.emit)
 
     async def in_turn(self, compose: Callable[[Turn], str], *, plugin: str, service: str) -> None:
         """Send one fenced transaction that is no step, as soon as no other run is at work.
@@ -434,7 +307,7 @@ class MigrationRun:
             MigrationLockTimeout: Others were at work for too long.
         """
         try:
-            await self._wait.for_turn(self.session, compose(self._turn(plugin, service=service, schema=None)))
+            await self._entry.wait.for_turn(self.session, compose(self._turn(plugin, service=service, schema=None)))
         except Exception as error:
             if sqlstate_of(error) in (ledger.LOCK_LOST, ledger.MOVED_ON):
                 raise MigrationLockLost(detail=str(error)) from error
@@ -476,63 +349,6 @@ class MigrationRun:
                     raise RequiredStepMissing(plugin=plan.plugin, step=planned.step.id, required=name)
             met.add(f"{plan.plugin}:{planned.step.id}")
 
-    def _is_satisfied(self, seen: ledger.Look) -> bool:
-        wish = self.settled_wish
-        return wish is not None and all(seen.settled.get(plugin) == digest for plugin, digest in wish.items())
-
-    async def _take_lock(self) -> bool:
-        started = time.monotonic()
-        told = False
-
-        def waiting(holder: LockHolder | None) -> None:
-            nonlocal told
-            told = True
-            self._wait_began(holder)
-
-        async def satisfied() -> bool:
-            return self._is_satisfied(await ledger.look(self.session))
-
-        acquired, failure = False, None
-        try:
-            acquired = await lock_or_satisfied(
-                self.session,
-                KEY,
-                timeout=self.config.run_lock_timeout,
-                satisfied=satisfied,
-                waiting=waiting,
-                jitter=self._jitter,
-            )
-            # Who had to wait may find that the other run did it all.
-            if acquired and told and await satisfied():
-                acquired = False
-        except BaseException as error:
-            failure = error
-            if isinstance(error, MigrationLockTimeout):
-                await tell_run(self.session, error)
-            raise
-        finally:
-            took = time.monotonic() - started
-            if told:
-                self._wait_ended(acquired, took, failure)
-        return acquired
-
-    def _wait_began(self, holder: LockHolder | None = None) -> None:
-        for service in self.services:
-            if self.states.states.get(service) not in ("running", "completed", "ahead"):
-                self.states.set(service, "waiting")
-        self.emit(LockWaitStarted(holder=holder.application_name if holder else None))
-
-    def _wait_ended(self, acquired: bool, took: float, error: BaseException | None = None) -> None:  # noqa: FBT001 -- a callback
-        self.waited += took
-        self.emit(LockWaitFinished(acquired=acquired, duration=took, error=error))
-
 
 current_run: ContextVar[MigrationRun | None] = ContextVar("current_run", default=None)
 """The run in whose turn the present task is, so that a service joins it instead of opening another."""
-
-
-def _own_version() -> str:
-    try:
-        return version("roost")
-    except PackageNotFoundError:  # used from a source tree that was never installed
-        return "unknown"

@@ -207,7 +207,7 @@ class StepRunner:
             if not self._session.is_open:
                 told.break_off(error)
                 raise
-            await self._session.rollback()
+            await self._session.rollback(groups.clean_up(self._turn))
             state = await ledger.plugin_state(self._session, self._turn.plugin)
             names = {row.step for row in state.applied if row.run == self._turn.run}
             applied, failure = sum(step.planned.step.id in names for step in steps), error
@@ -274,7 +274,7 @@ class StepRunner:
             with bind_step(self._session.connection, database=self._database, step=f"{self._turn.plugin}: {step}"):
                 await _call(body, context)
         except Exception:
-            await self._session.rollback()
+            await self._session.rollback(groups.clean_up(self._turn))
             raise
         except BaseException:
             self._session.terminate()
@@ -301,7 +301,7 @@ class StepRunner:
             await self._session.execute(message)
         except Exception:
             if self._session.is_open:
-                await self._session.rollback()
+                await self._session.rollback(groups.clean_up(self._turn))
             raise
 
     async def _attempt(self, once: Callable[[], Any], telling: StepTelling, *, checksum: str, failure: Exception | None = None) -> None:

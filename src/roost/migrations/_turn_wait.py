@@ -39,7 +39,7 @@ class TurnWait:
         timeout: Seconds without any progress of its own after which it gives up.
         jitter: Spreads the questions of many waiters.
         began: Told when it has to wait.
-        ended: Told when it has not to wait any more: whether it got its turn, and how many seconds it waited.
+        ended: Told when the wait is over: whether it got its turn, how many seconds it waited, and the error with which it gave up.
         late: Returns what to raise after so many seconds.
     """
 
@@ -49,7 +49,7 @@ class TurnWait:
         timeout: float,
         jitter: random.Random,
         began: Callable[[], None],
-        ended: Callable[[bool, float], None],
+        ended: Callable[[bool, float, BaseException | None], None],
         late: Callable[[float], Awaitable[MigrationLockTimeout]],
     ) -> None:
         self._timeout = timeout
@@ -67,7 +67,7 @@ class TurnWait:
             acquired: Whether it got its turn; else others have left it nothing to do.
         """
         if self._since is not None:
-            self._ended(acquired, time.monotonic() - self._since)
+            self._ended(acquired, time.monotonic() - self._since, None)
         self._since, self._wait = None, FIRST_WAIT
 
     async def pause(self) -> None:
@@ -80,7 +80,10 @@ class TurnWait:
             self._since = time.monotonic()
             self._began()
         if time.monotonic() - self._since >= self._timeout:
-            raise await self._late(self._timeout)
+            error = await self._late(self._timeout)
+            self._ended(False, time.monotonic() - self._since, error)  # noqa: FBT003 -- a callback
+            self._since = None
+            raise error
         await anyio.sleep(self._wait * (0.5 + self._jitter.random()))
         self._wait = min(self._wait * 1.5, LONGEST_WAIT)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from roost.errors import UnlockDenied, UnlockFailed
 from roost.migrations._ledger import NO_RIGHT
 from roost.migrations._lock_holding import MigrationLockHolder, migration_lock_holder
-from roost.migrations._run import KEY
+from roost.migrations._run_entry import KEY
 from roost.migrations._upkeep import beside_runs, role_of
 from roost.postgres import end_lock_holder, sqlstate_of
 

@@ -35,8 +35,8 @@ def advisory_lock_key(name: str) -> int:
 
 async def try_lock(session: MigrationSession, key: int) -> bool:
     """Take the session-level lock if it is free, in one round trip."""
-    rows = await session.rows(f"SELECT pg_catalog.pg_try_advisory_lock({key})")
-    return rows == [("t",)]
+    rows = await session.rows(f"SELECT pg_catalog.pg_try_advisory_lock({key}){session.lifting}")
+    return rows[0][0] == "t"
 
 
 async def lock_or_satisfied(

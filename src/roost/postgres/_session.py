@@ -69,6 +69,7 @@ class MigrationSession:
         pooling: How a pooler in between shares its server processes; None without a pooler.
         begin: What begins a transaction, with the settings that it needs.
         resets: What undoes, inside a transaction, whatever a step may have set.
+        lifting: What is selected beside the lock, to lift a limit that is meant for applications.
     """
 
     def __init__(self, connection: DriverConnection, url: DatabaseURL, *, is_pooled: bool = False) -> None:
@@ -80,6 +81,11 @@ class MigrationSession:
         self.pooling: Pooling | None = None
         self.begin: str = BEGIN
         self.resets: str = RESETS
+        self.lifting: str = ""
+        if connection.get_server_version() >= (17,):
+            # The server's other limits travel with the start; this one older servers would refuse there.
+            self.resets = f"{RESETS}; SET transaction_timeout = 0"
+            self.lifting = ", pg_catalog.set_config('transaction_timeout', '0', false)"
 
     @classmethod
     async def open(cls, url: DatabaseURL, *, application_name: str, attempts: int = 3, delay: float = 1.0) -> Self:
@@ -161,10 +167,12 @@ class MigrationSession:
         self.pooling = pooling
         self._is_standby = await self.rows("SELECT pg_catalog.pg_is_in_recovery()") == [("t",)]
         if pooling == "transaction":
-            self.begin = f"{BEGIN}; {_settings('SET LOCAL')}"
+            local = "; SET LOCAL transaction_timeout = 0" if self.lifting else ""
+            self.begin = f"{BEGIN}; {_settings('SET LOCAL')}{local}"
+            self.resets = f"{RESETS}{local}"
         else:
             await self.execute(_settings("SET"))
-            self.resets = f"{RESETS}; {_settings('SET')}"
+            self.resets = f"{self.resets}; {_settings('SET')}"
 
     @property
     def connection(self) -> Connection:
@@ -247,15 +255,26 @@ class MigrationSession:
         finally:
             self._driver.remove_log_listener(hear)
 
-    async def rollback(self) -> None:
-        """End a failed transaction, also while being cancelled; where that is not possible the session is terminated."""
+    async def rollback(self, then: str = "") -> None:
+        """End a failed transaction, also while being cancelled; where that is not possible the session is terminated.
+
+        Args:
+            then: Statements to be sent in the same message, so that no pooler gives the server process away in between. If they fail,
+                the transaction is ended all the same.
+        """
         with anyio.move_on_after(ROLLBACK_SECONDS, shield=True) as scope:
-            try:
-                await self._driver.execute("ROLLBACK")
-            except Exception:  # noqa: BLE001 -- whatever went wrong, only the end of the connection surely ends its transaction
+            if not ((then and await self._succeeds(f"ROLLBACK; {then}")) or await self._succeeds("ROLLBACK")):
+                # Whatever went wrong, only the end of the connection surely ends its transaction.
                 self.terminate()
         if scope.cancelled_caught:
             self.terminate()
+
+    async def _succeeds(self, message: str) -> bool:
+        try:
+            await self._driver.execute(message)
+        except Exception:  # noqa: BLE001 -- whatever it is, the transaction did not end by this
+            return False
+        return True
 
     def terminate(self) -> None:
         """Drop the connection at once: the server rolls back what is open and frees the lock."""

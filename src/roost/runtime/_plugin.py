@@ -20,6 +20,8 @@ Hook: TypeAlias = Callable[[AnyRuntime], Awaitable[None] | None]
 
 _DEPENDENCY = re.compile(r"\s*(@?[A-Za-z0-9][\w./-]*?)\s*((?:[<>=!~].*)?)\s*")
 
+MAX_NAME_BYTES = 255
+
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
@@ -38,7 +40,7 @@ class Plugin:
         run_plugin_migrations: The migration function of old; awaited once, with the `Database`, under the migration lock.
 
     Raises:
-        InvalidPlugin: The name is empty or unprintable, or the version or a dependency is malformed.
+        InvalidPlugin: The name is empty, unprintable or longer than 255 bytes, or the version or a dependency is malformed.
     """
 
     name: str
@@ -57,6 +59,8 @@ class Plugin:
         given: object = self.name  # annotations bind nobody
         if not isinstance(given, str) or not given.strip() or not given.isprintable():
             raise InvalidPlugin(name=repr(given), reason="a plugin's name is a non-empty, printable string")
+        if len(given.encode()) > MAX_NAME_BYTES:
+            raise InvalidPlugin(name=f"{given[:40]}…", reason=f"its name is longer than {MAX_NAME_BYTES} bytes")
         if self.version is not None:
             _check_version(self.name, self.version)
         if isinstance(self.dependencies, str):

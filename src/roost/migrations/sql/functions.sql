@@ -113,6 +113,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM roost.fence(run_number, lock_key, false);
     UPDATE roost.applied SET state = 'done' WHERE plugin = plugin_name AND step = step_id AND state = 'intent';
+    PERFORM roost.clean_session(lock_key, false);
     PERFORM roost.move_head(plugin_name, plugin_version, plugin_chain);
 END $$;
 
@@ -146,10 +147,12 @@ BEGIN
     PERFORM roost.move_head(plugin_name, plugin_version, plugin_chain);
 END $$;
 
--- Takes away what a step left in the session and no RESET reaches: advisory locks, temporary tables and subscriptions.
--- The run's own lock goes with the others and is taken again: the fence's lock on the same key keeps everybody out meanwhile.
+-- Takes away what a step left in the session and no RESET reaches: advisory locks, temporary tables, subscriptions, statements and cursors
+-- of its own. The run's own lock goes with the others and is taken again: the fence's lock on the same key keeps everybody out meanwhile.
 CREATE FUNCTION roost.clean_session(lock_key bigint, step_by_step boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    end_it text;
 BEGIN
     PERFORM pg_advisory_unlock_all();
     IF NOT step_by_step THEN
@@ -160,6 +163,14 @@ BEGIN
     END IF;
     -- A LISTEN of this very transaction is not among the listening channels yet, so there is nothing to ask first.
     UNLISTEN *;
+    FOR end_it IN
+        -- Not the driver's own statements, which it prepared by the protocol.
+        SELECT format('DEALLOCATE %I', name) FROM pg_prepared_statement() WHERE from_sql
+        UNION ALL
+        SELECT format('CLOSE %I', name) FROM pg_cursor() WHERE is_holdable
+    LOOP
+        EXECUTE end_it;
+    END LOOP;
 END $$;
 
 -- Sets where a plugin stands; whatever was settled is so no more.
