@@ -71,7 +71,7 @@ def caught(plant: Plant, *, seed: int) -> str | None:
     with tempfile.TemporaryDirectory() as directory:
         sources = planted(plant, Path(directory))
         unit = _python(sources, "-m", "pytest", "-q", "-x", *UNIT_TESTS)
-        assert unit.returncode == 0, f"{plant.path.stem}: the unit tests see it\n{unit.stdout[-2000:]}"
+        assert unit.returncode == 0, f"{plant.path.stem}: the unit tests see it\n{(unit.stdout + unit.stderr)[-2000:]}"
         kinds = [argument for kind in plant.kinds for argument in ("--kind", kind)]
         try:
             tried = _python(sources, "-m", "tests.crash", "--until-first", "--seed", str(seed), "--results", f"{directory}/results", *kinds)

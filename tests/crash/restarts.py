@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from functools import partial
 
@@ -20,22 +19,11 @@ def restarts(base: Baseline, count: int) -> list[Case]:
 
 async def _restarted(base: Baseline, number: int, _place: Place) -> str:
     async with OwnServer() as server:
-        restarting: list[asyncio.Task[None]] = []
-
-        async def restart() -> None:
-            # The line that it is called from ends with the server, and must not take the restart with it.
-            restarting.append(asyncio.create_task(server.restart()))
-            await asyncio.shield(restarting[0])
-
-        async def recover(url: str) -> None:
-            await asyncio.gather(*restarting)
-            await plan.migrate(url)
-
         outcome = await try_faults(
             server.url,
-            Fault(kind="call", at=number, call=restart, name="immediate shutdown"),
+            Fault(kind="call", at=number, call=server.restart, name="immediate shutdown"),
             run=partial(plan.migrate_whole, look_at=server.url, may_report_twice=True),
-            recover=recover,
+            recover=plan.migrate,
             check=partial(plan.violations, expected=base.catalogue),
         )
     return str(outcome)

@@ -8,6 +8,7 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Literal, TypeAlias
 
 from roost.testing._wire import HEADER, Stream, WireProxy, messages
@@ -97,6 +98,11 @@ class FaultProxy(WireProxy):
         self.has_fired: asyncio.Event = asyncio.Event()
         self._faults = {fault.at: fault for fault in faults}
         self._connections = 0
+        self._calls: set[asyncio.Future[object]] = set()
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await super().__aexit__(kind, error, trace)
+        await asyncio.gather(*self._calls)
 
     async def exchange(self, packet: bytes, client: Stream, server: Stream) -> None:
         """Pass messages both ways until one side hangs up; a client that is to hear nothing of that waits until the proxy ends."""
@@ -121,6 +127,15 @@ class FaultProxy(WireProxy):
         if fault is not None:
             self.fired.append(noted)
         return noted, fault
+
+    async def call(self, fault: Fault) -> None:
+        """Await what a fault calls, to its end also where it ends the very connection that it is called from."""
+        if fault.call is None:
+            return
+        calling = asyncio.ensure_future(fault.call())
+        self._calls.add(calling)
+        calling.add_done_callback(lambda _: self.has_fired.set())
+        await asyncio.shield(calling)
 
     async def keep_back(self) -> None:
         """Wait for as long as a message is kept back."""
@@ -186,8 +201,7 @@ class _Line:
                 self._drops_answers = self._drops_questions = True
                 self._vanish()
             case "call":
-                if fault.call is not None:
-                    await fault.call()
+                await self._proxy.call(fault)
         self._proxy.has_fired.set()
 
     async def _write(self, message: bytes, direction: Direction) -> None:

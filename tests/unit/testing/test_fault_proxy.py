@@ -140,3 +140,35 @@ def test_every_fault_at_every_message() -> None:
     faults = faults_at_every_message(seen, ("reset", "cut"))
     assert [str(fault) for fault in faults] == ["reset at #1", "reset at #2", "reset at #3", "cut at #1", "cut at #2", "cut at #3"]
     assert len({(fault.kind, fault.at) for fault in faults_at_every_message(seen)}) == 15
+
+
+@pytest.mark.asyncio
+async def test_a_call_outlives_the_connection_that_it_ends() -> None:
+    """What a fault calls may stop the server: the line that it is called from breaks, and the call goes on to its end."""
+    ended: list[str] = []
+    lines: list[asyncio.StreamWriter] = []
+
+    async def stop_and_start() -> None:
+        lines.pop().transport.abort()
+        for _ in range(20):
+            await asyncio.sleep(0.001)
+        ended.append("started again")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines.append(writer)
+        writer.write(READY)
+        await reader.read()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    fault = Fault(kind="call", at=3, call=stop_and_start, name="restart")
+    async with FaultProxy(f"postgresql://me@127.0.0.1:{server.sockets[0].getsockname()[1]}/db", fault) as proxy:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(proxy.url.split(":")[-1].split("/")[0]))
+        writer.write(START)
+        await reader.readexactly(len(READY))
+        writer.write(QUESTION)
+        assert await reader.read() == b""
+        async with asyncio.timeout(5):
+            await proxy.has_fired.wait()
+        assert ended == ["started again"]
+        writer.close()
+    server.close()
