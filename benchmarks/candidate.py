@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import TypeAlias
 
 from roost import MigrationContext, MigrationOrchestrator, MigrationReport, MigrationStep, Plugin, PluginMigrationService, Runtime
+from roost.migrations import SqlMigrationService
 
 Body: TypeAlias = str | Callable[[MigrationContext], Awaitable[object]]
 """What a step does: SQL, or an async function."""
@@ -36,6 +38,20 @@ def make_computing_plugin(count: int, more: int) -> Plugin:
             return [MigrationStep(f"s{number}", "A small step", up=f"SELECT {number}", version=to_version) for number in numbers]
 
     return Plugin(name="benchmark", services=[Computed])
+
+
+def make_plugin_of_files(directory: Path, statements: Sequence[str]) -> Plugin:
+    """Return a plugin with one SQL file a statement in a folder of its own, and a manifest that stands for them."""
+    directory.mkdir()
+    for number, statement in enumerate(statements):
+        (directory / f"{number:06}_step.sql").write_text(statement)
+
+    class Files(SqlMigrationService):
+        service_name = "benchmark-migration"
+
+    Files.directory = directory
+    Files().write_manifest()
+    return Plugin(name="benchmark", version=FIRST_VERSION, services=[Files])
 
 
 async def migrate(url: str, *plugins: Plugin) -> MigrationReport:

@@ -8,13 +8,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import TypeAlias
 
+import asyncpg
+
 from benchmarks import candidate, limit_noop
 from benchmarks.databases import Databases, databases
 from benchmarks.limit_noop import HEAD_ROWS
 from benchmarks.line import Line, line
 from benchmarks.measure import MILLISECONDS, Comparison, Row, at_most, compare, seconds
 from benchmarks.statements import small_tables
-from roost import Plugin
+from roost import MigrationStep, Plugin, PluginMigrationService
 
 REPLICAS = 32
 NOTHING_TO_DO_GOAL = 2.5
@@ -23,6 +25,9 @@ AFTER_THE_FIRST = 0.06
 DELAYS = (0.0, 0.005)
 RUNTIMES, DATABASES = 3, 20
 STEPS = 50
+WAITERS = 8
+ROWS = "CREATE TABLE indexed AS SELECT n, md5(n::text) AS text FROM generate_series(1, 300000) AS n"
+INDEX = "CREATE INDEX CONCURRENTLY of_text ON indexed (text)"
 ROUNDS = 5
 NOTHING_TO_DO_ROUNDS = 15
 
@@ -38,6 +43,7 @@ async def together() -> AsyncIterator[Row]:
                 async for row in _with_nothing_to_do(some, distance, plugin):
                     yield row
                 yield await _with_work(some, distance, plugin)
+        yield await _with_an_index(some)
         yield await _on_one_database(some, plugin)
         yield await _on_many_databases(some, plugin)
 
@@ -81,6 +87,45 @@ async def _spread(url: str, plugin: Plugin) -> float:
     taken = await asyncio.gather(*(replica() for _ in range(REPLICAS)))
     assert sum(taken) == STEPS, taken
     return max(ready) - min(ready)
+
+
+async def _with_an_index(some: Databases) -> Comparison:
+    """Compare the build of an index beside waiting replicas, none of which may die of it, with the build alone."""
+    index = MigrationStep("index", "Index", up=INDEX, version="1.0.0", transactional=False)
+
+    class Migrations(PluginMigrationService):
+        service_name = "index-migration"
+        steps = (index,)
+
+    plugin = Plugin(name="index", services=[Migrations])
+
+    async def prepared() -> str:
+        url = await some.empty()
+        await _execute(url, ROWS)
+        return url
+
+    async def beside_waiters() -> float:
+        url = await prepared()
+        started = time.perf_counter()
+        reports = await asyncio.gather(*(candidate.migrate(url, plugin) for _ in range(WAITERS + 1)))
+        took = time.perf_counter() - started
+        assert sum(len(report.steps) for report in reports) == 1, reports
+        return took
+
+    async def alone() -> float:
+        return await seconds(partial(_execute, await prepared(), INDEX))
+
+    return await compare(
+        f"concurrent index, {WAITERS} waiters, beside the statement", goal=None, candidate=beside_waiters, limit=alone, rounds=ROUNDS
+    )
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
 
 
 async def _on_one_database(some: Databases, plugin: Plugin) -> Comparison:
