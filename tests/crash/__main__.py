@@ -21,7 +21,7 @@ from roost.postgres import EmbeddedPostgres
 from tests.crash.cases import Baseline, Case, Server, cancellations, double_faults, single_faults
 from tests.crash.fuzz_files import files
 from tests.crash.fuzz_names import names
-from tests.crash.processes import process_rounds, signals
+from tests.crash.processes import killed_holders, process_rounds, signals
 from tests.crash.restarts import restarts
 from tests.crash.schedules import rollbacks, schedules
 from tests.crash.vanished import is_possible, vanished
@@ -84,7 +84,9 @@ async def torture(arguments: argparse.Namespace) -> int:
             print(f"{base.line or 'direct '}line: {len(base.messages)} messages, {base.suspensions} awaits without faults", flush=True)
             cases += [(server, case) for case in cases_on(base)]
             if not base.line:
-                cases += [(server, case) for case in (*restarts(base, RESTARTS), *waiters(), *names(FUZZED), *files(FUZZED))]
+                cases += [
+                    (server, case) for case in (*killed_holders(), *restarts(base, RESTARTS), *waiters(), *names(FUZZED), *files(FUZZED))
+                ]
                 if is_possible():
                     cases += [(server, case) for case in vanished()]
                 else:

@@ -18,9 +18,12 @@ from pathlib import Path
 
 import asyncpg
 
+from roost import MigrationContext, MigrationOrchestrator, MigrationStep
+from roost.migrations import LockWaitStarted
 from roost.testing import Stepper
 from tests.crash import reference_plan as plan
 from tests.crash.cases import Baseline, Case, Place
+from tests.plugins.build import make_plugin, make_runtime, migrate, query
 
 FATES = {"none": 12, "SIGKILL": 3, "SIGTERM": 2, "SIGINT": 1, "paused": 2}
 """What becomes of a process, and how likely that is beside the others."""
@@ -29,6 +32,7 @@ FROZEN_SECONDS = 1.0
 """A frozen process is left alone for so long before an operator ends its session."""
 
 END_SECONDS = 120.0
+HELD = "CREATE TABLE held (id int)"
 SIGNALS = ("SIGINT", "SIGTERM")
 
 
@@ -54,6 +58,14 @@ def signals(base: Baseline) -> list[Case]:
         )
         for number in range(1, base.suspensions + 1)
         for name in SIGNALS
+    ]
+
+
+def killed_holders() -> list[Case]:
+    """Return a holder of the lock that is killed in a step while so many wait: it rings no bell."""
+    return [
+        Case(kind="killed holders", name=f"a holder killed before {number} waiters", attempt=partial(_killed_holder, number))
+        for number in (1, 4, 16)
     ]
 
 
@@ -104,6 +116,41 @@ def _run_and_signal(place: Place, name: str, number: int) -> None:
 
     sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 -- the process ends by itself; its interruption is no news
     asyncio.run(run())
+
+
+def _hold(url: str) -> None:
+    """Hold the lock, in a step that never ends."""
+
+    async def held(ctx: MigrationContext) -> None:
+        await ctx.execute(HELD)
+        await asyncio.Event().wait()
+
+    asyncio.run(migrate(url, make_plugin("held", MigrationStep("held", "Held", up=held, version="1.0.0"))))
+
+
+async def _killed_holder(number: int, place: Place) -> str:
+    holder = _server().Process(target=_hold, args=(place.url,))
+    holder.start()
+    try:
+        while await query(place.direct, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'roost held: held'") == [0]:
+            assert holder.is_alive(), "the holder ended"
+        plugin = make_plugin("held", MigrationStep("held", "Held", up=HELD, version="1.0.0"))
+        waiting = asyncio.Semaphore(0)
+        runtimes = [make_runtime(place.url, plugin) for _ in range(number)]
+        for runtime in runtimes:
+            runtime.events.subscribe(lambda _: waiting.release(), LockWaitStarted)
+        runs = [asyncio.create_task(MigrationOrchestrator(runtime).run_all_migrations()) for runtime in runtimes]
+        for _ in runs:
+            await waiting.acquire()
+    finally:
+        holder.kill()
+        await asyncio.to_thread(holder.join)
+    ends = await asyncio.gather(*runs, return_exceptions=True)
+    found = [f"a waiter raised {type(end).__name__}: {end}" for end in ends if isinstance(end, BaseException)]
+    steps = sum(len(end.steps) for end in ends if not isinstance(end, BaseException))
+    found += [] if steps == 1 else [f"{steps} steps were reported"]
+    found += await plan.left_behind(place.direct)
+    return f"{number} waiters: {'; '.join(found) or 'ok'}"
 
 
 async def _round(base: Baseline, seed: int, processes: int, place: Place) -> str:

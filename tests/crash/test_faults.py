@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.crash.cases import Baseline, Case, Server, cancellations, double_faults, single_faults
-from tests.crash.processes import process_rounds, signals
+from tests.crash.processes import killed_holders, process_rounds, signals
 from tests.crash.schedules import rollbacks, schedules
 from tests.plugins.pgbouncer import pgbouncer
 
@@ -29,6 +29,7 @@ DIRECT = {
     "double": 20,
     "cancelled": 36,
     "signal": 8,
+    "killed holder": 1,
     "schedule": 12,
     "rollback": 8,
     "process": 2,
@@ -44,6 +45,7 @@ def cases_of(kind: str, base: Baseline) -> list[Case]:
         "double": lambda: double_faults(base),
         "cancelled": lambda: cancellations(base),
         "signal": lambda: signals(base),
+        "killed holder": killed_holders,
         "schedule": lambda: schedules(base, 100),
         "rollback": lambda: rollbacks(base, 100),
         "process": lambda: process_rounds(base, rounds=3, processes=8),
