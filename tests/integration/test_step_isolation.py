@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from roost import Database, MigrationConfig, MigrationContext, MigrationOrchestrator, MigrationStep, Runtime
-from roost.errors import InvalidStep, MigrationLockTimeout, SessionLost, StepEscaped, StepEscapeError, StepFailed
+from roost.errors import InvalidStep, MigrationLockLost, MigrationLockTimeout, SessionLost, StepEscaped, StepEscapeError, StepFailed
 from roost.migrations import StepBlocked
 from tests.plugins.build import QUICK, applied, history, make_plugin, make_runtime, migrate, names, query, residue
 
@@ -122,6 +122,18 @@ async def test_a_step_that_gives_the_lock_away_gives_it_to_nobody(database_url: 
     assert names(report.steps) == ["first", "second", "look"]
     assert held == []
     assert await residue(database_url) == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("schema", [None, "of_its_own"])
+async def test_a_run_whose_turn_is_over_writes_no_more(database_url: str, schema: str | None) -> None:
+    """Once its row is closed, the next plugin's steps, and the schema that is made for them, are refused by a typed error."""
+    closing = second("UPDATE roost.run SET open = false")
+    later = make_plugin("q", FIRST, schema=schema, dependencies=["p"])
+    with pytest.raises(MigrationLockLost, match="no longer the open run"):
+        await migrate(database_url, make_plugin("p", closing), later)
+    assert await query(database_url, "SELECT to_regclass('first'), to_regnamespace('of_its_own')") == [(None, None)]
+    assert names((await migrate(database_url, make_plugin("p", closing), later)).steps) == ["first"]
 
 
 @pytest.mark.asyncio

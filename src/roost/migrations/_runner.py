@@ -167,16 +167,20 @@ class StepRunner:
 
     async def reach(self, *, version: str, chain: str, planned_on: str | None) -> None:
         """Move the plugin to a version that needs no step; errors as of `up`."""
-        try:
-            await self._wait.for_turn(self._session, groups.reach(self._turn, version=version, chain=chain, planned_on=planned_on))
-        except Exception as error:
-            if sqlstate_of(error) == ledger.MOVED_ON:
-                raise TurnTaken(is_busy=False) from error
-            raise
+        await self._fenced(groups.reach(self._turn, version=version, chain=chain, planned_on=planned_on))
 
     async def create_schema(self) -> None:
-        """Make the plugin's schema where it is missing."""
-        await self._wait.for_turn(self._session, groups.create_schema(self._turn))
+        """Make the plugin's schema where it is missing; errors as of `up`."""
+        await self._fenced(groups.create_schema(self._turn))
+
+    async def _fenced(self, message: str) -> None:
+        try:
+            await self._wait.for_turn(self._session, message)
+        except Exception as error:
+            refusal = _refusal_of(error)
+            if refusal is None:
+                raise
+            raise refusal from error
 
     def _telling(self, planned: PlannedStep, *, index: int, total: int) -> StepTelling:
         return StepTelling(
@@ -335,11 +339,9 @@ class StepRunner:
 
     async def _failure(self, error: Exception, telling: StepTelling, *, checksum: str) -> Exception:
         """Record a failed step in a transaction of its own, and return what is to be raised."""
-        state = sqlstate_of(error)
-        if state in (ledger.BUSY, ledger.MOVED_ON):
-            return TurnTaken(is_busy=state == ledger.BUSY)
-        if state == ledger.LOCK_LOST:
-            return MigrationLockLost(detail=str(error))
+        refusal = _refusal_of(error)
+        if refusal is not None:
+            return refusal
         if not self._session.is_open or isinstance(error, StepEscaped):
             return error
         reason = self._session.url.redact(explain(error))
@@ -350,7 +352,7 @@ class StepRunner:
             direction=telling.direction,
             reason=reason,
             location=location_of(error, telling.body),
-            sqlstate=state,
+            sqlstate=sqlstate_of(error),
             attempts=telling.attempts,
             blockers=telling.blockers if is_lock_timeout(error) else (),
         )
@@ -371,6 +373,19 @@ class StepRunner:
         except Exception as unrecorded:  # noqa: BLE001 -- the step's own error is the one to raise
             failed.add_note(f"the failure could not be recorded: {unrecorded}")
         return failed
+
+
+def _refusal_of(error: Exception) -> Exception | None:
+    """Return what it means that the ledger's own functions refused; None for all other errors."""
+    match sqlstate_of(error):
+        case ledger.BUSY:
+            return TurnTaken(is_busy=True)
+        case ledger.MOVED_ON:
+            return TurnTaken(is_busy=False)
+        case ledger.LOCK_LOST:
+            return MigrationLockLost(detail=str(error))
+        case _:
+            return None
 
 
 async def _call(function: Any, context: MigrationContext) -> None:  # noqa: ANN401 -- either form of a step's function
