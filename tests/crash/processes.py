@@ -32,6 +32,9 @@ FROZEN_SECONDS = 1.0
 """A frozen process is left alone for so long before an operator ends its session."""
 
 END_SECONDS = 120.0
+NOTICED_SECONDS = 15.0
+"""Waiters ask again after half a second at most; their own time-out is twice as long as this."""
+
 HELD = "CREATE TABLE held (id int)"
 SIGNALS = ("SIGINT", "SIGTERM")
 
@@ -136,7 +139,7 @@ async def _killed_holder(number: int, place: Place) -> str:
             assert holder.is_alive(), "the holder ended"
         plugin = make_plugin("held", MigrationStep("held", "Held", up=HELD, version="1.0.0"))
         waiting = asyncio.Semaphore(0)
-        runtimes = [make_runtime(place.url, plugin) for _ in range(number)]
+        runtimes = [make_runtime(place.url, plugin, config=plan.CONFIG) for _ in range(number)]
         for runtime in runtimes:
             runtime.events.subscribe(lambda _: waiting.release(), LockWaitStarted)
         runs = [asyncio.create_task(MigrationOrchestrator(runtime).run_all_migrations()) for runtime in runtimes]
@@ -145,6 +148,12 @@ async def _killed_holder(number: int, place: Place) -> str:
     finally:
         holder.kill()
         await asyncio.to_thread(holder.join)
+    _, left = await asyncio.wait(runs, timeout=NOTICED_SECONDS)
+    if left:
+        for run in left:
+            run.cancel()
+        await asyncio.wait(left)
+        return f"{len(left)} of {number} waiters have not noticed after {NOTICED_SECONDS:g} s"
     ends = await asyncio.gather(*runs, return_exceptions=True)
     found = [f"a waiter raised {type(end).__name__}: {end}" for end in ends if isinstance(end, BaseException)]
     steps = sum(len(end.steps) for end in ends if not isinstance(end, BaseException))
