@@ -14,7 +14,7 @@ import pytest
 from roost.errors import EmbeddedServerFailed, InvalidIdentifier
 from roost.postgres import EmbeddedPostgres, parse_url
 from roost.postgres._server_place import open_place
-from tests.plugins.embedded_users import BOUND, FAST, ask, exists, is_held, postmaster_of, url_of, wait_for_lock
+from tests.plugins.embedded_users import BOUND, FAST, ask, exists, has_server, is_held, postmaster_of, url_of, wait_for_lock
 
 
 @pytest.mark.asyncio
@@ -34,7 +34,7 @@ async def test_a_server_starts_answers_and_stops(data_dir: Path, monkeypatch: py
     assert role == "embedded"
     assert server.version == version
     assert parse_url(server.url).hosts == ((str(server.data_dir / "sockets"), None),)
-    assert not is_held(data_dir / "server.lock")
+    assert not has_server(data_dir)
     assert not exists(postmaster)
     wait_for_lock(data_dir / "watchdog.lock")
 
@@ -58,7 +58,7 @@ def test_one_loop_starts_and_another_stops(data_dir: Path) -> None:
     asyncio.run(server.stop())
     asyncio.run(server.stop())
 
-    assert not is_held(data_dir / "server.lock")
+    assert not has_server(data_dir)
 
 
 @pytest.mark.asyncio
@@ -79,7 +79,7 @@ async def test_two_processes_share_a_server_and_the_last_stops_it(
 
     assert first.returncode == 0
     assert (second.url, answer, after_first) == (url, 1, postmaster)
-    assert not is_held(data_dir / "server.lock")
+    assert not has_server(data_dir)
 
 
 def test_many_processes_start_on_an_empty_directory_at_once(data_dir: Path, another_user: Callable[[], subprocess.Popen[str]]) -> None:
@@ -91,7 +91,7 @@ def test_many_processes_start_on_an_empty_directory_at_once(data_dir: Path, anot
 
     assert len(urls) == 1
     assert [user.returncode for user in users] == [0, 0, 0]
-    assert not is_held(data_dir / "server.lock")
+    assert not has_server(data_dir)
     wait_for_lock(data_dir / "watchdog.lock")
 
 
@@ -100,7 +100,7 @@ def test_killed_users_leave_no_server_and_no_watchdog(data_dir: Path, another_us
     users = [another_user(), another_user()]
     for user in users:
         url_of(user)
-    assert is_held(data_dir / "server.lock")
+    assert has_server(data_dir)
     assert is_held(data_dir / "watchdog.lock")
     for user in users:
         user.kill()
@@ -124,7 +124,7 @@ async def test_a_killed_postmaster_does_not_spoil_the_next_start(data_dir: Path)
     await first.stop()
     assert await ask(second.url, "SELECT 1") == 1
     await second.stop()
-    assert not is_held(data_dir / "server.lock")
+    assert not has_server(data_dir)
     wait_for_lock(data_dir / "watchdog.lock")
 
 
@@ -151,7 +151,7 @@ async def test_a_cancelled_start_leaves_nothing(data_dir: Path) -> None:
         await starting
 
     assert (data_dir / "server.log").exists()
-    assert not is_held(data_dir / "server.lock")
+    assert not has_server(data_dir)
     wait_for_lock(data_dir / "watchdog.lock")
 
 
@@ -166,7 +166,7 @@ async def test_a_cancelled_stop_still_stops(data_dir: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await stopping
 
-    assert not is_held(data_dir / "server.lock")
+    assert not has_server(data_dir)
 
 
 @pytest.mark.asyncio
@@ -189,7 +189,7 @@ async def test_a_bad_setting_shows_the_servers_log(data_dir: Path) -> None:
         await EmbeddedPostgres(data_dir, settings={"fsync": "off", "max_connections": "many"}).start()
 
     assert 'invalid value for parameter "max_connections": "many"' in caught.value.log_tail
-    assert not is_held(data_dir / "server.lock")
+    assert not has_server(data_dir)
     wait_for_lock(data_dir / "watchdog.lock")
 
 

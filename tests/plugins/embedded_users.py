@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 
 from roost.postgres import EmbeddedPostgres
+from roost.postgres._server_place import open_place
 
 FAST = {"fsync": "off"}
 BOUND = 20.0
@@ -56,6 +57,14 @@ def is_held(path: Path) -> bool:
         except BlockingIOError:
             return True
     return False
+
+
+def has_server(data_dir: Path) -> bool:
+    """Tell whether a server lives: it holds its lock, and has a file that says who it is.
+
+    The lock alone does not say it: a watchdog that looks once more, before it ends, holds it for a moment.
+    """
+    return is_held(data_dir / "server.lock") and (open_place(data_dir).home / "cluster" / "postmaster.pid").exists()
 
 
 def postmaster_of(server: EmbeddedPostgres) -> int:
