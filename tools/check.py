@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable
 BIN = Path(PYTHON).parent
+IN_WORKERS = ["--numprocesses", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
 
 CHECKS = {
     "lint": [[PYTHON, "-m", "ruff", "check", "--quiet"]],
@@ -21,7 +22,7 @@ CHECKS = {
     "coverage": [
         [PYTHON, "-m", "coverage", "erase"],
         # The crash suite runs the same lines a thousand times.
-        [PYTHON, "-m", "coverage", "run", "-m", "pytest", "-q", "--ignore=tests/crash"],
+        [PYTHON, "-m", "coverage", "run", "-m", "pytest", "-q", *IN_WORKERS, "--ignore=tests/crash"],
         [PYTHON, "-m", "coverage", "combine", "--quiet"],
         [PYTHON, "-m", "coverage", "report"],
     ],

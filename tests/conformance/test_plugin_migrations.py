@@ -47,7 +47,7 @@ class Asked(PluginMigrationService):
 def state_at(version: str, *steps: str) -> PluginState:
     """Return a ledger's state with these steps applied."""
     rows = [
-        AppliedStep(step=step, version=version, state="done", fingerprint="", chain="", breaking=False, requires=(), down_sql=None, run=1)
+        AppliedStep(step=step, version=version, state="done", fingerprint="", chain="", breaking=False, requires=(), run=1)
         for step in steps
     ]
     return PluginState(version=version, applied=tuple(rows))

@@ -21,20 +21,28 @@ CREATE FUNCTION roost.settle(plugin_name text, declaration text) RETURNS void LA
 """
 
 
-async def make_version_1(url: str) -> None:
-    """Make a ledger as version 1 had it: the same tables, and functions of other forms."""
+SINCE_VERSION_3 = """
+ALTER TABLE roost.applied DROP COLUMN statements_done, DROP COLUMN normal_form, DROP COLUMN shape_before,
+    DROP CONSTRAINT applied_state_check, ADD CONSTRAINT applied_state_check CHECK (state IN ('done', 'intent', 'escaped'));
+DROP TABLE roost.repeatable;
+"""
+
+
+async def make_older(url: str, version: int) -> None:
+    """Make a ledger as an older version had it: without what came since, and with functions of other forms."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute((SCRIPTS / "tables.sql").read_text("utf-8"))
-        await connection.execute(f"{OLD_FUNCTIONS}; UPDATE roost.meta SET schema_version = 1")
+        await connection.execute(f"{SINCE_VERSION_3}; {OLD_FUNCTIONS}; UPDATE roost.meta SET schema_version = {version}")
     finally:
         await connection.close()
 
 
 @pytest.mark.asyncio
-async def test_an_older_ledger_is_brought_to_this_version_by_one_of_many(database_url: str) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+async def test_an_older_ledger_is_brought_to_this_version_by_one_of_many(database_url: str, version: int) -> None:
     """Its rows stay, its functions are those of this version, and of several runs at once exactly one does it."""
-    await make_version_1(database_url)
+    await make_older(database_url, version)
     await query(database_url, "INSERT INTO roost.plugin (name, version, settled) VALUES ('old', '1.0.0', 'digest') RETURNING 1")
     reports = await asyncio.gather(*[migrate(database_url, make_plugin("p", STEP)) for _ in range(4)])
     assert [name for report in reports for name in names(report.steps)] == ["make"]
@@ -46,14 +54,16 @@ async def test_an_older_ledger_is_brought_to_this_version_by_one_of_many(databas
 
 
 @pytest.mark.asyncio
-async def test_an_upgraded_ledger_is_as_a_new_one(database_url: str) -> None:
-    """The functions and the tables' columns are the same, whichever way the ledger came about."""
+@pytest.mark.parametrize("version", [1, 2])
+async def test_an_upgraded_ledger_is_as_a_new_one(database_url: str, version: int) -> None:
+    """The functions, the tables' columns and what these may hold are the same, whichever way the ledger came about."""
     forms = (
         "SELECT string_agg(p.oid::regprocedure || md5(p.prosrc), ',' ORDER BY p.oid::regprocedure::text) || (SELECT string_agg("
         "table_name || column_name || data_type, ',' ORDER BY table_name, column_name) FROM information_schema.columns "
-        "WHERE table_schema = 'roost') FROM pg_proc AS p WHERE pronamespace = 'roost'::regnamespace"
+        "WHERE table_schema = 'roost') || (SELECT string_agg(conname || pg_get_constraintdef(oid), ',' ORDER BY conname) "
+        "FROM pg_constraint WHERE connamespace = 'roost'::regnamespace) FROM pg_proc AS p WHERE pronamespace = 'roost'::regnamespace"
     )
-    await make_version_1(database_url)
+    await make_older(database_url, version)
     await migrate(database_url, make_plugin("p", STEP))
     upgraded = await query(database_url, forms)
     await execute(database_url, "DROP SCHEMA roost CASCADE")

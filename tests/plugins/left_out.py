@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 
@@ -19,10 +20,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     off = [marker for marker, switch in SWITCHES.items() if os.environ.get(switch) != "1"]
     left_out = {marker: [item for item in items if item.get_closest_marker(marker)] for marker in off}
     dropped = {item for group in left_out.values() for item in group}
-    config.stash[_LEFT_OUT] = {marker: len(group) for marker, group in left_out.items() if group}
+    _note(config, {marker: len(group) for marker, group in left_out.items() if group})
     if dropped:
         config.hook.pytest_deselected(items=list(dropped))
         items[:] = [item for item in items if item not in dropped]
+
+
+def _note(config: pytest.Config, counts: dict[str, int]) -> None:
+    config.stash[_LEFT_OUT] = counts
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["left_out"] = counts
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Where the tests run in workers (pytest-xdist), it is they who leave out, each of them the same."""
+    node.config.stash[_LEFT_OUT] = node.workeroutput.get("left_out", {}) if hasattr(node, "workeroutput") else {}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

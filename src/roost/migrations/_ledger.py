@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from roost.migrations._records import Direction
     from roost.postgres import MigrationSession, Row
 
-LEDGER_VERSION = 2
+LEDGER_VERSION = 3
 FIRST_NUMBER = 1
 """The number of the run that made the ledger, by which its sequence begins."""
 
@@ -132,7 +132,7 @@ async def open_run(session: MigrationSession, *, key: int, exists: bool, who: Wh
             return OpenedRun(number=FIRST_NUMBER, is_ledger_new=True)
         number = await _opened(session, opening)
         if number is None:
-            await _unless(_UPGRADED, session, key, "upgrade_2", "functions")
+            await _unless(_UPGRADED, session, key, "upgrade", "functions")
             number = await _opened(session, opening)
     except Exception as error:
         state = sqlstate_of(error)
@@ -241,6 +241,15 @@ async def close_run(
         raise
 
 
+async def release(session: MigrationSession, *, key: int) -> None:
+    """Give back the lock of a run that was never opened, because the ledger refused it, and wake who waits.
+
+    Raises:
+        Exception: As the driver raises it.
+    """
+    await session.execute(f"SELECT pg_catalog.pg_advisory_unlock({key}); NOTIFY {CHANNEL}")
+
+
 async def _rows(session: MigrationSession, query: str) -> list[Row]:
     """Read from a ledger that may not exist yet, or not be ours to read."""
     try:
@@ -255,14 +264,14 @@ async def _rows(session: MigrationSession, query: str) -> list[Row]:
 
 
 async def plugin_state(session: MigrationSession, plugin: str, *, with_down: bool = False) -> PluginState:
-    """Read where a plugin stands; nowhere, where there is no ledger yet. The stored ways back are read only for a rollback."""
-    down = "down_sql" if with_down else "NULL"
+    """Read where a plugin stands; nowhere, where there is no ledger yet. What only a rollback needs is read only for one."""
+    down = "down_sql, shape_before" if with_down else "NULL, NULL"
     name = quote_literal(plugin)
     rows = await _rows(
         session,
-        f"(SELECT NULL::text, version, NULL, NULL, chain, NULL, NULL, NULL, NULL FROM roost.plugin WHERE name = {name}) UNION ALL "
-        "(SELECT step, version, state, fingerprint, chain, breaking::text, pg_catalog.array_to_json(requires)::text, "
-        f"{down}, run::text "
+        f"(SELECT NULL::text, version, NULL, NULL, chain, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM roost.plugin WHERE name = {name}) "
+        "UNION ALL (SELECT step, version, state, fingerprint, chain, breaking::text, pg_catalog.array_to_json(requires)::text, "
+        f"run::text, statements_done::text, normal_form, {down} "
         f"FROM roost.applied WHERE plugin = {name} ORDER BY position)",
     )
     applied = tuple(_applied(row) for row in rows if row[0] is not None)
@@ -271,7 +280,7 @@ async def plugin_state(session: MigrationSession, plugin: str, *, with_down: boo
 
 
 def _applied(row: Sequence[str | None]) -> AppliedStep:
-    step, version, state, fingerprint, chain, breaking, requires, down_sql, run = row
+    step, version, state, fingerprint, chain, breaking, requires, run, statements_done, normal_form, down_sql, shape_before = row
     return AppliedStep(
         step=step or "",
         version=version or "",
@@ -280,8 +289,11 @@ def _applied(row: Sequence[str | None]) -> AppliedStep:
         chain=chain or "",
         breaking=breaking == "true",
         requires=tuple(json.loads(requires or "[]")),
-        down_sql=down_sql,
         run=int(run or 0),
+        statements_done=int(statements_done or 0),
+        normal_form=normal_form,
+        down_sql=down_sql,
+        shape_before=shape_before,
     )
 
 

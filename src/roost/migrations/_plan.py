@@ -31,13 +31,16 @@ class AppliedStep:
     Attributes:
         step: The step's id.
         version: The version it was applied for.
-        state: ``"done"``, ``"intent"`` or ``"escaped"``.
+        state: ``"done"``, ``"intent"``, ``"escaped"`` or ``"undoing"``.
         fingerprint: Of the body that ran.
         chain: Hash over this step and all before it.
         breaking: Whether code from before the step may run beside it.
         requires: The steps of other plugins it needs, each ``"plugin:step-id"``.
-        down_sql: The stored way back, where it is SQL.
         run: The number of the run that applied it.
+        statements_done: How many statements of a step in doubt outside a transaction were seen to end.
+        normal_form: Hash of its SQL without layout and comments; None for functions, and for steps of an older roost.
+        down_sql: The stored way back, where it is SQL; read only for a rollback.
+        shape_before: Hash of what the plugin's schema held before the run whose first step this is; read only for a rollback.
     """
 
     step: str
@@ -47,8 +50,11 @@ class AppliedStep:
     chain: str
     breaking: bool
     requires: tuple[str, ...]
-    down_sql: str | None
     run: int
+    statements_done: int = 0
+    normal_form: str | None = None
+    down_sql: str | None = None
+    shape_before: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

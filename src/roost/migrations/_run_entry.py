@@ -72,6 +72,7 @@ class RunEntry:
         self._states = states
         self._emit = emit
         self._session: MigrationSession | None = None
+        self._has_lock = False
         self._jitter = random.Random()  # noqa: S311 -- it spreads questions
         self.run_id: str | None = None
         self.number: int = 0
@@ -148,7 +149,11 @@ class RunEntry:
         if self._is_satisfied(seen):
             return False
         if self._session.is_pooled(seen.backend_pid):
-            self._session = await self._session.behind_pooler(application_name=APPLICATION_NAME)
+            self._session = await self._session.behind_pooler(
+                application_name=APPLICATION_NAME,
+                attempts=self._config.max_retries,
+                delay=self._config.retry_delay,
+            )
         if self._session.is_standby:
             raise ReadOnlyServer(location=self._session.url.location)
         if self._session.shares_server_process:
@@ -205,9 +210,12 @@ class RunEntry:
         if self._session is None:
             return
         try:
-            if self.run_id is not None and self._session.is_open:
+            if self._session.is_open:
                 with anyio.move_on_after(RELEASE_SECONDS, shield=True):
-                    await self._close(settled, heads)
+                    if self.run_id is not None:
+                        await self._close(settled, heads)
+                    elif self._has_lock:
+                        await ledger.release(self._session, key=KEY)
         except MigrationLockTimeout:
             pass  # behind a pooler, where others were at work all the time
         except Exception as error:
@@ -252,7 +260,7 @@ class RunEntry:
 
         acquired, failure = False, None
         try:
-            acquired = await lock_or_satisfied(
+            acquired = self._has_lock = await lock_or_satisfied(
                 self.session,
                 KEY,
                 timeout=self._config.run_lock_timeout,

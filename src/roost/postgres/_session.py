@@ -133,11 +133,13 @@ class MigrationSession:
             raise
         return cls(driver, url, is_pooled=True)
 
-    async def behind_pooler(self, *, application_name: str) -> Self:
+    async def behind_pooler(self, *, application_name: str, attempts: int = 3, delay: float = 1.0) -> Self:
         """Return a session that is fit for the pooler in between, and knows how that one pools. This one must not be used any more.
 
         Args:
             application_name: What ``pg_stat_activity`` shows.
+            attempts: How often to try to connect.
+            delay: Seconds before the second try; each further wait is twice as long.
 
         Raises:
             PoolerInTheWay: The pooler allows no transactions, or how it pools can't be told.
@@ -145,7 +147,7 @@ class MigrationSession:
         """
 
         async def another() -> Self:
-            return await self._open_pooled(self.url, application_name=application_name, attempts=1, delay=0.0)
+            return await self._open_pooled(self.url, application_name=application_name, attempts=attempts, delay=delay)
 
         session = self
         if not self._is_pooled:

@@ -47,7 +47,6 @@ def after(planned: Plan, state: PluginState, *, steps: int | None = None) -> Plu
             chain=one.chain,
             breaking=one.step.breaking,
             requires=(),
-            down_sql=None,
             run=1,
         )
         for one in taken

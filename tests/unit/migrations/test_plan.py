@@ -39,7 +39,6 @@ def applied(*steps: MigrationStep, **fields: Any) -> tuple[AppliedStep, ...]:
             chain=f"#{step.id}",
             breaking=fields.get("breaking", False),
             requires=(),
-            down_sql=None,
             run=1,
         )
         for step in steps
@@ -188,7 +187,6 @@ def test_a_plan_that_was_carried_out_leaves_nothing(versions: list[str], data: s
             chain=one.chain,
             breaking=False,
             requires=(),
-            down_sql=None,
             run=1,
         )
         for one in whole.steps

@@ -32,7 +32,6 @@ def row(step: MigrationStep, state: str = "done") -> AppliedStep:
         chain=f"#{step.id}",
         breaking=False,
         requires=(),
-        down_sql=None,
         run=1,
     )
 

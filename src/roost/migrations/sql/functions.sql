@@ -1,4 +1,4 @@
--- The ledger's functions, ledger version 2. All are PL/pgSQL, whose plans last as long as the session; those of SQL functions are made
+-- The ledger's functions, ledger version 3. All are PL/pgSQL, whose plans last as long as the session; those of SQL functions are made
 -- anew at each call. Every function has a search_path of its own, because a step may have left anything in the session's, and
 -- qualifies every name.
 --

@@ -9,7 +9,7 @@ CREATE TABLE roost.meta (
     oldest_reader integer NOT NULL
 );
 COMMENT ON COLUMN roost.meta.oldest_reader IS 'the lowest ledger version a roost must know to read this ledger';
-INSERT INTO roost.meta (schema_version, oldest_reader) VALUES (2, 1);
+INSERT INTO roost.meta (schema_version, oldest_reader) VALUES (3, 1);
 
 CREATE TABLE roost.run (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -38,7 +38,7 @@ CREATE TABLE roost.applied (
     plugin text NOT NULL,
     step text NOT NULL,
     version text NOT NULL,
-    state text NOT NULL CHECK (state IN ('done', 'intent', 'escaped')),
+    state text NOT NULL CHECK (state IN ('done', 'intent', 'escaped', 'undoing')),
     fingerprint text NOT NULL,
     chain text NOT NULL,
     breaking boolean NOT NULL,
@@ -47,10 +47,17 @@ CREATE TABLE roost.applied (
     run bigint NOT NULL,
     xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
     applied_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    statements_done integer NOT NULL DEFAULT 0,
+    normal_form text,
+    shape_before text,
     PRIMARY KEY (plugin, step)
 );
 COMMENT ON COLUMN roost.applied.state IS
-    'done; intent: begun outside a transaction and not seen to end; escaped: a function ended its own transaction';
+    'done; intent: begun outside a transaction and not seen to end; escaped: a function ended its own transaction; '
+    'undoing: its way back was begun outside a transaction and not seen to end';
+COMMENT ON COLUMN roost.applied.statements_done IS 'of a step in doubt outside a transaction: how many of its statements were seen to end';
+COMMENT ON COLUMN roost.applied.normal_form IS 'hash of a step''s SQL without its layout and comments; empty for functions';
+COMMENT ON COLUMN roost.applied.shape_before IS 'of the first step of a run: hash of what the plugin''s schema held before it';
 
 CREATE TABLE roost.history (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -70,3 +77,13 @@ CREATE TABLE roost.history (
 );
 COMMENT ON COLUMN roost.history.step IS 'empty where a version was reached without a step';
 COMMENT ON COLUMN roost.history.duration IS 'seconds';
+
+CREATE TABLE roost.repeatable (
+    plugin text NOT NULL,
+    step text NOT NULL,
+    fingerprint text NOT NULL,
+    run bigint NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    PRIMARY KEY (plugin, step)
+);
+COMMENT ON TABLE roost.repeatable IS 'what runs again whenever its text changes: the text that ran last';
