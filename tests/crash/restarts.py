@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from functools import partial
 
@@ -19,11 +20,24 @@ def restarts(base: Baseline, count: int) -> list[Case]:
 
 async def _restarted(base: Baseline, number: int, _place: Place) -> str:
     async with OwnServer() as server:
+        is_up = asyncio.Event()
+        is_up.set()
+
+        async def restart() -> None:
+            is_up.clear()
+            await server.restart()
+            is_up.set()
+
+        async def recover(url: str) -> None:
+            # A run may give up while the server is still away.
+            await is_up.wait()
+            await plan.migrate(url)
+
         outcome = await try_faults(
             server.url,
-            Fault(kind="call", at=number, call=server.restart, name="immediate shutdown"),
+            Fault(kind="call", at=number, call=restart, name="immediate shutdown"),
             run=partial(plan.migrate_whole, look_at=server.url, may_report_twice=True),
-            recover=plan.migrate,
+            recover=recover,
             check=partial(plan.violations, expected=base.catalogue),
         )
     return str(outcome)
