@@ -159,19 +159,23 @@ def forget_intent(turn: Turn, planned: PlannedStep) -> str:
 def open_down(turn: Turn, undone: UndoneStep, limits: Limits, *, planned_on: str | None) -> str:
     """Return the beginning of the transaction that undoes a step; arguments as of `open_up`."""
     step = undone.row.step
-    mark = f"SELECT roost.begin_undo({turn.ours}, {quote_nullable(planned_on)}, {quote_literal(step)})"
+    mark = f"SELECT roost.begin_undo({turn.ours}, {quote_nullable(planned_on)}, {quote_literal(step)}, {_by_function(undone)})"
     return f"{turn.begin}; {mark}; {settings(turn, limits, step=step, local=True)}"
 
 
-def close_down(turn: Turn, undone: UndoneStep, *, attempts: int) -> str:
-    """Return the end of the transaction that undoes a step."""
+def close_down(turn: Turn, undone: UndoneStep, *, attempts: int, flush: bool) -> str:
+    """Return the end of the transaction that undoes a step; arguments as of `close_up`."""
     row = undone.row
     finish = (
-        f"SELECT roost.finish_undo({turn.kept}, {quote_literal(row.step)}, "
+        f"SELECT roost.finish_undo({turn.kept}, {quote_literal(row.step)}, {_by_function(undone)}, "
         f"{quote_nullable(undone.version_after)}, {quote_nullable(undone.chain_after)})"
     )
     done = record(turn, step=row.step, version=row.version, direction="down", attempts=attempts, took=None, checksum=row.fingerprint)
-    return f"{turn.resets}; {finish}; {done}COMMIT"
+    return f"{turn.resets}; {'' if flush else f'{NO_FLUSH}; '}{finish}; {done}COMMIT"
+
+
+def _by_function(undone: UndoneStep) -> bool:
+    return not isinstance(undone.down, str)
 
 
 def reach(turn: Turn, *, version: str, chain: str, planned_on: str | None) -> str:

@@ -45,6 +45,11 @@ class RollbackPlan:
     version_after: str | None
     chain_after: str | None
 
+    def undone_in(self, state: PluginState) -> list[UndoneStep]:
+        """Return the steps that are undone already, in order; a row that a later run wrote is not the one that was to go."""
+        standing = {(row.step, row.run) for row in state.applied}
+        return [step for step in self.steps if (step.row.step, step.row.run) not in standing]
+
 
 def plan_rollback(
     state: PluginState,

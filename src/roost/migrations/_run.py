@@ -11,12 +11,12 @@ from roost.errors import DatabaseAhead, MigrationLockLost, NoDatabase, PoolerInT
 from roost.migrations import _ledger as ledger
 from roost.migrations._events import DatabaseAheadNoticed, PolicyNoticed, StepOutcomeLearned, StepsChanged, StepSkipped
 from roost.migrations._groups import Turn
-from roost.migrations._plan import PluginState, in_order, plan_chain
+from roost.migrations._plan import PluginState, check_outcomes, in_order, plan_chain
 from roost.migrations._run_entry import KEY, RunEntry
 from roost.migrations._runner import StepRunner
 from roost.migrations._turn_wait import TurnTaken
 from roost.migrations._versions import compare_versions
-from roost.postgres import sqlstate_of
+from roost.postgres import is_connection_lost, sqlstate_of
 
 if TYPE_CHECKING:
     from roost.errors import SessionLost
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from roost.migrations._plan import Plan, PlannedStep
     from roost.migrations._protocol import IMigrationService
     from roost.migrations._records import StepReport
-    from roost.migrations._rollback import RollbackPlan
+    from roost.migrations._rollback import RollbackPlan, UndoneStep
     from roost.migrations._states import MigrationStates
     from roost.migrations._step import MigrationStep
     from roost.migrations._telling import StepTelling
@@ -238,13 +238,16 @@ class MigrationRun:
 
     def _learn(self, state: PluginState, *, plugin: str) -> None:
         """Learn from the ledger, under the lock, what became of steps that were sent before the connection broke."""
+        standing = {row.step for row in state.applied}
         applied = {row.step for row in state.applied if row.run in self._entry.numbers and row.state == "done"}
         ours = [telling for telling in self._sent if telling.plugin == plugin]
         self._sent = [telling for telling in self._sent if telling.plugin != plugin]
         for telling in ours:
-            if telling.has_begun or telling.step in applied:
-                self.emit(StepOutcomeLearned(plugin=plugin, step=telling.step, is_applied=telling.step in applied))
-            if telling.step in applied:
+            is_applied = telling.step in (applied if telling.direction == "up" else standing)
+            is_done = is_applied == (telling.direction == "up")
+            if telling.has_begun or is_done:
+                self.emit(StepOutcomeLearned(plugin=plugin, step=telling.step, is_applied=is_applied))
+            if is_done:
                 self.steps.append(telling.report())
 
     def _refuse_outside_transactions(self, plan: Plan) -> None:
@@ -259,7 +262,7 @@ class MigrationRun:
                 raise PoolerInTheWay(location=self.session.url.location, reason=reason)
 
     async def undo(self, plan: RollbackPlan, *, planned_on: str | None, service: str, schema: str | None) -> tuple[StepReport, ...]:
-        """Undo a rollback plan's steps in order.
+        """Undo a rollback plan's steps in order, on a new session where the connection broke.
 
         Args:
             plan: The plan.
@@ -270,23 +273,47 @@ class MigrationRun:
         Raises:
             StepFailed: A step's way back failed; those undone before it stay undone.
             MigrationLockLost: Another run has changed the plugin meanwhile; what was undone before stays undone.
+            SessionLost: The connection broke, as often as may be tried.
         """
         for step in plan.skipped:
             self.emit(StepSkipped(plugin=plan.plugin, step=step))
-        runner = self._runner(plan.plugin, service=service, schema=schema)
-        done: list[StepReport] = []
-        for index, undone in enumerate(plan.steps, start=1):
-            while True:
-                try:
-                    done.append(await runner.down(undone, planned_on=planned_on, index=index, total=len(plan.steps)))
-                    break
-                except TurnTaken as taken:
-                    if not taken.is_busy:
-                        raise MigrationLockLost(detail=f"another run has changed plugin {plan.plugin} meanwhile") from taken
+        before, attempt = len(self.steps), 1
+        undone: list[UndoneStep] = []
+
+        def done(step: UndoneStep, report: StepReport) -> None:
+            undone.append(step)
+            self._sent = [telling for telling in self._sent if telling.step != report.step]
+            self.steps.append(report)
+
+        while len(undone) < len(plan.steps):
+            runner = self._runner(plan.plugin, service=service, schema=schema)
+            head = undone[-1].chain_after if undone else planned_on
+            try:
+                await runner.down(plan.steps, after=len(undone), planned_on=head, sent=self._note_sent, done=done)
+            except TurnTaken as taken:
+                self._sent.clear()
+                if not taken.is_busy:
+                    raise _moved_on(plan.plugin) from taken
                 await self._entry.wait.pause()
-            planned_on = undone.chain_after
-            self.steps.append(done[-1])
-        return tuple(done)
+            except Exception as error:
+                if not self.is_broken or not is_connection_lost(error):
+                    raise
+                undone[:] = await self._undone_after(error, attempt=attempt, plan=plan, planned_on=planned_on)
+                attempt += 1
+        return tuple(self.steps[before:])
+
+    async def _undone_after(self, error: Exception, *, attempt: int, plan: RollbackPlan, planned_on: str | None) -> list[UndoneStep]:
+        """Connect and lock anew after the connection broke, and learn which of a plan's steps are undone."""
+        if attempt == self.config.max_retries:
+            raise self.lost(error, attempts=attempt) from error
+        await self.begin_again(error, attempt=attempt)
+        state = await self.state(plan.plugin)
+        check_outcomes(state, (), plugin=plan.plugin)
+        self._learn(state, plugin=plan.plugin)
+        undone = plan.undone_in(state)
+        if state.head != (undone[-1].chain_after if undone else planned_on):
+            raise _moved_on(plan.plugin) from error
+        return undone
 
     def _runner(self, plugin: str, *, service: str, schema: str | None) -> StepRunner:
         if self.database is None:
@@ -348,6 +375,10 @@ class MigrationRun:
                 if name not in met:
                     raise RequiredStepMissing(plugin=plan.plugin, step=planned.step.id, required=name)
             met.add(f"{plan.plugin}:{planned.step.id}")
+
+
+def _moved_on(plugin: str) -> MigrationLockLost:
+    return MigrationLockLost(detail=f"another run has changed plugin {plugin} meanwhile")
 
 
 current_run: ContextVar[MigrationRun | None] = ContextVar("current_run", default=None)

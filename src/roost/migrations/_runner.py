@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from roost.errors import MigrationLockLost, StepEscaped, StepFailed
 from roost.migrations import _groups as groups
@@ -13,10 +14,10 @@ from roost.migrations import _ledger as ledger
 from roost.migrations._batches import in_batches
 from roost.migrations._context import MigrationContext
 from roost.migrations._explain import explain, location_of
-from roost.migrations._fingerprint import fingerprint_of
+from roost.migrations._in_hand import StepForth, StepInHand, steps_back, steps_forth
 from roost.migrations._patience import Patience
 from roost.migrations._step import takes_context
-from roost.migrations._telling import StepTelling, TellingsOfAMessage
+from roost.migrations._telling import TellingsOfAMessage
 from roost.migrations._turn_wait import TurnTaken
 from roost.postgres import bind_step, is_lock_timeout, sqlstate_of, watching_blockers
 
@@ -27,28 +28,14 @@ if TYPE_CHECKING:
     from roost.migrations._records import StepReport
     from roost.migrations._rollback import UndoneStep
     from roost.migrations._step import StepBody
+    from roost.migrations._telling import StepTelling
     from roost.migrations._turn_wait import TurnWait
     from roost.postgres import Database, MigrationSession
 
 SURELY_WITHOUT_EFFECT = ("42", "0A", "25", "28", "3D", "3F")
 """SQLSTATE classes of errors that a statement raises before it does anything: syntax, names, rights, wrong place."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepInHand:
-    """A planned step on its way.
-
-    Attributes:
-        planned: The step.
-        planned_on: The head's hash that the ledger must have, or the plan no longer fits.
-        telling: What is told of it.
-        flush: Whether its commit waits for the disk.
-    """
-
-    planned: PlannedStep
-    planned_on: str | None
-    telling: StepTelling
-    flush: bool
+Step = TypeVar("Step", bound=StepInHand)
 
 
 class StepRunner:
@@ -104,66 +91,44 @@ class StepRunner:
             TurnTaken: Another run is at work, or has moved the plugin on; plan again.
             Exception: The connection broke; what was applied, the ledger says under the lock.
         """
-        heads = [planned_on, *[planned.chain for planned in steps]]
-        in_hand = [
-            StepInHand(
-                planned=planned,
-                planned_on=head,
-                telling=self._telling(planned, index=index, total=len(steps)),
-                # A function may have done more than the database knows of, so its record is on disk before anything follows it.
-                flush=index == len(steps) or not isinstance(planned.step.up, str),
-            )
-            for index, (planned, head) in enumerate(zip(steps, heads, strict=False), start=1)
-        ]
-        for batch in in_batches(steps):
-            rest = in_hand[batch]
-            while rest:
-                sent([step.telling for step in rest])
-                applied, failure = await self._together(rest) if len(rest) > 1 else (0, None)
-                for step in rest[:applied]:
-                    done(step.planned, step.telling.report())
-                # The one that stopped the message is tried again by itself; the others follow together.
-                for step in rest[applied : applied + 1]:
-                    await self._one(step, failure=failure)
-                    done(step.planned, step.telling.report())
-                rest = rest[applied + 1 :]
+        in_hand = steps_forth(steps, turn=self._turn, config=self._config, planned_on=planned_on, emit=self._emit)
+        await self._take(in_hand, sent=sent, done=lambda step: done(step.planned, step.telling.report()))
 
-    async def down(self, undone: UndoneStep, *, planned_on: str | None, index: int, total: int) -> StepReport:
-        """Undo one step; errors as of `up`.
+    async def down(
+        self,
+        steps: Sequence[UndoneStep],
+        *,
+        after: int,
+        planned_on: str | None,
+        sent: Callable[[Sequence[StepTelling]], None],
+        done: Callable[[UndoneStep, StepReport], None],
+    ) -> None:
+        """Undo steps in order; errors as of `up`.
 
         Args:
-            undone: The step.
-            planned_on: The head's hash that the plan was made on, or that the step before has left.
-            index: Its place among the rollback's steps, from 1.
-            total: Their number.
-
-        Returns:
-            What was done.
+            steps: A rollback plan's steps.
+            after: How many of them are undone already.
+            planned_on: The head's hash that the ledger must have now.
+            sent: As of `up`.
+            done: Told of each step that is undone, as soon as that is known.
         """
-        row = undone.row
-        limits = self._limits(None, None)
-        telling = StepTelling(
-            emit=self._emit,
-            plugin=self._turn.plugin,
-            step=row.step,
-            description=undone.description,
-            version=row.version,
-            direction="down",
-            body=undone.down,
-            index=index,
-            total=total,
-        )
+        in_hand = steps_back(steps, after=after, turn=self._turn, config=self._config, planned_on=planned_on, emit=self._emit)
+        await self._take(in_hand, sent=sent, done=lambda step: done(step.undone, step.telling.report()))
 
-        async def once() -> None:
-            await self._inside(
-                telling,
-                opening=groups.open_down(self._turn, undone, limits, planned_on=planned_on),
-                closing=groups.close_down(self._turn, undone, attempts=telling.attempts),
-                on_escape=None,
-            )
-
-        await self._attempt(once, telling, checksum=row.fingerprint)
-        return telling.report()
+    async def _take(self, steps: Sequence[Step], *, sent: Callable[[Sequence[StepTelling]], None], done: Callable[[Step], None]) -> None:
+        """Take steps in order, there or back, as many as can be in one message."""
+        for batch in in_batches(steps):
+            rest = steps[batch]
+            while rest:
+                sent([step.telling for step in rest])
+                taken, failure = await self._together(rest) if len(rest) > 1 else (0, None)
+                for step in rest[:taken]:
+                    done(step)
+                # The one that stopped the message is tried again by itself; the others follow together.
+                for step in rest[taken : taken + 1]:
+                    await self._one(step, failure=failure)
+                    done(step)
+                rest = rest[taken + 1 :]
 
     async def reach(self, *, version: str, chain: str, planned_on: str | None) -> None:
         """Move the plugin to a version that needs no step; errors as of `up`."""
@@ -182,28 +147,15 @@ class StepRunner:
                 raise
             raise refusal from error
 
-    def _telling(self, planned: PlannedStep, *, index: int, total: int) -> StepTelling:
-        return StepTelling(
-            emit=self._emit,
-            plugin=self._turn.plugin,
-            step=planned.step.id,
-            description=planned.step.description,
-            version=planned.version,
-            direction="up",
-            body=planned.step.up,
-            index=index,
-            total=total,
-        )
-
     async def _together(self, steps: Sequence[StepInHand]) -> tuple[int, Exception | None]:
         """Send the groups of several SQL steps in one message.
 
         Returns:
-            How many of them are applied, and the error of the one that is not.
+            How many of them are done, and the error of the one that is not.
         """
         told = TellingsOfAMessage([step.telling for step in steps])
-        message = "; ".join(self._group(step) for step in steps)
-        applied, failure = len(steps), None
+        message = "; ".join(step.group for step in steps)
+        taken, failure = len(steps), None
         try:
             with self._session.hearing(told.hear):
                 await self._session.execute(message)
@@ -213,61 +165,36 @@ class StepRunner:
                 raise
             await self._session.rollback(groups.clean_up(self._turn))
             state = await ledger.plugin_state(self._session, self._turn.plugin)
-            names = {row.step for row in state.applied if row.run == self._turn.run}
-            applied, failure = sum(step.planned.step.id in names for step in steps), error
-        told.finish_applied(applied)
-        return applied, failure
+            # What never began here and is done, another run did, behind a pooler.
+            taken, failure = sum(step.is_done(state) for step in steps[: told.begun]), error
+        told.finish_done(taken)
+        return taken, failure
 
     async def _one(self, step: StepInHand, *, failure: Exception | None) -> None:
-        """Run one step, as often as its errors and the configuration allow; with `failure` it was tried once already."""
-        declared, telling = step.planned.step, step.telling
-        telling.attempts = 0 if failure is None else 1
+        """Take one step, as often as its errors and the configuration allow; with `failure` it was tried once already."""
+        step.telling.attempts = 0 if failure is None else 1
+        way = partial(self._inside, step)
+        if isinstance(step, StepForth) and not step.planned.step.transactional:
+            way = partial(self._outside, step)
+        await self._attempt(way, step, failure=failure)
 
-        async def once() -> None:
-            if not declared.transactional:
-                await self._outside(step)
-                return
-            await self._inside(
-                telling,
-                opening=self._opening(step, state="done" if isinstance(declared.up, str) else "escaped"),
-                closing=groups.close_up(self._turn, step.planned, attempts=telling.attempts, flush=step.flush),
-                on_escape=groups.escape(self._turn, step.planned),
-            )
-
-        await self._attempt(once, telling, checksum=fingerprint_of(declared), failure=failure)
-
-    def _group(self, step: StepInHand) -> str:
-        closing = groups.close_up(self._turn, step.planned, attempts=1, flush=step.flush)
-        return f"{self._opening(step, state='done')}; {groups.execute(str(step.planned.step.up))}; {closing}"
-
-    def _opening(self, step: StepInHand, *, state: str) -> str:
-        declared = step.planned.step
-        limits = self._limits(declared.lock_timeout, declared.statement_timeout)
-        return groups.open_up(self._turn, step.planned, limits, planned_on=step.planned_on, state=state)
-
-    def _limits(self, lock_timeout: float | None, statement_timeout: float | None) -> groups.Limits:
-        config = self._config
-        return groups.Limits(
-            lock_timeout=config.lock_timeout if lock_timeout is None else lock_timeout,
-            statement_timeout=(config.statement_timeout or 0.0) if statement_timeout is None else statement_timeout,
-        )
-
-    async def _inside(self, telling: StepTelling, *, opening: str, closing: str, on_escape: str | None) -> None:
+    async def _inside(self, step: StepInHand) -> None:
         """Run a step's body in a transaction of its own; SQL with all around it is one message."""
-        body = telling.body
+        body, telling = step.body, step.telling
+        closing = step.closing(attempts=telling.attempts)
         if isinstance(body, str):
             with self._session.hearing(lambda _: telling.begin()):
-                await self._transaction(f"{opening}; {groups.execute(body)}; {closing}")
+                await self._transaction(f"{step.opening}; {groups.execute(body)}; {closing}")
             return
-        await self._transaction(opening)
+        await self._transaction(step.opening)
         telling.begin()
         await self._call(body, step=telling.step)
         try:
             await self._transaction(closing)
         except Exception as error:
             if sqlstate_of(error) == ledger.ESCAPED:
-                if on_escape is not None:
-                    await self._wait.for_turn(self._session, on_escape)
+                if step.escape is not None:
+                    await self._wait.for_turn(self._session, step.escape)
                 raise StepEscaped(plugin=self._turn.plugin, step=telling.step) from error
             raise
 
@@ -284,13 +211,13 @@ class StepRunner:
             self._session.terminate()
             raise
 
-    async def _outside(self, step: StepInHand) -> None:
+    async def _outside(self, step: StepForth) -> None:
         """Run a step outside a transaction, between a recorded intent and its end."""
         planned, telling = step.planned, step.telling
-        limits = self._limits(0.0, planned.step.statement_timeout)
         # A lock time-out would break off CREATE INDEX CONCURRENTLY in its own waits and leave an invalid index.
+        limits = replace(step.limits, lock_timeout=0.0)
         own_settings = groups.settings(self._turn, limits, step=planned.step.id, local=False)
-        await self._transaction(f"{self._opening(step, state='intent')}; COMMIT; {own_settings}")
+        await self._transaction(f"{step.opening}; COMMIT; {own_settings}")
         telling.begin()
         try:
             await self._session.execute(str(planned.step.up))
@@ -308,8 +235,9 @@ class StepRunner:
                 await self._session.rollback(groups.clean_up(self._turn))
             raise
 
-    async def _attempt(self, once: Callable[[], Any], telling: StepTelling, *, checksum: str, failure: Exception | None = None) -> None:
+    async def _attempt(self, once: Callable[[], Awaitable[None]], step: StepInHand, *, failure: Exception | None) -> None:
         """Try a step as often as its errors and the configuration allow, tell of it, and record a failure."""
+        telling = step.telling
         watched = groups.application_name(self._turn.plugin, telling.step)
         patience = Patience(
             self._config,
@@ -325,7 +253,7 @@ class StepRunner:
         try:
             await patience.repeat(counted, failure=failure)
         except Exception as error:
-            raised = await self._failure(error, telling, checksum=checksum)
+            raised = await self._failure(error, telling, checksum=step.checksum)
             if telling.has_begun or isinstance(raised, StepFailed):
                 telling.finish(raised)
             if raised is error:

@@ -129,13 +129,18 @@ class TellingsOfAMessage:
         self._begun = 0
         self._finished = 0
 
+    @property
+    def begun(self) -> int:
+        """How many of the steps the server has begun."""
+        return self._begun
+
     def hear(self, step: str) -> None:
         """Take the server's word that a step begins."""
         if self._begun < len(self._tellings) and self._tellings[self._begun].step == step:
             self._begin_next()
 
-    def finish_applied(self, number: int) -> None:
-        """Tell that so many of the steps, counted from the first, are applied."""
+    def finish_done(self, number: int) -> None:
+        """Tell that so many of the steps, counted from the first, are done."""
         while self._begun < number:
             self._begin_next()
         while self._finished < number:

@@ -117,31 +117,41 @@ BEGIN
     PERFORM roost.move_head(plugin_name, plugin_version, plugin_chain);
 END $$;
 
--- Begins the transaction that undoes a step: the fence, then a mark on the step's row that only this transaction can take away.
+-- Begins the transaction that undoes a step: the fence, then the step's row. Where the way back is SQL, the row goes at once, as SQL can't
+-- end its transaction. A function can: it finds a mark on the row that only this transaction can take away.
 CREATE FUNCTION roost.begin_undo(
-    run_number bigint, lock_key bigint, step_by_step boolean, plugin_name text, planned_on text, step_id text
+    run_number bigint, lock_key bigint, step_by_step boolean, plugin_name text, planned_on text, step_id text, by_function boolean
 ) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM roost.fence(run_number, lock_key, step_by_step);
-    PERFORM roost.check_plan(plugin_name, planned_on, '{}');
-    UPDATE roost.applied SET state = 'escaped', xid = pg_current_xact_id()
-    WHERE plugin = plugin_name AND step = step_id AND state = 'done';
+    IF step_by_step THEN
+        PERFORM roost.check_plan(plugin_name, planned_on, '{}');
+    END IF;
+    IF by_function THEN
+        UPDATE roost.applied SET state = 'escaped', xid = pg_current_xact_id()
+        WHERE plugin = plugin_name AND step = step_id AND state = 'done';
+    ELSE
+        DELETE FROM roost.applied WHERE plugin = plugin_name AND step = step_id AND state = 'done';
+    END IF;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'step % of plugin % is not applied', step_id, plugin_name USING ERRCODE = 'RST04';
     END IF;
+    RAISE INFO 'roost: step begins' USING DETAIL = step_id;
 END $$;
 
 -- Ends the transaction that undoes a step: it must still be the one that began it.
 CREATE FUNCTION roost.finish_undo(
-    lock_key bigint, step_by_step boolean, plugin_name text, step_id text, plugin_version text, plugin_chain text
+    lock_key bigint, step_by_step boolean, plugin_name text, step_id text, by_function boolean, plugin_version text, plugin_chain text
 ) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    DELETE FROM roost.applied
-    WHERE plugin = plugin_name AND step = step_id AND state = 'escaped' AND xid = pg_current_xact_id();
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'step % of plugin % ended its own transaction', step_id, plugin_name USING ERRCODE = 'RST02';
+    IF by_function THEN
+        DELETE FROM roost.applied
+        WHERE plugin = plugin_name AND step = step_id AND state = 'escaped' AND xid = pg_current_xact_id();
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'step % of plugin % ended its own transaction', step_id, plugin_name USING ERRCODE = 'RST02';
+        END IF;
     END IF;
     PERFORM roost.clean_session(lock_key, step_by_step);
     PERFORM roost.move_head(plugin_name, plugin_version, plugin_chain);
