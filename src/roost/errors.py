@@ -893,7 +893,8 @@ class ManifestMismatch(MigrationError):
 
     @property
     def hint(self) -> str:
-        return "undo what was not meant; for what was, write the manifest anew with: roost check --write"
+        ran = " (a file that ran already is not run again: what it lacks is for a new one)" if self.changed else ""
+        return f"undo what was not meant; for what was, write the manifest anew with: roost check --write{ran}"
 
 
 @dataclass(eq=False, kw_only=True)

@@ -363,7 +363,10 @@ def test_check_proves_files_by_their_manifest(roost: Roost, files: Path) -> None
     assert (wrong.returncode, [row[2:] for row in _rows(wrong)]) == (4, [["-", "inbox", "yes", "wrong"], ["1", "outbox", "none", "fine"]])
     assert wrong.stderr.splitlines() == [
         f"error: The SQL files are not those of {files / 'inbox' / 'roost.sum'}: 001_make.sql is changed; 002 more.sql is not listed",
-        "hint: undo what was not meant; for what was, write the manifest anew with: roost check --write",
+        (
+            "hint: undo what was not meant; for what was, write the manifest anew with: roost check --write "
+            "(a file that ran already is not run again: what it lacks is for a new one)"
+        ),
     ]
     assert "Traceback" in roost("check", "--traceback").stderr
     assert [row[4:] for row in _rows(roost("check", "--write"))] == [
@@ -465,3 +468,23 @@ def _fetch(url: str, query: str) -> Any:
             await connection.close()
 
     return asyncio.run(fetch())
+
+
+def test_an_edited_step_is_told_by_status_plan_and_up(roost: Roost, project: Path, url: str) -> None:
+    """Each names the step, says that it is not run again, and what to do; only its layout changed, nobody says a word."""
+    assert roost("up", DATABASE_URL=url).returncode == 0
+    source = (project / "shop.py").read_text()
+    (project / "shop.py").write_text(source.replace("CREATE TABLE notes (id int)", "CREATE TABLE notes (id int /* the key */)"))
+    assert (roost("status", DATABASE_URL=url).returncode, roost("status", DATABASE_URL=url).stderr) == (0, "")
+    (project / "shop.py").write_text(source.replace("CREATE TABLE notes (id int)", "CREATE TABLE notes (id bigint)"))
+    warning = (
+        "warning: step 'make' of plugin notes was edited after it ran, and is not run again; "
+        "put its text back, and what it lacks into a new step"
+    )
+    for command in (("status",), ("plan",), ("up", "--dry-run")):
+        told = roost(*command, DATABASE_URL=url)
+        assert (told.returncode, told.stderr.splitlines()) == (0, [warning])
+    assert json.loads(roost("status", "--json", DATABASE_URL=url).stdout)["services"][0]["changed"] == [
+        {"plugin": "notes", "step": "make", "is_function": False}
+    ]
+    assert "notes: steps were edited after they ran, and are not run again: make" in roost("up", DATABASE_URL=url).stderr

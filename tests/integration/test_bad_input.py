@@ -94,7 +94,7 @@ async def test_a_row_of_the_ledger_that_was_edited(database_url: str) -> None:
     plugin = make_plugin("p", FIRST, SECOND)
     await migrate(database_url, plugin)
     unsettle = "UPDATE roost.plugin SET settled = 'edited'"
-    await execute(database_url, f"UPDATE roost.applied SET fingerprint = 'sql:0' WHERE step = 'first'; {unsettle}")
+    await execute(database_url, f"UPDATE roost.applied SET fingerprint = 'sql:0', normal_form = '0' WHERE step = 'first'; {unsettle}")
     runtime = make_runtime(database_url, plugin)
     told: list[StepsChanged] = []
     runtime.events.subscribe(told.append, StepsChanged)

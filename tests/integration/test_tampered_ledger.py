@@ -41,7 +41,7 @@ async def tampered(url: str, sql: str) -> tuple[list[str], list[object]]:
 @pytest.mark.parametrize(
     ("sql", "told"),
     [
-        ("UPDATE roost.applied SET fingerprint = 'sql:beef' WHERE step = 'first'", ["first"]),
+        ("UPDATE roost.applied SET fingerprint = 'sql:beef', normal_form = 'beef' WHERE step = 'first'", ["first"]),
         ("UPDATE roost.applied SET chain = 'beef'", []),
         ("UPDATE roost.plugin SET chain = 'beef'", []),
         ("UPDATE roost.plugin SET settled = 'beef'", []),

@@ -14,7 +14,8 @@ def status(runtime: RuntimeName = None, *, common: Common = NOTHING_SPECIAL) -> 
     """Show where every migration service stands; exit code 3 when something is pending, 1 when something is blocked."""
 
     async def body(output: Output) -> int:
-        from roost.cli._documents import status_document  # noqa: PLC0415 -- `roost --help` needs no migrations
+        from roost.cli._changes import tell_changes  # noqa: PLC0415 -- `roost --help` needs no migrations
+        from roost.cli._documents import status_document  # noqa: PLC0415 -- as above
         from roost.cli._services import plugins_of  # noqa: PLC0415 -- as above
         from roost.cli._tables import status_table  # noqa: PLC0415 -- as above
         from roost.cli._workplace import workplace  # noqa: PLC0415 -- as above
@@ -28,6 +29,7 @@ def status(runtime: RuntimeName = None, *, common: Common = NOTHING_SPECIAL) -> 
                 pending = await place.orchestrator.has_pending_migrations()
             plugins = plugins_of(place.orchestrator.get_migration_services())
         output.result(status_document(found, plugins=plugins, pending=pending), status_table(found, plugins=plugins))
+        tell_changes(output, [changed for row in found.services for changed in row.changed])
         if broken:
             return ExitCode.FAILED
         return ExitCode.PENDING if pending else ExitCode.FINE

@@ -21,7 +21,8 @@ def up(
     """Run every pending migration of the runtime's plugins, under the lock."""
 
     async def body(output: Output) -> int:
-        from roost.cli._documents import report_document  # noqa: PLC0415 -- `roost --help` needs no migrations
+        from roost.cli._changes import tell_changes  # noqa: PLC0415 -- `roost --help` needs no migrations
+        from roost.cli._documents import report_document  # noqa: PLC0415 -- as above
         from roost.cli._progress import shown_progress  # noqa: PLC0415 -- as above
         from roost.cli._tables import outcome, steps_table  # noqa: PLC0415 -- as above
         from roost.cli._workplace import workplace  # noqa: PLC0415 -- as above
@@ -32,6 +33,8 @@ def up(
         document = report_document(report, dry_run=dry_run)
         shown = steps_table(report, title="Would run") if dry_run and report.steps else outcome(report)
         output.result(document, shown)
+        if dry_run:
+            tell_changes(output, report.changed)
         return ExitCode.FINE
 
     return perform("up", body, json=common.json, traceback=common.traceback)

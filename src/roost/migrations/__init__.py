@@ -27,6 +27,7 @@ from roost.migrations._orchestrator import MigrationOrchestrator
 from roost.migrations._plugin_service import PluginMigrationService
 from roost.migrations._protocol import IMigrationService
 from roost.migrations._records import (
+    ChangedStep,
     ManifestChanges,
     MigrationRecord,
     MigrationReport,
@@ -44,6 +45,7 @@ from roost.migrations._step import MigrationStep, SqlText
 from roost.migrations._versions import compare_versions
 
 __all__ = [
+    "ChangedStep",
     "DatabaseAheadNoticed",
     "IMigrationService",
     "LockWaitFinished",

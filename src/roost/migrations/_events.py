@@ -148,10 +148,11 @@ class DatabaseAheadNoticed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepsChanged:
-    """The bodies of applied steps differ from the ones that were run: reported, never run again."""
+    """The bodies of applied steps differ from the ones that were run: reported, never run again. `functions` are those in Python."""
 
     plugin: str
     steps: tuple[str, ...]
+    functions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

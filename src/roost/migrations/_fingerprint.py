@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from roost.migrations._sql_text import normal_form
 from roost.migrations._step import with_unix_lines
 
 if TYPE_CHECKING:
@@ -25,6 +26,13 @@ def fingerprint_of(step: MigrationStep) -> str:
     if isinstance(step.up, str):
         return "sql:" + sha256(with_unix_lines(step.up).encode()).hexdigest()
     return _python_fingerprint(step.up)
+
+
+def normal_form_of(step: MigrationStep) -> str | None:
+    """Return the hash of a step's SQL without its layout and comments; None for a function, and where the step has its own fingerprint."""
+    if step.fingerprint is not None or not isinstance(step.up, str):
+        return None
+    return sha256(normal_form(with_unix_lines(step.up)).encode()).hexdigest()
 
 
 def _python_fingerprint(function: Callable[..., Any]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from roost.migrations._fingerprint import fingerprint_of
+from roost.migrations._fingerprint import fingerprint_of, normal_form_of
 from roost.migrations._ledger import NO_FLUSH
 from roost.postgres import dollar_quote, quote_identifier, quote_literal, quote_nullable
 
@@ -109,8 +109,8 @@ def open_up(turn: Turn, planned: PlannedStep, limits: Limits, *, planned_on: str
     step = planned.step
     claim = (
         f"SELECT roost.begin_step({turn.ours}, {quote_nullable(planned_on)}, {quote_literal(step.id)}, "
-        f"{quote_literal(planned.version)}, '{state}', {quote_literal(fingerprint_of(step))}, '{planned.chain}', "
-        f"{step.breaking}, {_requires(planned)}, {_stored_down(planned)})"
+        f"{quote_literal(planned.version)}, '{state}', {quote_literal(fingerprint_of(step))}, "
+        f"{quote_nullable(normal_form_of(step))}, '{planned.chain}', {step.breaking}, {_requires(planned)}, {_stored_down(planned)})"
     )
     return f"{turn.begin}; {claim}; {settings(turn, limits, step=step.id, local=True)}"
 

@@ -304,8 +304,8 @@ async def plugin_version(session: MigrationSession, plugin: str) -> str | None:
 
 
 async def applied_names(session: MigrationSession) -> set[str]:
-    """Read the names of all applied steps, each ``"plugin:step-id"``."""
-    rows = await session.rows("SELECT plugin || ':' || step FROM roost.applied WHERE state = 'done'")
+    """Read the names of all applied steps, each ``"plugin:step-id"``; none, where there is no ledger yet."""
+    rows = await _rows(session, "SELECT plugin || ':' || step FROM roost.applied WHERE state = 'done'")
     return {row[0] or "" for row in rows}
 
 

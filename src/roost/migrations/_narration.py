@@ -36,7 +36,10 @@ def narrate(event: object) -> str | None:  # noqa: C901, PLR0911, PLR0912 -- a t
             steps = ", ".join(event.steps) or f"version {event.version}"
             return f"Plugin {event.plugin}: the database is ahead of this code ({steps})"
         case events.StepsChanged():
-            return f"Plugin {event.plugin}: steps were edited after they ran, and are not run again: {', '.join(event.steps)}"
+            steps = ", ".join(event.steps)
+            return (
+                f"Plugin {event.plugin}: steps were edited after they ran, and are not run again: {steps}; what they lack is for a new step"
+            )
         case events.PolicyNoticed():
             return f"Plugin {event.plugin}: {event.notice}"
         case events.RunFinished(error=None, steps=0):

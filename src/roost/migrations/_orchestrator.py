@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from roost.errors import NoDatabase, PendingMigrations
 from roost.migrations._check import check_services, refuse_several_chains
 from roost.migrations._config import MigrationConfig
-from roost.migrations._dry_run import dry_run_steps
+from roost.migrations._dry_run import changed_steps, dry_run_plans, planned_steps
 from roost.migrations._events import RunFinished, RunStarted
 from roost.migrations._fingerprint import digest
 from roost.migrations._granting import grant
@@ -308,7 +308,9 @@ class MigrationOrchestrator:
         self._refuse_without_database(services, run)
         if dry_run:
             async with reading(self._runtime) as session:
-                run.steps.extend(await dry_run_steps(services, session, config=self._config))
+                for plan in await dry_run_plans(services, session, config=self._config, refuse_ahead=refuse_ahead):
+                    run.steps.extend(planned_steps(plan))
+                    run.changed.extend(changed_steps(plan))
             return report_of(run, done=[], failed=[], not_run=services, started=started)
         names = tuple(service.service_name for service in services)
         self._runtime_emit(RunStarted(services=names))

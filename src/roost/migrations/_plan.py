@@ -11,12 +11,13 @@ from roost.errors import (
     DatabaseAhead,
     DuplicateStep,
     HistoriesDiverged,
+    RequiredStepMissing,
     StepEscaped,
     StepOutcomeUnknown,
     StepsMissing,
     StepsOutOfOrder,
 )
-from roost.migrations._fingerprint import body_changed, chain_hash, declared_mark, fingerprint_of
+from roost.migrations._fingerprint import body_changed, chain_hash, declared_mark, fingerprint_of, normal_form_of
 from roost.migrations._versions import UNVERSIONED, compare_versions, parse_version
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class Plan:
         steps: What is to be run, in order.
         chain: The chain's hash before the first step.
         ahead: Steps of a newer release that the database holds; nothing is run then.
-        changed: Applied steps whose SQL differs from the declared one.
+        changed: Applied steps whose SQL differs from the declared one in more than its layout and comments.
         changed_functions: The same for Python functions, which is only a notice.
         notices: What the policy ``allow`` let pass.
     """
@@ -187,23 +188,13 @@ def plan_chain(
     newest_known = max((index for index, row in enumerate(state.applied) if row.step in positions), default=-1)
     newer = state.applied[newest_known + 1 :]
     missing = [row.step for row in state.applied[: newest_known + 1] if row.step not in positions]
-    notices: list[str] = []
     if newer and pending:
         raise HistoriesDiverged(plugin=plugin, unknown=tuple(row.step for row in newer), pending=tuple(step.id for step in pending))
-    if missing:
-        if policy == "strict":
-            raise StepsMissing(plugin=plugin, steps=tuple(missing))
-        notices.append(f"applied steps are missing from the code: {', '.join(missing)}")
-    if newer:
-        breaking = tuple(row.step for row in newer if row.breaking)
-        if breaking:
-            raise DatabaseAhead(plugin=plugin, steps=breaking)
+    notices = _missing_notices(missing, plugin=plugin, policy=policy)
+    refuse_breaking(newer, plugin=plugin)
     last = max((positions[row.step] for row in known), default=-1)
-    early = tuple(step.id for step in pending if positions[step.id] < last)
-    if early:
-        if policy == "strict":
-            raise StepsOutOfOrder(plugin=plugin, steps=early, applied=declared[last].id)
-        notices.append(f"steps run out of order: {', '.join(early)}")
+    early = [step.id for step in pending if positions[step.id] < last]
+    notices += _early_notices(early, before=declared[last].id if known else "", state=state, plugin=plugin, policy=policy)
     if target is not None:
         pending = [step for step in pending if compare_versions(step.version, target) <= 0]
     changed, changed_functions = _changed_bodies(declared, applied)
@@ -222,13 +213,14 @@ def plan_chain(
     )
 
 
-def plan_computed(steps: Sequence[MigrationStep], state: PluginState, *, plugin: str, target: str) -> Plan:
+def plan_computed(steps: Sequence[MigrationStep], state: PluginState, *, plugin: str, policy: Policy, target: str) -> Plan:
     """Plan for a plugin that computes its steps from two versions; it is judged by the steps it returned.
 
     Args:
         steps: What the plugin returned, in order and with versions (`in_order`).
         state: What the ledger holds, below `target`.
         plugin: The plugin.
+        policy: What to do about steps that are missing or out of order.
         target: The version to be reached, also when there is no step on the way.
 
     Returns:
@@ -237,15 +229,75 @@ def plan_computed(steps: Sequence[MigrationStep], state: PluginState, *, plugin:
     Raises:
         StepEscaped: A step's function ended its own transaction in an earlier run.
         StepOutcomeUnknown: A step outside a transaction was begun and not seen to end.
+        DatabaseAhead: The ledger holds a newer step that is breaking.
+        HistoriesDiverged: The ledger holds steps above the target, and the code returned some that are not applied.
+        StepsMissing: A step of a version that is not complete is applied and was not returned, under ``strict``.
+        StepsOutOfOrder: A step stands before one that is applied, under ``strict``.
     """
     check_outcomes(state, steps, plugin=plugin)
-    applied = {row.step for row in state.applied}
+    applied = {row.step: row for row in state.applied}
+    returned = {step.id for step in steps}
     pending = [step for step in steps if step.id not in applied and compare_versions(step.version, target) <= 0]
+    newer = rows_above(target, state)
+    if newer and pending:
+        raise HistoriesDiverged(plugin=plugin, unknown=tuple(row.step for row in newer), pending=tuple(step.id for step in pending))
+    refuse_breaking(newer, plugin=plugin)
+    halfway = [row for row in state.applied if row not in newer and compare_versions(row.version, state.version) > 0]
+    notices = _missing_notices([row.step for row in halfway if row.step not in returned], plugin=plugin, policy=policy)
+    last = max((index for index, step in enumerate(steps) if step.id in applied), default=-1)
+    before = {step.id for step in steps[: max(last, 0)]}
+    early = [step.id for step in pending if step.id in before or (applied and compare_versions(step.version, state.version) < 0)]
+    notices += _early_notices(early, before=steps[last].id if last >= 0 else "", state=state, plugin=plugin, policy=policy)
+    changed, changed_functions = _changed_bodies(steps, applied)
     chain = state.applied[-1].chain if state.applied else ""
     planned = _with_chain(pending, state, chain, declared_after=pending)
     if planned:
         planned = (*planned[:-1], replace(planned[-1], version_after=target))
-    return Plan(plugin=plugin, from_version=state.version, target=target, steps=planned, chain=chain)
+    return Plan(
+        plugin=plugin,
+        from_version=state.version,
+        target=target,
+        steps=planned,
+        chain=chain,
+        ahead=tuple(row.step for row in newer),
+        is_ahead=bool(newer),
+        changed=changed,
+        changed_functions=changed_functions,
+        notices=tuple(notices),
+    )
+
+
+def rows_above(target: str, state: PluginState) -> list[AppliedStep]:
+    """Return the applied steps of versions above the one that the code aims at."""
+    return [row for row in state.applied if compare_versions(row.version, target) > 0]
+
+
+def refuse_breaking(newer: Sequence[AppliedStep], *, plugin: str) -> None:
+    """Refuse to run beside newer steps, where one is breaking.
+
+    Raises:
+        DatabaseAhead: One is.
+    """
+    breaking = tuple(row.step for row in newer if row.breaking)
+    if breaking:
+        raise DatabaseAhead(plugin=plugin, steps=breaking)
+
+
+def check_requirements(plan: Plan, met: set[str]) -> None:
+    """Refuse a plan whose steps require what is not applied, and add to `met` what the plan applies.
+
+    Args:
+        plan: The plan.
+        met: The names of all applied steps, each ``"plugin:step-id"``.
+
+    Raises:
+        RequiredStepMissing: A step requires one that is not among them.
+    """
+    for planned in plan.steps:
+        for name in planned.step.requires:
+            if name not in met:
+                raise RequiredStepMissing(plugin=plan.plugin, step=planned.step.id, required=name)
+        met.add(f"{plan.plugin}:{planned.step.id}")
 
 
 def check_outcomes(state: PluginState, declared: Sequence[MigrationStep], *, plugin: str) -> None:
@@ -282,6 +334,18 @@ def _with_chain(
     return tuple(planned)
 
 
+def _missing_notices(missing: Sequence[str], *, plugin: str, policy: Policy) -> list[str]:
+    if missing and policy == "strict":
+        raise StepsMissing(plugin=plugin, steps=tuple(missing))
+    return [f"applied steps are missing from the code: {', '.join(missing)}"] if missing else []
+
+
+def _early_notices(early: Sequence[str], *, before: str, state: PluginState, plugin: str, policy: Policy) -> list[str]:
+    if early and policy == "strict":
+        raise StepsOutOfOrder(plugin=plugin, steps=tuple(early), applied=before or state.applied[-1].step)
+    return [f"steps run out of order: {', '.join(early)}"] if early else []
+
+
 def _changed_bodies(declared: Sequence[MigrationStep], applied: dict[str, AppliedStep]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     changed: list[str] = []
     functions: list[str] = []
@@ -290,7 +354,12 @@ def _changed_bodies(declared: Sequence[MigrationStep], applied: dict[str, Applie
         if row is None:
             continue
         fingerprint = fingerprint_of(step)
-        if body_changed(row.fingerprint, fingerprint):
+        if body_changed(row.fingerprint, fingerprint) and not _is_laid_out_anew(row, step):
             both_python = row.fingerprint.startswith("py:") and fingerprint.startswith("py:")
             (functions if both_python else changed).append(step.id)
     return tuple(changed), tuple(functions)
+
+
+def _is_laid_out_anew(row: AppliedStep, step: MigrationStep) -> bool:
+    """Tell whether a step's SQL differs from what ran in nothing but layout and comments; without a record of its form the bytes decide."""
+    return row.normal_form is not None and row.normal_form == normal_form_of(step)

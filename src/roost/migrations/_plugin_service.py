@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from roost.errors import DatabaseAhead, InvalidStep
+from roost.errors import InvalidStep
 from roost.migrations import _ledger as ledger
 from roost.migrations._dry_run import undone_steps
 from roost.migrations._fingerprint import digest
 from roost.migrations._legacy_hook import LEGACY_STEP
 from roost.migrations._orchestrator import MigrationOrchestrator
-from roost.migrations._plan import Plan, PluginState, check_outcomes, in_order, plan_chain, plan_computed
+from roost.migrations._plan import Plan, PluginState, check_outcomes, in_order, plan_chain, plan_computed, refuse_breaking, rows_above
 from roost.migrations._reading import reading
 from roost.migrations._records import MigrationRecord, MigrationReport
 from roost.migrations._reserved import check_schema
@@ -184,18 +184,16 @@ class PluginMigrationService(MigrationService):
         if distance < 0:
             returned = self.get_migration_steps(state.version or UNVERSIONED, target)
             steps = in_order(returned, plugin=self.plugin_name, default_version=target)
-            return plan_computed(steps, state, plugin=self.plugin_name, target=target)
+            return plan_computed(steps, state, plugin=self.plugin_name, policy=policy, target=target)
         check_outcomes(state, (), plugin=self.plugin_name)
-        newer = [row for row in state.applied if compare_versions(row.version, target) > 0]
-        breaking = tuple(row.step for row in newer if row.breaking)
-        if breaking:
-            raise DatabaseAhead(plugin=self.plugin_name, steps=breaking)
+        newer = rows_above(target, state)
+        refuse_breaking(newer, plugin=self.plugin_name)
         return Plan(
             plugin=self.plugin_name,
             from_version=state.version,
             target=target,
             ahead=tuple(row.step for row in newer),
-            is_ahead=distance > 0,
+            is_ahead=bool(newer) or distance > 0,
         )
 
     def _dependent_plugins(self) -> list[tuple[Plugin, SpecifierSet]]:

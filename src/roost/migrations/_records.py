@@ -51,6 +51,21 @@ class MigrationRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedStep:
+    """An applied step whose body is another than the one that ran. It is not run again: what it lacks belongs into a new step.
+
+    Attributes:
+        plugin: The plugin.
+        step: The step's id.
+        is_function: Whether it is a Python function, which may have been changed without doing anything else.
+    """
+
+    plugin: str
+    step: str
+    is_function: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceStatus:
     """Where one migration service stands.
 
@@ -63,6 +78,7 @@ class ServiceStatus:
         pending: How many steps are to be run; None where the service can't say without running.
         state: What the service did in this process, or ``"ahead"`` where the database is ahead of the code.
         error: The text of the last failure in this process.
+        changed: Applied steps whose bodies are others than the ones that ran.
     """
 
     service_name: str
@@ -73,6 +89,7 @@ class ServiceStatus:
     pending: int | None
     state: MigrationState
     error: str | None
+    changed: tuple[ChangedStep, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +144,7 @@ class MigrationReport:
         waited: Seconds spent waiting for the lock.
         duration: Seconds in all.
         steps: The steps taken, in order.
+        changed: Applied steps whose bodies were found to be others than the ones that ran. A start with nothing to do looks at none.
     """
 
     run_id: str | None
@@ -136,6 +154,7 @@ class MigrationReport:
     waited: float
     duration: float
     steps: tuple[StepReport, ...] = ()
+    changed: tuple[ChangedStep, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from roost.errors import DatabaseAhead, MigrationLockLost, NoDatabase, PoolerInTheWay, RequiredStepMissing
+from roost.errors import DatabaseAhead, MigrationLockLost, NoDatabase, PoolerInTheWay
 from roost.migrations import _ledger as ledger
+from roost.migrations._dry_run import changed_steps
 from roost.migrations._events import DatabaseAheadNoticed, PolicyNoticed, StepOutcomeLearned, StepsChanged, StepSkipped
 from roost.migrations._groups import Turn
-from roost.migrations._plan import PluginState, check_outcomes, in_order, plan_chain
+from roost.migrations._plan import PluginState, check_outcomes, check_requirements, in_order, plan_chain
 from roost.migrations._run_entry import KEY, RunEntry
 from roost.migrations._runner import StepRunner
 from roost.migrations._turn_wait import TurnTaken
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from roost.migrations._config import MigrationConfig
     from roost.migrations._plan import Plan, PlannedStep
     from roost.migrations._protocol import IMigrationService
-    from roost.migrations._records import StepReport
+    from roost.migrations._records import ChangedStep, StepReport
     from roost.migrations._rollback import RollbackPlan, UndoneStep
     from roost.migrations._states import MigrationStates
     from roost.migrations._step import MigrationStep
@@ -46,6 +47,7 @@ class MigrationRun:
         refuse_ahead: Whether a database ahead of the code is an error also where the code could live with it.
         wants_lock: Services that may only run while the run holds the lock, because they keep no ledger that would tell them apart.
         steps: What was done, in order.
+        changed: Applied steps whose bodies were found to be others than the ones that ran.
     """
 
     runtime: Runtime
@@ -58,6 +60,7 @@ class MigrationRun:
     refuse_ahead: bool = False
     wants_lock: tuple[str, ...] = ()
     steps: list[StepReport] = field(default_factory=list)
+    changed: list[ChangedStep] = field(default_factory=list)
     versions: dict[str, str | None] = field(default_factory=dict)
     _entry: RunEntry = field(init=False)
     _heads: dict[str, str | None] = field(default_factory=dict)
@@ -358,7 +361,8 @@ class MigrationRun:
         for notice in plan.notices:
             self.emit(PolicyNoticed(plugin=plan.plugin, notice=notice))
         if plan.changed or plan.changed_functions:
-            self.emit(StepsChanged(plugin=plan.plugin, steps=plan.changed + plan.changed_functions))
+            self.emit(StepsChanged(plugin=plan.plugin, steps=plan.changed + plan.changed_functions, functions=plan.changed_functions))
+            self.changed += changed_steps(plan)
         if plan.is_ahead:
             if self.refuse_ahead:
                 raise DatabaseAhead(plugin=plan.plugin, steps=plan.ahead, version=plan.from_version)
@@ -366,15 +370,8 @@ class MigrationRun:
             self.emit(DatabaseAheadNoticed(plugin=plan.plugin, steps=plan.ahead, version=plan.from_version))
 
     async def _check_requirements(self, plan: Plan) -> None:
-        required = [(planned.step.id, name) for planned in plan.steps for name in planned.step.requires]
-        if not required:
-            return
-        met = await ledger.applied_names(self.session)
-        for planned in plan.steps:
-            for name in planned.step.requires:
-                if name not in met:
-                    raise RequiredStepMissing(plugin=plan.plugin, step=planned.step.id, required=name)
-            met.add(f"{plan.plugin}:{planned.step.id}")
+        if any(planned.step.requires for planned in plan.steps):
+            check_requirements(plan, await ledger.applied_names(self.session))
 
 
 def _moved_on(plugin: str) -> MigrationLockLost:

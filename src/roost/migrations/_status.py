@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from roost.errors import MigrationError
 from roost.migrations import _ledger as ledger
+from roost.migrations._dry_run import changed_steps
 from roost.migrations._plan import PluginState
 from roost.migrations._protocol import keeps_ledger
 from roost.migrations._reading import reading
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from roost.migrations._config import MigrationConfig
     from roost.migrations._plan import Plan
     from roost.migrations._protocol import IMigrationService
-    from roost.migrations._records import MigrationState
+    from roost.migrations._records import ChangedStep, MigrationState
     from roost.runtime import Runtime
 
 
@@ -53,6 +54,7 @@ async def status_of(
             last_run = await ledger.last_run(session, plugin)
     pending: int | None = None
     target: str | None = None
+    changed: tuple[ChangedStep, ...] = ()
     try:
         target = service.target_version()
         plan = service.plan(found, config.policy)
@@ -61,6 +63,7 @@ async def status_of(
     else:
         pending = len(plan.steps)
         state = "ahead" if plan.is_ahead else state
+        changed = tuple(changed_steps(plan))
     return ServiceStatus(
         service_name=service.service_name,
         has_migrations=bool(found.applied) or target is not None,
@@ -70,6 +73,7 @@ async def status_of(
         pending=pending,
         state=state,
         error=error,
+        changed=changed,
     )
 
 

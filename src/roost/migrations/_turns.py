@@ -176,6 +176,7 @@ def report_of(
         waited=run.waited,
         duration=time.monotonic() - started,
         steps=tuple(run.steps),
+        changed=tuple(run.changed),
     )
 
 

@@ -47,7 +47,10 @@ STEP: dict[str, Any] = {"plugin": "p", "step": "s", "version": "1.0.0", "index":
         (SessionReopened(attempt=1, error=ERROR), "the connection broke and was made again: first line"),
         (DatabaseAheadNoticed(plugin="p", steps=("t", "u"), version="2"), "Plugin p: the database is ahead of this code (t, u)"),
         (DatabaseAheadNoticed(plugin="p", steps=(), version="2"), "Plugin p: the database is ahead of this code (version 2)"),
-        (StepsChanged(plugin="p", steps=("s",)), "Plugin p: steps were edited after they ran, and are not run again: s"),
+        (
+            StepsChanged(plugin="p", steps=("s", "f"), functions=("f",)),
+            "Plugin p: steps were edited after they ran, and are not run again: s, f; what they lack is for a new step",
+        ),
         (PolicyNoticed(plugin="p", notice="steps run out of order: s"), "Plugin p: steps run out of order: s"),
         (RunFinished(steps=0, duration=0.1, error=None), "nothing to do: the database is where the plugins want it"),
         (RunFinished(steps=4, duration=0.5, error=None), "4 steps in 0.50 s"),

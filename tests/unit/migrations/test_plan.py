@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,13 +14,14 @@ from roost.errors import (
     DuplicateStep,
     HistoriesDiverged,
     InvalidPluginVersion,
+    RequiredStepMissing,
     StepEscaped,
     StepOutcomeUnknown,
     StepsMissing,
     StepsOutOfOrder,
 )
-from roost.migrations._fingerprint import fingerprint_of
-from roost.migrations._plan import AppliedStep, Plan, PluginState, in_order, plan_chain, plan_computed
+from roost.migrations._fingerprint import fingerprint_of, normal_form_of
+from roost.migrations._plan import AppliedStep, Plan, PluginState, check_requirements, in_order, plan_chain, plan_computed
 
 STEPS = [
     MigrationStep("a", "A", up="A", version="1.0.0"),
@@ -134,6 +136,35 @@ def test_edited_bodies() -> None:
     assert (ids(planned), planned.changed, planned.changed_functions) == ([], ("a",), ("f",))
 
 
+def test_layout_is_no_drift() -> None:
+    """SQL that differs in layout and comments alone is told by nobody; where the ledger knows no normal form its bytes decide."""
+    before = MigrationStep("a", "A", up="CREATE TABLE a (id int, t text DEFAULT 'x  y')", version="1")
+    edited = MigrationStep("a", "A", up="CREATE TABLE a (\n  id int, -- the key\n  t text DEFAULT 'x  y'\n)", version="1")
+    changed = MigrationStep("a", "A", up="CREATE TABLE a (id int, t text DEFAULT 'x y')", version="1")
+    (row,) = applied(before)
+    known = at("1", replace(row, normal_form=normal_form_of(before)))
+    assert plan([edited], known).changed == ()
+    assert plan([changed], known).changed == ("a",)
+    assert plan([edited], at("1", row)).changed == ("a",)
+    assert plan_computed([edited], known, plugin="p", policy="strict", target="2").changed == ()
+    assert plan_computed([changed], known, plugin="p", policy="strict", target="2").changed == ("a",)
+
+
+def test_forms_are_compared_only_where_bytes_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start with nothing edited works out no normal form."""
+    monkeypatch.setattr("roost.migrations._plan.normal_form_of", lambda _: pytest.fail("a form was worked out"))
+    assert plan(STEPS, at("2.0.0", *applied(*STEPS))).changed == ()
+
+
+def test_own_fingerprints_and_functions_have_no_normal_form() -> None:
+    """What stands for the body in the ledger is the author's own word, or the function's code."""
+
+    async def body() -> None: ...
+
+    assert normal_form_of(MigrationStep("a", "A", up="SELECT 1", fingerprint="v1")) is None
+    assert normal_form_of(MigrationStep("a", "A", up=body)) is None
+
+
 def test_the_database_ahead() -> None:
     """Where the code's chain is the beginning of the ledger's nothing is run, unless a newer step is breaking."""
     planned = plan(STEPS[:2], at("2.0.0", *applied(*STEPS)))
@@ -158,14 +189,62 @@ def test_outcomes_that_nobody_knows(state: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         plan(STEPS, stuck)
     with pytest.raises(error):
-        plan_computed(STEPS, stuck, plugin="p", target="2.0.0")
+        plan_computed(STEPS, stuck, plugin="p", policy="strict", target="2.0.0")
 
 
 def test_computed_steps() -> None:
     """What is applied or above the target is left out, and the last step reaches the target."""
-    planned = plan_computed(STEPS, at(None, *applied(STEPS[0])), plugin="p", target="1.5.0")
+    planned = plan_computed(STEPS, at(None, *applied(STEPS[0])), plugin="p", policy="strict", target="1.5.0")
     assert [(one.step.id, one.version_after) for one in planned.steps] == [("b", "1.5.0")]
-    assert plan_computed([], at("1.0.0"), plugin="p", target="2.0.0").target == "2.0.0"
+    assert plan_computed([], at("1.0.0"), plugin="p", policy="strict", target="2.0.0").target == "2.0.0"
+
+
+def computed(steps: Sequence[MigrationStep], state: PluginState, target: str, policy: Any = "strict") -> Plan:
+    """Plan for a plugin p that returned these steps."""
+    return plan_computed(steps, state, plugin="p", policy=policy, target=target)
+
+
+def test_computed_steps_that_come_too_late() -> None:
+    """What was returned in front of an applied step, or for a version below the present one, is out of order."""
+    between = MigrationStep("x", "X", up="X", version="1.0.0")
+    older = MigrationStep("y", "Y", up="Y", version="0.9")
+    for steps, state in (
+        ([STEPS[0], between, STEPS[1]], at(None, *applied(STEPS[0], STEPS[1]))),
+        ([older], at("1.0.0", *applied(STEPS[0], STEPS[1]))),
+    ):
+        with pytest.raises(StepsOutOfOrder, match="'b'"):
+            computed(steps, state, "2.0.0")
+        assert len(computed(steps, state, "2.0.0", "allow").notices) == 1
+
+
+def test_computed_steps_that_are_missing() -> None:
+    """A step of a version that was not completed is missed where it is not returned; of a complete version nothing can be said."""
+    halfway = at("1.0.0", *applied(*STEPS))
+    with pytest.raises(StepsMissing, match="c"):
+        computed([], halfway, "2.0.0")
+    assert computed([], halfway, "2.0.0", "allow").notices == ("applied steps are missing from the code: c",)
+    assert computed([STEPS[2]], halfway, "2.0.0").notices == ()
+
+
+def test_computed_steps_beside_newer_ones() -> None:
+    """Above the target nothing is run: diverged where both sides have more, else ahead, unless a newer step is breaking."""
+    state = at("1.0.0", *applied(*STEPS))
+    with pytest.raises(HistoriesDiverged, match="c"):
+        computed([MigrationStep("x", "X", up="X", version="1.5.0")], state, "1.5.0")
+    ahead = computed([], state, "1.5.0")
+    assert (ahead.steps, ahead.is_ahead, ahead.ahead) == ((), True, ("c",))
+    with pytest.raises(DatabaseAhead, match="c"):
+        computed([], at("1.0.0", *applied(*STEPS[:2]), *applied(STEPS[2], breaking=True)), "1.5.0")
+
+
+def test_requirements_are_met_by_what_is_applied_and_by_steps_before() -> None:
+    """A step may require one of another plugin that is applied, or one of its own plugin that comes before it."""
+    needing = MigrationStep("n", "N", up="N", version="3.0.0", requires=("q:x", "p:a"))
+    met = {"q:x"}
+    check_requirements(plan([*STEPS, needing], at(None)), met)
+    assert met == {"q:x", "p:a", "p:b", "p:c", "p:n"}
+    with pytest.raises(RequiredStepMissing, match="q:x"):
+        check_requirements(plan([*STEPS, needing], at(None)), set())
 
 
 VERSIONS = st.sampled_from(["1.0.0", "1.1.0", "2.0.0"])

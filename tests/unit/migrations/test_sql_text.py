@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roost.migrations._sql_text import copies_from_stdin, is_blank, psql_command
+from roost.migrations._sql_text import copies_from_stdin, is_blank, normal_form, psql_command
 
 HOSTILE = st.lists(st.sampled_from(["\n\\i x\n", "\\", "a", " ", "$", "$$", "$b$", "/*", "*/", "--", "\n", "é"]), max_size=6).map("".join)
 
@@ -99,3 +99,98 @@ def test_a_copy_without_data_is_found(parts: list[str], copy: str) -> None:
 def test_what_copies_nothing_in(text: str) -> None:
     """The words alone are no such statement."""
     assert not copies_from_stdin(text)
+
+
+WHOLE = [
+    "select", "SELECT", "a", "a1", "_x", "é", "a$b", "e", "n", "U", "nameE", "1", "1.5", ".5", "0x1F", "1_000", "$1",
+    "'text'", "''", "'it''s'", "'two\n  lines -- no comment'", "E'a\\'b'", "e'\\\\'", "B'01'", "x'1F'", "N'n'", "U&'d\\0061t'",
+    '"a"', '"a""b /* c"', 'U&"d\\0061t"', "$$ body -- kept $$", "$a$ $$ '\n $a$",
+    "(", ")", "[", "]", ",", ";", ".", ":", "::", ":=", "+", "-", "*", "/", "<", ">", "=", "<=", "<>", "->>", "||", "@-",
+    "!=", "=>", "?|", "%",
+]  # fmt: skip
+"""Tokens of every kind."""
+
+TOKENS = st.lists(st.sampled_from(WHOLE), min_size=1, max_size=12)
+LAYOUT = st.lists(
+    st.sampled_from([" ", "\t", "\f", "/* c */", "/* a /* b */ ' \" $$ */", "-- it's \" $$ /*\n", "--\n", "\n"]), min_size=1, max_size=3
+).map("".join)
+
+
+def laid_out(tokens: list[str], layouts: list[str]) -> str:
+    """Return the tokens with other layout around each.
+
+    Between two literals a line's end would make them one, and right behind an operator a comment would begin within it.
+    """
+    parts = [layouts[0]]
+    for index, token in enumerate(tokens):
+        follows = index + 1 < len(tokens) and token.endswith("'") and tokens[index + 1].startswith("'")
+        parts += token, " " if token[-1] in "+-*/<>=|@?%" else "", " " if follows else layouts[index + 1]
+    return "".join(parts)
+
+
+@given(TOKENS, st.data())
+def test_layout_is_no_part_of_the_normal_form(tokens: list[str], data: st.DataObject) -> None:
+    """Whatever white space and comments stand around tokens: the normal form is the tokens."""
+    layouts = data.draw(st.lists(LAYOUT, min_size=len(tokens) + 1, max_size=len(tokens) + 1))
+    assert normal_form(laid_out(tokens, layouts)).split("\0") == tokens
+    assert normal_form("\ufeff" + laid_out(tokens, layouts)).split("\0") == tokens
+
+
+@given(TOKENS, st.data())
+def test_every_token_is_a_part_of_the_normal_form(tokens: list[str], data: st.DataObject) -> None:
+    """Another token, one more or one less, in whatever layout: another normal form."""
+    at = data.draw(st.integers(0, len(tokens) - 1))
+    other = data.draw(st.sampled_from(WHOLE).filter(lambda token: token != tokens[at]))
+    for edited in ([*tokens[:at], other, *tokens[at + 1 :]], [*tokens[:at], other, *tokens[at:]], tokens[:at] + tokens[at + 1 :]):
+        assert normal_form(" ".join(edited)) != normal_form(" ".join(tokens))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("CREATE TABLE t(a int,b text);", "CREATE TABLE t ( a int , b text ) ;"),
+        ("SELECT a.b,c::int,d<=-1", "SELECT a . b, c :: int, d <= - 1 -- the end"),
+        ("SELECT 'a'\n'b'", "SELECT 'a' -- it's the first\n\n    'b'"),
+        ("SELECT E'a\\''\n'b\\''", "SELECT E'a\\'' -- it's\n\t'b\\''"),
+        ("SELECT a/**/b", "SELECT a b"),
+        ("SELECT a+/* */-b", "SELECT a + - b"),
+        ("", " /* nothing */ -- at all"),
+    ],
+)
+def test_the_same_tokens(one: str, other: str) -> None:
+    """Where PostgreSQL's lexer reads the same tokens, punctuation with or without space around it is one form."""
+    assert normal_form(one) == normal_form(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("SELECT 'a  b'", "SELECT 'a b'"),
+        ('SELECT "a  b"', 'SELECT "a b"'),
+        ("DO $$ BEGIN END $$", "DO $$BEGIN END$$"),
+        ("DO $$ -- why\n $$", "DO $$ $$"),
+        ("SELECT 'a' /* */ 'b'", "SELECT 'a'\n'b'"),
+        ("SELECT 'a''b'", "SELECT 'a' 'b'"),
+        ("SELECT 'a'\n'b'", "SELECT 'ab'"),
+        ("SELECT 'a' -- it's\n 'b'", "SELECT 'a''b'"),
+        ("SELECT u&'a'", "SELECT u & 'a'"),
+        ("SELECT e'a'", "SELECT e 'a'"),
+        ("SELECT a@-b", "SELECT a @ -b"),
+        ("SELECT a\u00a0b", "SELECT a b"),
+        ("select 1", "SELECT 1"),
+        ("SELECT 1;", "SELECT 1"),
+        ("SELECT '--'", "SELECT ''"),
+    ],
+)
+def test_other_tokens(one: str, other: str) -> None:
+    """Bytes within literals and quotes count, and so does a space without which two tokens would be one."""
+    assert normal_form(one) != normal_form(other)
+
+
+@given(st.lists(QUOTED, max_size=5))
+def test_the_normal_form_holds_what_is_quoted_and_no_comment(parts: list[str]) -> None:
+    """Behind a name each literal and each quoted name is a token as it stands; a comment is none."""
+    text = "".join(f"x {part}\n," for part in parts)
+    quoted = [part for part in parts if not part.startswith(("--", "/*"))]
+    found = [token for token in normal_form(text).split("\0") if token not in ("x", ",", "")]
+    assert [token.replace("\n", "") for token in found] == [part.replace("\n", "") for part in quoted]

@@ -72,7 +72,8 @@ END $$;
 -- the client hears at once which of them begins.
 CREATE FUNCTION roost.begin_step(
     run_number bigint, lock_key bigint, step_by_step boolean, plugin_name text, planned_on text, step_id text, step_version text,
-    step_state text, step_fingerprint text, step_chain text, step_breaking boolean, step_requires text[], step_down text
+    step_state text, step_fingerprint text, step_normal_form text, step_chain text, step_breaking boolean, step_requires text[],
+    step_down text
 ) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -80,9 +81,9 @@ BEGIN
     IF step_by_step THEN
         PERFORM roost.check_plan(plugin_name, planned_on, step_requires);
     END IF;
-    INSERT INTO roost.applied (plugin, step, version, state, fingerprint, chain, breaking, requires, down_sql, run)
-    VALUES (plugin_name, step_id, step_version, step_state, step_fingerprint, step_chain, step_breaking, step_requires,
-            step_down, run_number);
+    INSERT INTO roost.applied (plugin, step, version, state, fingerprint, normal_form, chain, breaking, requires, down_sql, run)
+    VALUES (plugin_name, step_id, step_version, step_state, step_fingerprint, step_normal_form, step_chain, step_breaking,
+            step_requires, step_down, run_number);
     RAISE INFO 'roost: step begins' USING DETAIL = step_id;
 END $$;
 
