@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,5 +28,9 @@ class Databases:
 async def databases() -> AsyncIterator[Databases]:
     """Run a server of its own, with the settings that PostgreSQL comes with."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
-        async with EmbeddedPostgres(Path(directory) / "data") as server:
-            yield Databases(server)
+        server = EmbeddedPostgres(Path(directory) / "data")
+        try:
+            async with server:
+                yield Databases(server)
+        finally:
+            shutil.rmtree(server.data_dir, ignore_errors=True)  # root's is not below `directory`

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,7 +27,9 @@ async def outputs(python: str, place: Path) -> list[str]:
         (place / name).write_text(block(README.read_text("utf-8"), title), "utf-8")
     async with EmbeddedPostgres(place / "postgres") as server:
         environment = {**os.environ, "DATABASE_URL": server.url}
-        return [await asyncio.to_thread(run, [python, "app.py"], place, environment) for _ in EXPECTED]
+        found = [await asyncio.to_thread(run, [python, "app.py"], place, environment) for _ in EXPECTED]
+    shutil.rmtree(server.data_dir, ignore_errors=True)  # root's is not below `place`
+    return found
 
 
 def run(command: list[str], place: Path, environment: dict[str, str]) -> str:

@@ -17,6 +17,7 @@ import asyncpg
 import pytest
 
 from roost.postgres import EmbeddedPostgres
+from tests.plugins.build import BOUND
 
 PLUGINS = """
 from roost import MigrationStep, Plugin, PluginMigrationService, Runtime
@@ -98,7 +99,7 @@ def roost(project: Path) -> Roost:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=BOUND,
             check=False,
         )
 
@@ -452,7 +453,7 @@ def test_interrupt_exits_130_and_frees_the_lock(project: Path, roost: Roost, url
             if line.startswith("tags 1/1 up keep"):
                 break
         process.send_signal(signal.SIGINT)
-        _, rest = process.communicate(timeout=10)
+        _, rest = process.communicate(timeout=BOUND)
     assert process.returncode == 130
     assert "interrupted" in rest.splitlines()
     assert "Traceback" not in rest

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugins.embedded_users import is_held, remove_data_elsewhere, wait_for_lock
+from tests.plugins.build import BOUND
+from tests.plugins.embedded_users import has_server, remove_data_elsewhere, wait_for_lock
 
 APP = """
 import asyncio
@@ -91,7 +92,7 @@ def _start(project: Path, *arguments: str) -> subprocess.Popen[str]:
 
 def _run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     with _start(project, *arguments) as process:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=BOUND)
     return subprocess.CompletedProcess([], process.returncode, out, err)
 
 
@@ -106,8 +107,8 @@ def _served_url(process: subprocess.Popen[str]) -> str:
 
 
 def _server_lives(project: Path) -> bool:
-    """Tell whether a server lives on the project's data: it holds this lock as long as one of its processes does."""
-    return is_held(project / ".roost" / "server.lock")
+    """Tell whether a server lives on the project's data."""
+    return has_server(project / ".roost")
 
 
 def test_once_migrates_serves_and_ends(project: Path) -> None:
@@ -134,7 +135,7 @@ def test_signal_stops_everything_in_reverse_order(project: Path, number: signal.
         with urllib.request.urlopen(url) as answer:  # noqa: S310 -- our own server
             assert answer.read() == b"hello from notes"
         process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=BOUND)
     assert (process.returncode, out) == (0, "speaker stopped\n")
     assert err.splitlines()[-3:] == ["stopping", "stopping PostgreSQL", "stopped"]
     assert "Traceback" not in err
@@ -147,11 +148,11 @@ def test_two_demos_share_a_server_and_serve_on_two_ports(project: Path) -> None:
         urls = [_served_url(one), _served_url(two)]
         assert len(set(urls)) == 2
         one.send_signal(signal.SIGINT)
-        _, first = one.communicate(timeout=30)
+        _, first = one.communicate(timeout=BOUND)
         with urllib.request.urlopen(urls[1]) as answer:  # noqa: S310 -- our own server
             assert answer.status == 200
         two.send_signal(signal.SIGINT)
-        _, second = two.communicate(timeout=30)
+        _, second = two.communicate(timeout=BOUND)
     assert (one.returncode, two.returncode) == (0, 0)
     assert (first + second).count("notes 1/1 up make: Make notes") == 1
     assert not _server_lives(project)
@@ -192,9 +193,10 @@ def test_crash_of_a_service_ends_the_demo(project: Path) -> None:
     """A service that crashes is an error with exit code 1; uvicorn alone would go on answering."""
     with _start(project) as process:
         url = _served_url(process)
-        with pytest.raises(urllib.error.HTTPError):
+        with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(f"{url}crash")  # noqa: S310 -- our own server
-        _, err = process.communicate(timeout=30)
+        caught.value.close()
+        _, err = process.communicate(timeout=BOUND)
     assert process.returncode == 1
     assert "error: Service speaker crashed: RuntimeError: lost its voice" in err
     assert not _server_lives(project)
@@ -205,7 +207,7 @@ def test_killed_demo_leaves_no_server(project: Path) -> None:
     with _start(project) as process:
         _served_url(process)
         process.kill()
-        process.communicate(timeout=30)
+        process.communicate(timeout=BOUND)
     wait_for_lock(project / ".roost" / "server.lock")
     again = _run(project, "--once")
     assert again.returncode == 0, again.stderr
@@ -221,7 +223,7 @@ def test_runtime_alone_runs_until_a_signal(project: Path) -> None:
             if line == "the runtime is started; Ctrl-C stops it\n":
                 break
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=BOUND)
     assert (process.returncode, out) == (0, "speaker stopped\n"), err
     assert not _server_lives(project)
 

@@ -17,6 +17,7 @@ import asyncpg
 import pytest
 
 from roost.postgres import advisory_lock_key
+from tests.plugins.build import BOUND
 
 PROJECT = """
 import asyncio, os, sys
@@ -67,7 +68,6 @@ config = MigrationConfig(run_lock_timeout=float(os.environ.get("PATIENCE", "60")
 runtime = Runtime(plugins=[Plugin(name="notes", services=[NotesMigrations])], services=[Foreign], config=config)
 escaping = Runtime(plugins=[Plugin(name="notes", services=[EscapingMigrations])], config=config)
 """
-BOUND = 60.0
 Roost: TypeAlias = "Callable[..., subprocess.CompletedProcess[str]]"
 Start: TypeAlias = "Callable[..., subprocess.Popen[str]]"
 

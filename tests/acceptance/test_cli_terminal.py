@@ -14,6 +14,7 @@ import asyncpg
 import pytest
 
 from roost.postgres import EmbeddedPostgres, advisory_lock_key
+from tests.plugins.build import BOUND
 
 PLUGIN = """
 from roost import MigrationStep, Plugin, PluginMigrationService, Runtime
@@ -28,6 +29,12 @@ class NotesMigrations(PluginMigrationService):
 
 runtime = Runtime(plugins=[Plugin(name="notes", services=[NotesMigrations])])
 """
+ON_A_TERMINAL = """
+import os, runpy
+os.close(os.open(os.ttyname(0), os.O_RDWR))
+runpy.run_module("roost.cli", run_name="__main__", alter_sys=True)
+"""
+"""Runs ``roost`` in a session that has the terminal as its own: only so does a typed Ctrl-C become a signal."""
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +50,13 @@ def _on_terminal(directory: Path, *arguments: str, typed: bytes = b"") -> tuple[
     """Run ``roost`` on a terminal of its own, type when it asks, and return its exit code and all it showed."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "roost.cli", *arguments],
+        [sys.executable, "-c", ON_A_TERMINAL, *arguments],
         cwd=directory,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
         env=os.environ | {"TERM": "xterm", "COLUMNS": "120", "NO_COLOR": "1"},
-        # A session of its own, with the terminal as its own: only so does a typed Ctrl-C become a signal.
         start_new_session=True,
-        preexec_fn=lambda: os.close(os.open(os.ttyname(theirs), os.O_RDWR)),  # noqa: PLW1509 -- no threads here
     )
     os.close(theirs)
     seen = b""
@@ -67,7 +72,7 @@ def _on_terminal(directory: Path, *arguments: str, typed: bytes = b"") -> tuple[
             os.write(ours, typed)
             typed = b""
     os.close(ours)
-    return process.wait(timeout=30), seen.decode()
+    return process.wait(timeout=BOUND), seen.decode()
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugins.build import BOUND
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "CONTRIBUTING.md"]
 RUN_BY_CI = ("uv ", "git clone", "make ", "pip install", ".ci/run", "python -m examples.", "curl ")
@@ -83,7 +85,7 @@ def test_page_does_what_it_says(page: Path, tmp_path: Path, database_url: str) -
 def run(command: list[str], directory: Path, environment: dict[str, str]) -> str:
     """Run a command and return what it printed on both outputs."""
     done = subprocess.run(
-        command, cwd=directory, env=environment, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60
+        command, cwd=directory, env=environment, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=BOUND
     )
     assert done.returncode == 0, f"{command} exited with {done.returncode}:\n{done.stdout}"
     return done.stdout

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,10 +24,10 @@ import pytest
 
 from examples.agent_server import inbox, memory
 from roost import Database, PluginMigrationService, Runtime
+from tests.plugins.build import BOUND
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 30.0
-STOP_SECONDS = 20.0
+ACTIVE = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid()"
 
 
 class Server:
@@ -48,7 +49,7 @@ class Server:
         said: SimpleQueue[str] = SimpleQueue()
         self._reader = threading.Thread(target=self._read, args=(said,), daemon=True)
         self._reader.start()
-        self.client = httpx.Client(base_url=said.get(timeout=START_SECONDS) or self._fail(), timeout=40.0, trust_env=False)
+        self.client = httpx.Client(base_url=said.get(timeout=BOUND) or self._fail(), timeout=BOUND, trust_env=False)
 
     def _read(self, said: SimpleQueue[str]) -> None:
         assert self.process.stderr is not None
@@ -59,15 +60,28 @@ class Server:
         said.put("")
 
     def _fail(self) -> str:
-        self.process.wait(STOP_SECONDS)
+        self.process.wait(BOUND)
         raise AssertionError("the server ended:\n" + "".join(self.log))
+
+    def wait_until(self, path: str, is_done: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Ask again and again, each time with the longest wait that it grants, and return the last answer."""
+        due = time.monotonic() + BOUND
+        while True:
+            told: dict[str, Any] = self.client.get(path, params={"wait": 30}).json()
+            if is_done(told) or time.monotonic() > due:
+                return told
+
+    def stand_still(self) -> None:
+        """Stop the process until it's sent SIGCONT, and wait until it has stopped."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitpid(self.process.pid, os.WUNTRACED)
 
     def end(self) -> None:
         """Kill what is left."""
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(STOP_SECONDS)
-        self._reader.join(STOP_SECONDS)
+        self.process.wait(BOUND)
+        self._reader.join(BOUND)
         if self.process.stderr is not None:
             self.process.stderr.close()
         self.client.close()
@@ -91,7 +105,7 @@ def ask(database_url: str, query: str) -> list[dict[str, Any]]:
     """Return what the database answers."""
 
     async def fetch() -> list[dict[str, Any]]:
-        connection = await asyncpg.connect(database_url, command_timeout=STOP_SECONDS)
+        connection = await asyncpg.connect(database_url, command_timeout=BOUND)
         try:
             return [dict(row) for row in await connection.fetch(query)]
         finally:
@@ -114,14 +128,14 @@ def test_it_serves_and_stops(serve: Callable[[], Server]) -> None:
 
     deferred = server.client.post("/tasks", json={"prompt": "When do owls hunt?"})
     assert deferred.status_code == 202
-    task = server.client.get(deferred.headers["location"], params={"wait": 20}).json()
+    task = server.wait_until(deferred.headers["location"], lambda told: told["status"] == "succeeded")
     assert (task["status"], task["answer"]) == ("succeeded", "I remember: Owls hunt at night")
     shown = server.client.get("/demo").json()
     assert (shown["status"], shown["answer"]) == ("succeeded", "I remember: Birds come home to roost in the evening")
     assert server.client.get("/tasks").json()["succeeded"] == 2
 
     server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(STOP_SECONDS) == -signal.SIGTERM
+    assert server.process.wait(BOUND) == -signal.SIGTERM
     assert not [line for line in server.log if "Traceback" in line or "ERROR" in line]
 
 
@@ -183,18 +197,23 @@ def test_tasks_of_a_killed_server_are_done_by_the_other(serve: Callable[[], Serv
     while not held:
         assert len(numbers) < 200, "the server to kill had never a task in its hands"
         numbers.append(defer(survivor, len(numbers)))
-        # Held still, it can't finish what the database says it is doing; should that be nothing, it goes on.
-        doomed.process.send_signal(signal.SIGSTOP)
+        # Held still, it can't finish what the database says it is doing once that has done what both have asked; should it be nothing,
+        # they go on.
+        for server in (doomed, survivor):
+            server.stand_still()
+        while ask(database_url, ACTIVE):
+            pass
         doing = f"SELECT id FROM jobs.procrastinate_jobs WHERE status = 'doing' AND worker_id = {worker['id']}"
         held = {row["id"] for row in ask(database_url, doing)}
+        survivor.process.send_signal(signal.SIGCONT)
         if not held:
             doomed.process.send_signal(signal.SIGCONT)
     doomed.process.kill()
-    assert doomed.process.wait(STOP_SECONDS) == -signal.SIGKILL
+    assert doomed.process.wait(BOUND) == -signal.SIGKILL
     numbers += [defer(survivor, number) for number in range(len(numbers), 200)]
     assert len(set(numbers)) == 200
 
-    assert survivor.client.get("/tasks", params={"wait": 30}).json() == {
+    assert survivor.wait_until("/tasks", lambda told: told["todo"] + told["doing"] == 0) == {
         "todo": 0, "doing": 0, "succeeded": 201, "failed": 0, "cancelled": 0, "aborted": 0,
     }  # fmt: skip
     rescued = {row["id"] for row in ask(database_url, "SELECT id FROM jobs.procrastinate_jobs WHERE attempts > 1")}
@@ -212,7 +231,7 @@ def test_a_server_whose_worker_dies_ends(serve: Callable[[], Server], database_u
     server = serve()
     assert server.client.get("/demo").status_code == 200
     ask(database_url, "ALTER TABLE jobs.procrastinate_workers RENAME TO gone")
-    assert server.process.wait(STOP_SECONDS) == 1
+    assert server.process.wait(BOUND) == 1
     assert "task-worker" in "".join(server.log)
 
 
@@ -241,7 +260,7 @@ def test_the_lines_of_its_readme(serve: Callable[[], Server]) -> None:
 def test_a_wrong_database_is_one_clear_error(url: str, said: str) -> None:
     """A database that can't be used is named in a line, with a hint in another and without the password; the exit code is 1."""
     command = [sys.executable, "-m", "examples.agent_server", "--database-url", url, "--port", "0"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=BOUND, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert re.fullmatch(said, done.stderr), done.stderr
     assert "sekret" not in done.stderr

@@ -13,7 +13,7 @@ import pytest
 from roost import Database, MigrationOrchestrator, MigrationReport, MigrationStep, Plugin, Runtime
 from roost.migrations import IMigrationService, run_plugin_migrations
 from roost.testing import RoundTripProxy
-from tests.plugins.build import QUICK, applied, history, make_plugin, make_runtime, query, residue
+from tests.plugins.build import QUICK, applied, history, make_plugin, make_runtime, query, residue, traces
 
 JAN_1 = datetime(2024, 1, 1, tzinfo=UTC)
 JAN_2 = datetime(2024, 1, 2, tzinfo=UTC)
@@ -230,7 +230,7 @@ async def test_OR_26_both_entries_share_lock_and_ledger(database_url: str) -> No
     left: list[str] = []
 
     async def hook(db: Database) -> None:
-        left.extend(await residue(database_url))
+        left.extend(await traces(database_url))
         await db.execute("SELECT 1")
 
     async def old(plugin: Plugin) -> MigrationReport:

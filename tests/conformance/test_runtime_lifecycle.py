@@ -15,6 +15,7 @@ from roost import Runtime, Service
 from roost.errors import DependencyCycle, RuntimeBusy, RuntimeStopFailed, ServiceHung, ServiceStartFailed, ServiceTaskCrashed
 from roost.runtime import Restart, ServiceCrashed, ServiceRestarted
 from roost.testing import run_virtual
+from tests.plugins.build import BOUND
 from tests.plugins.services import failing, hang, leftover, noting, runtime_of
 
 EMBEDDED_ELSEWHERE = """
@@ -301,6 +302,6 @@ def test_RT_21_signals() -> None:
         if signals == 2:
             lines.append(process.stdout.readline())
             process.send_signal(signal.SIGTERM)
-        rest, _ = process.communicate(timeout=20)
+        rest, _ = process.communicate(timeout=BOUND)
         ends.append(("".join(lines) + rest, process.returncode))
     assert ends == [("up\nsecond\nfirst\n", 0), ("up\nsecond\n", 128 + signal.SIGTERM)]

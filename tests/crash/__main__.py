@@ -26,6 +26,7 @@ from tests.crash.restarts import restarts
 from tests.crash.schedules import rollbacks, schedules
 from tests.crash.vanished import is_possible, vanished
 from tests.crash.windows import commits, waiters
+from tests.plugins.embedded_users import remove_data_elsewhere
 from tests.plugins.pgbouncer import find_pgbouncer, pgbouncer
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300"}
@@ -61,6 +62,7 @@ async def servers() -> AsyncIterator[list[Server]]:
     """Provide a server of one's own, directly and, where there is the program, through PgBouncer."""
     async with contextlib.AsyncExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+        stack.callback(remove_data_elsewhere, Path(directory))
         embedded = await stack.enter_async_context(EmbeddedPostgres(Path(directory) / "data", settings=FAST))
         found = [Server(embedded.url)]
         if find_pgbouncer() is None:

@@ -135,7 +135,10 @@ async def _killed_holder(number: int, place: Place) -> str:
     holder = _server().Process(target=_hold, args=(place.url,))
     holder.start()
     try:
-        while await query(place.direct, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'roost held: held'") == [0]:
+        while await query(
+            place.direct,
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'roost held: held' AND datname = current_database()",
+        ) == [0]:
             assert holder.is_alive(), "the holder ended"
         plugin = make_plugin("held", MigrationStep("held", "Held", up=HELD, version="1.0.0"))
         waiting = asyncio.Semaphore(0)

@@ -22,7 +22,9 @@ from roost import (
 from roost.errors import NoRollbackMethod, StepFailed, UnknownRollbackTarget
 from tests.plugins.build import make_plugin
 
-SECONDS_TO_NOTICE = 2.0
+SECONDS_TO_NOTICE = 20.0
+"""A server notices within two seconds that its clients are gone; a machine that is busy with others has ten times as long."""
+
 CONFIG = MigrationConfig(max_retries=3, retry_delay=0.01, retry_max_delay=0.05, run_lock_timeout=30.0)
 
 
@@ -216,7 +218,7 @@ async def catalogue(url: str) -> list[str]:
 
 
 async def _residue(connection: asyncpg.Connection, *, is_pooled: bool) -> list[str]:
-    """Return what is left behind after the two seconds in which a server may notice that its clients are gone."""
+    """Return what is left behind after the seconds in which a server may notice that its clients are gone."""
     due = asyncio.get_running_loop().time() + SECONDS_TO_NOTICE
     while True:
         left = [row[0] for row in await connection.fetch(RESIDUE, is_pooled)]

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugins.embedded_users import BOUND, USER_PROGRAM, remove_data_elsewhere
+from tests.plugins.build import BOUND
+from tests.plugins.embedded_users import USER_PROGRAM, remove_data_elsewhere
 
 
 @pytest.fixture

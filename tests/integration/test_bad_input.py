@@ -148,7 +148,8 @@ async def test_settings_of_a_database_that_are_meant_for_others(database_url: st
         "sleep", "Sleep", up="CREATE TABLE slept AS SELECT pg_sleep(0.02)::text AS pause, 'it''s a \\ ä' AS text", version="1.0.1"
     )
     assert len((await migrate(database_url, make_plugin("p", FIRST, sleep, SECOND))).steps) == 3
-    await execute(database_url, f'BEGIN READ WRITE; ALTER DATABASE "{name}" RESET ALL; COMMIT')
+    unlimited = f"{database_url}{'&' if '?' in database_url else '?'}options=-c%20statement_timeout%3D0"
+    await execute(unlimited, f'BEGIN READ WRITE; ALTER DATABASE "{name}" RESET ALL; COMMIT')
     assert await query(database_url, "SELECT text FROM slept") == ["it's a \\ ä"]
     assert await query(database_url, "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY 1") == [
         "first",

@@ -14,7 +14,8 @@ import pytest
 from roost.errors import EmbeddedServerFailed, InvalidIdentifier
 from roost.postgres import EmbeddedPostgres, parse_url
 from roost.postgres._server_place import open_place
-from tests.plugins.embedded_users import BOUND, FAST, ask, exists, has_server, is_held, postmaster_of, url_of, wait_for_lock
+from tests.plugins.build import BOUND
+from tests.plugins.embedded_users import FAST, ask, has_server, is_held, postmaster_of, url_of, wait_for_end, wait_for_lock
 
 
 @pytest.mark.asyncio
@@ -35,7 +36,7 @@ async def test_a_server_starts_answers_and_stops(data_dir: Path, monkeypatch: py
     assert server.version == version
     assert parse_url(server.url).hosts == ((str(server.data_dir / "sockets"), None),)
     assert not has_server(data_dir)
-    assert not exists(postmaster)
+    wait_for_end(postmaster)
     wait_for_lock(data_dir / "watchdog.lock")
 
 

@@ -9,9 +9,11 @@ import asyncpg
 import pytest
 
 from roost import MigrationStep
-from roost.errors import LedgerDenied
+from roost.errors import LedgerDenied, LedgerTooNew
 from roost.migrations import _ledger as ledger
-from tests.plugins.build import execute, make_plugin, migrate, names, query, residue
+from roost.postgres import CHANNEL
+from roost.testing import FaultProxy
+from tests.plugins.build import BOUND, execute, make_plugin, migrate, names, query, residue
 
 STEP = MigrationStep("make", "Make", up="CREATE TABLE things (id int)", version="1.0.0")
 SCRIPTS = files("roost.migrations") / "sql"
@@ -93,4 +95,25 @@ async def test_what_is_no_ledger_any_more_is_refused(database_url: str, script: 
     await execute(database_url, script)
     with pytest.raises(LedgerDenied, match="not a ledger"):
         await migrate(database_url, make_plugin("q", STEP))
+    assert await residue(database_url) == []
+
+
+@pytest.mark.asyncio
+async def test_a_ledger_that_refuses_a_run_leaves_nobody_waiting(database_url: str) -> None:
+    """The run has its turn already: it gives the lock back and wakes who waits, before the server can notice that it is gone."""
+    await migrate(database_url, make_plugin("p", STEP))
+    await execute(database_url, "UPDATE roost.meta SET schema_version = 99")
+    woken = asyncio.Event()
+    waiter = await asyncpg.connect(database_url)
+    try:
+        await waiter.add_listener(CHANNEL, lambda *_: woken.set())
+        async with FaultProxy(database_url) as proxy:
+            with pytest.raises(LedgerTooNew):
+                await migrate(proxy.url, make_plugin("q", STEP))
+        asked = [message.text for message in proxy.messages if message.kind == "Q"]
+        assert [text.startswith("SELECT pg_catalog.pg_advisory_unlock") for text in asked][-2:] == [False, True]
+        async with asyncio.timeout(BOUND):
+            await woken.wait()
+    finally:
+        await waiter.close()
     assert await residue(database_url) == []

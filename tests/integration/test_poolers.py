@@ -13,17 +13,14 @@ from roost import Database, MigrationConfig, MigrationContext, MigrationOrchestr
 from roost.errors import MigrationLockTimeout, PoolerInTheWay, StepEscaped, StepFailed
 from roost.migrations import LockWaitFinished, LockWaitStarted
 from roost.postgres import MigrationSession, advisory_lock_key, parse_url
-from tests.plugins.build import QUICK, applied, history, make_plugin, make_runtime, migrate, names, query
+from roost.testing import Fault, FaultProxy, WireMessage
+from tests.plugins.build import QUICK, applied, history, make_plugin, make_runtime, migrate, names, query, residue
+from tests.plugins.fix_postgres import MakeDatabase
 from tests.plugins.pgbouncer import busy, pgbouncer
 
 pytestmark = pytest.mark.pgbouncer
 
 KEY = advisory_lock_key("roost:roost")
-LOCKS = """
-SELECT count(*) FROM pg_locks
-WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
-OPEN = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'"
 Crowd = Callable[[str], AbstractAsyncContextManager[None]]
 
 
@@ -50,8 +47,7 @@ async def pooled(database_url: str, mode: str, crowd: Crowd, *, pool_size: int =
     """Provide the database's URL through PgBouncer, and look at the end that nothing is left on the server."""
     async with pgbouncer(database_url, mode=mode, pool_size=pool_size) as url, crowd(url):
         yield url
-        assert await query(database_url, LOCKS) == [0]
-        assert await query(database_url, OPEN) == [0]
+        assert await residue(database_url) == []
 
 
 @pytest.mark.asyncio
@@ -254,3 +250,27 @@ async def test_a_repair_through_a_pooler(database_url: str, done: bool) -> None:
         assert repaired.version == ("1.3.0" if done else "1.2.0")
         mended = plugin(MigrationStep("escape", "Escape", up=count, version="1.3.0"), steps[1])
         assert names((await migrate(url, mended)).steps) == (["end"] if done else ["escape", "end"])
+
+
+MOMENTS: dict[str, Callable[[WireMessage], bool]] = {
+    "a line fit for a pooler connects": lambda message: (message.connection, message.kind) == (2, "startup"),
+    "a second line connects": lambda message: (message.connection, message.kind) == (3, "startup"),
+    "the second line asks": lambda message: (message.connection, message.text) == (3, "BEGIN"),
+    "the first line is asked": lambda message: (message.connection, message.kind) == (2, "D"),
+}
+"""The moments in which it is found out how a pooler pools; each of them comes several times or once."""
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("moment", list(MOMENTS))
+async def test_a_line_that_breaks_while_the_pooler_is_tried(new_database: MakeDatabase, moment: str) -> None:
+    """Nothing has been done yet that counts: it is tried again as often as elsewhere, and each step takes effect once."""
+    url, again = await new_database(), await new_database()
+    async with pgbouncer(url, mode="transaction") as pooled_url, FaultProxy(pooled_url) as proxy:
+        await migrate(proxy.url, plugin())
+    at = next(message.number for message in proxy.messages if MOMENTS[moment](message))
+    async with pgbouncer(again, mode="transaction") as pooled_url, FaultProxy(pooled_url, Fault(kind="reset", at=at)) as proxy:
+        report = await migrate(proxy.url, plugin())
+    assert [MOMENTS[moment](message) for message in proxy.fired] == [True]
+    assert names(report.steps) == [*(f"s{i}" for i in range(5)), "things", "count"]
+    assert await residue(again) == []

@@ -22,8 +22,8 @@ FIRST = MigrationStep("first", "First", up="CREATE TABLE first (id int); INSERT 
 SLOW = MigrationStep("slow", "Slow", up="INSERT INTO first VALUES (2); SELECT pg_advisory_xact_lock(7)", version="1.1.0", lock_timeout=0)
 LAST = MigrationStep("last", "Last", up="INSERT INTO first VALUES (3)", version="1.2.0")
 CODE = (FIRST, SLOW, LAST)
-PATIENT = MigrationConfig(max_retries=200, retry_delay=0.05, retry_max_delay=0.05)
-"""Tries to connect for ten seconds; a restart takes a tenth of that."""
+PATIENT = MigrationConfig(max_retries=1200, retry_delay=0.05, retry_max_delay=0.05)
+"""Tries to connect for a minute; a restart takes a second."""
 
 
 @pytest_asyncio.fixture

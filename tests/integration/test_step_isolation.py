@@ -82,7 +82,7 @@ async def test_an_open_quote_swallows_nothing(database_url: str) -> None:
 async def test_what_a_step_leaves_in_the_session_is_cleaned(database_url: str) -> None:
     """Role, settings, temporary tables and subscriptions of one step are gone for the next, and for the ledger."""
     role = "roost_test_leaver"
-    await query(database_url, f"DO $$BEGIN CREATE ROLE {role}; EXCEPTION WHEN duplicate_object THEN NULL; END$$")
+    await query(database_url, f"DO $$BEGIN CREATE ROLE {role}; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END$$")
     leaks = f"""
         SET search_path = nowhere; SET statement_timeout = '1h'; SET application_name = 'leak'; SET client_encoding = 'LATIN1';
         CREATE TEMP TABLE history (x int); CREATE TEMP TABLE applied (x int); LISTEN leak; SET ROLE {role}

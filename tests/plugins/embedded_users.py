@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -16,10 +17,9 @@ import asyncpg
 
 from roost.postgres import EmbeddedPostgres
 from roost.postgres._server_place import open_place
+from tests.plugins.build import BOUND
 
 FAST = {"fsync": "off"}
-BOUND = 20.0
-"""Seconds after which a test gives up on another process; nothing here takes a tenth of it."""
 USER_PROGRAM = """
 import asyncio, sys
 from roost.postgres import EmbeddedPostgres
@@ -77,13 +77,15 @@ def sockets_of(server: EmbeddedPostgres) -> Path:
     return Path(parse_qs(urlsplit(server.url).query)["host"][0])
 
 
-def exists(pid: int) -> bool:
-    """Tell whether there is such a process."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def wait_for_end(pid: int) -> None:
+    """Wait until there is no such process; one that has ended is there until its parent has asked for its exit status."""
+    due = time.monotonic() + BOUND
+    while True:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        assert time.monotonic() < due, f"process {pid} goes on"
 
 
 async def ask(url: str, query: str) -> object:

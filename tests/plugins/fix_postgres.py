@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import shutil
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
@@ -14,11 +13,19 @@ import asyncpg
 import pytest
 
 from roost.postgres import quote_identifier
+from tests.plugins.embedded_users import remove_data_elsewhere
 
 SERVER_VARIABLE = "ROOST_TEST_DATABASE_URL"
 _numbers = itertools.count(1)
 
 MakeDatabase: TypeAlias = Callable[..., Coroutine[Any, Any, str]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Where tests leave servers in directories that pytest forgets by itself, root's have kept their data elsewhere."""
+    yield
+    remove_data_elsewhere(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +45,6 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.url
     finally:
         asyncio.run(server.stop())
-        shutil.rmtree(server.data_dir, ignore_errors=True)  # as root it may lie elsewhere than pytest knows
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -20,9 +19,10 @@ import asyncpg
 from roost.postgres._server_account import choose_account
 from roost.postgres._server_binaries import find_binaries
 from roost.postgres._server_copy import readable_binaries
+from tests.plugins.build import BOUND
+from tests.plugins.ports import free_port
 
 SUPERUSER = "owner"
-START_SECONDS = 30.0
 POLL_SECONDS = 0.01
 FAST = {"fsync": "off", "full_page_writes": "off"}
 """The machine does not crash, only the server: what it has committed must be there afterwards, so `synchronous_commit` stays on."""
@@ -53,6 +53,7 @@ class OwnServer:
         self._directory = Path()
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
+        self._has_started = False
 
     @property
     def url(self) -> str:
@@ -85,16 +86,17 @@ class OwnServer:
 
     async def start(self) -> None:
         """Start it, and wait until it answers."""
-        self._process = await asyncio.to_thread(self._launch)
-        await self.until_it_answers()
-
-    async def until_it_answers(self) -> None:
-        """Wait until it takes connections."""
-        async with asyncio.timeout(START_SECONDS):
+        async with asyncio.timeout(BOUND):
+            self._process = await asyncio.to_thread(self._launch)
             while not await self._answers():
-                assert self._process is not None
-                assert self._process.poll() is None, self.log
+                if self._process.poll() is not None:
+                    # Somebody else was quicker to take its port. One that clients know stays what it is, and comes free again.
+                    assert "Address already in use" in self.log, self.log
+                    if not self._has_started:
+                        self._port = await asyncio.to_thread(free_port, self._address)
+                    self._process = await asyncio.to_thread(self._launch)
                 await asyncio.sleep(POLL_SECONDS)
+        self._has_started = True
 
     async def stop(self, *, at_once: bool = False) -> None:
         """Stop it.
@@ -119,9 +121,7 @@ class OwnServer:
         self._account = choose_account(self._directory / "data")
         self._account.own(self._directory)
         self._binaries = readable_binaries(find_binaries(), self._account)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
+        self._port = free_port(self._address)
         command = [f"--pgdata={self._directory / 'data'}", f"--username={SUPERUSER}", "--auth=trust", "--encoding=UTF8", "--no-sync"]
         if self._password is not None:
             secret = self._directory / "password"

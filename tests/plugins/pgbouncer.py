@@ -7,7 +7,6 @@ import contextlib
 import os
 import pwd
 import shutil
-import socket
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,9 +15,12 @@ from urllib.parse import quote
 import asyncpg
 
 from roost.postgres import DatabaseURL, parse_url
+from tests.plugins.ports import free_port
 
 PLACES = f"{os.environ['PATH']}{os.pathsep}/usr/sbin"
 BUSY_CLIENTS = 3
+ATTEMPTS = 10
+"""How often a port is chosen, should somebody else take each before it can be used."""
 
 
 def find_pgbouncer() -> str | None:
@@ -35,29 +37,17 @@ async def pgbouncer(server_url: str, *, mode: str, pool_size: int = 20) -> Async
         mode: Its ``pool_mode``: session, transaction or statement.
         pool_size: How many server connections it opens for a database.
     """
-    program = find_pgbouncer()
-    assert program is not None, "pgbouncer is not installed"
     target = parse_url(server_url)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as directory:
-        config = _write_config(Path(directory), target, port=port, mode=mode, pool_size=pool_size)
-        process = await asyncio.create_subprocess_exec(
-            program, str(config), stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
-        )
-        reading: asyncio.Task[None] | None = None
+        process, port = await _start(Path(directory), target, mode=mode, pool_size=pool_size)
+        assert process.stderr is not None
+        reading = asyncio.create_task(_read_to_the_end(process.stderr))
         try:
-            assert process.stderr is not None
-            while b"process up" not in (line := await process.stderr.readline()):
-                assert line, "pgbouncer ended"
-            reading = asyncio.create_task(_read_to_the_end(process.stderr))
             yield f"postgresql://{quote(target.user or '', safe='')}@127.0.0.1:{port}/{quote(target.database or '', safe='')}"
         finally:
-            process.terminate()
+            process.kill()  # asked to end, some releases wait for their clients first
             await process.wait()
-            if reading is not None:
-                await reading
+            await reading
 
 
 @contextlib.asynccontextmanager
@@ -80,6 +70,29 @@ async def busy(url: str) -> AsyncIterator[None]:
             client.cancel()
         ends = await asyncio.gather(*clients, return_exceptions=True)
         assert all(isinstance(end, asyncio.CancelledError) for end in ends), ends
+
+
+async def _start(directory: Path, target: DatabaseURL, *, mode: str, pool_size: int) -> tuple[asyncio.subprocess.Process, int]:
+    """Start it on a free port, and on another one where somebody else was quicker."""
+    program = find_pgbouncer()
+    assert program is not None, "pgbouncer is not installed"
+    said = b""
+    for _ in range(ATTEMPTS):
+        port = free_port()
+        config = _write_config(directory, target, port=port, mode=mode, pool_size=pool_size)
+        process = await asyncio.create_subprocess_exec(
+            program, str(config), stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+        )
+        assert process.stderr is not None
+        said = b""
+        while line := await process.stderr.readline():
+            said += line
+            if b"process up" in line:
+                return process, port
+        await process.wait()
+        if b"Address already in use" not in said:
+            break
+    raise AssertionError(f"pgbouncer ended: {said.decode('utf-8', 'replace')}")
 
 
 async def _read_to_the_end(stream: asyncio.StreamReader) -> None:

@@ -39,8 +39,8 @@ class Echo:
 
 
 @asynccontextmanager
-async def behind(*faults: Fault) -> AsyncIterator[tuple[FaultProxy, Echo, Callable[[], Awaitable[bytes]]]]:
-    """Provide a proxy before a server, the server, and what asks one question and returns all that came in a while."""
+async def behind(*faults: Fault, patience: float = 120.0) -> AsyncIterator[tuple[FaultProxy, Echo, Callable[[], Awaitable[bytes]]]]:
+    """Provide a proxy before a server, the server, and what asks one question and returns all that came before its patience ended."""
     echo = Echo()
     server = await asyncio.start_server(echo.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -54,7 +54,7 @@ async def behind(*faults: Fault) -> AsyncIterator[tuple[FaultProxy, Echo, Callab
             nonlocal found
             writer.write(QUESTION)
             try:
-                async with asyncio.timeout(0.5):
+                async with asyncio.timeout(patience):
                     while not found.endswith(ANSWER + READY):
                         more = await reader.read(100)
                         if not more:
@@ -110,8 +110,9 @@ async def test_messages_are_numbered_in_order() -> None:
 )
 async def test_each_kind_of_fault(kind: FaultKind, at: int, client_hears: bytes, server_heard: bytes) -> None:
     """At a question or at an answer: what either side has heard by then, and how it ends for the client."""
-    async with behind(Fault(kind=kind, at=at)) as (proxy, echo, ask):
+    async with behind(Fault(kind=kind, at=at), patience=0.5 if client_hears.endswith(b"|silence") else 120.0) as (proxy, echo, ask):
         heard = await ask()
+        await proxy.has_fired.wait()
         assert [one.number for one in proxy.fired] == [at]
         while not echo.ends:
             await asyncio.wait({asyncio.get_running_loop().create_future()}, timeout=0)
@@ -167,7 +168,7 @@ async def test_a_call_outlives_the_connection_that_it_ends() -> None:
         await reader.readexactly(len(READY))
         writer.write(QUESTION)
         assert await reader.read() == b""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(120):
             await proxy.has_fired.wait()
         assert ended == ["started again"]
         writer.close()
