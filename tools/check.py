@@ -1,4 +1,7 @@
-"""`make check`: lint, format, types, architecture, coverage, licences. Runs all of them, and fails when one does."""
+"""`make check`: lint, format, types, architecture, coverage, licences. Runs all of them, and fails when one does.
+
+What a check that failed has said comes last, so that the end of a log that was cut still holds it.
+"""
 
 from __future__ import annotations
 
@@ -23,26 +26,45 @@ CHECKS = {
         [PYTHON, "-m", "coverage", "erase"],
         # The crash suite runs the same lines a thousand times.
         [PYTHON, "-m", "coverage", "run", "-m", "pytest", "-q", *IN_WORKERS, "--ignore=tests/crash"],
+        # A data file that is not whole, as that of a process that was killed, is left out with a warning.
         [PYTHON, "-m", "coverage", "combine", "--quiet"],
         [PYTHON, "-m", "coverage", "report"],
     ],
 }
 
 
-def passes(name: str) -> bool:
-    """Run one check, and show what it said when it failed."""
+def said_by(command: list[str]) -> tuple[int, str]:
+    """Run a command in the project, and return its exit code and all that it said; who interrupts it is shown that."""
+    with subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        try:
+            said, _ = process.communicate()
+        except KeyboardInterrupt:  # the command hears of it too
+            print(process.communicate()[0], flush=True)
+            raise
+    return process.returncode, said
+
+
+def failure_of(name: str) -> str | None:
+    """Run one check, say in a line how it ended, and return what it said when it failed."""
     started = time.monotonic()
+    said = ""
     for command in CHECKS[name]:
-        done = subprocess.run(command, cwd=ROOT, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        if done.returncode != 0:
-            print(f"{done.stdout}\n{name}: FAILED", flush=True)
-            return False
-    last = done.stdout.strip().splitlines()[-1:] if name in ("coverage", "licences") else []
+        code, said = said_by(command)
+        if code != 0:
+            print(f"{name}: FAILED with {code}, {time.monotonic() - started:.0f} s", flush=True)
+            return said
+    last = said.strip().splitlines()[-1:] if name in ("coverage", "licences") else []
     print(f"{name}: ok, {time.monotonic() - started:.0f} s", *last, flush=True)
-    return True
+    return None
+
+
+def main(chosen: list[str]) -> int:
+    """Run checks, then show what those said that failed."""
+    failures = {name: said for name in chosen if (said := failure_of(name)) is not None}
+    for name, said in failures.items():
+        print(f"\n{said}\n{name}: FAILED", flush=True)
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":
-    chosen = sys.argv[1:] or list(CHECKS)
-    results = [passes(name) for name in chosen]
-    sys.exit(0 if all(results) else 1)
+    sys.exit(main(sys.argv[1:] or list(CHECKS)))

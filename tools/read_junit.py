@@ -1,4 +1,7 @@
-"""Judges a JUnit report: `read_junit.py REPORT`. No test may be skipped, and each conformance case must be there once and pass."""
+"""Judges a JUnit report: `read_junit.py REPORT`. No test may be skipped, and each conformance case must be there once and pass.
+
+`read_junit.py --failures REPORT …` only shows what the tests that failed have said, and at the end their names.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +43,18 @@ def read(report: Path) -> tuple[Counter[str], set[str], set[str]]:
     return runs, bad, skipped
 
 
+def show_failures(reports: list[Path]) -> None:
+    """Print all that failed: first what was said, then a line for each; a report that was never written holds nothing."""
+    names = []
+    for report in (report for report in reports if report.exists()):
+        for test in ET.parse(report).iter("testcase"):
+            for found in (child for child in test if child.tag in ("failure", "error")):
+                names.append(f"{test.get('classname')}::{test.get('name')} ({found.tag}, {report.stem})")
+                print(f"----- {names[-1]}\n{found.text or found.get('message')}\n")
+    for name in names:
+        print(f"failed: {name}")
+
+
 def main(report: Path) -> int:
     """Say what is missing, doubled, unknown or failed, and how many cases hold."""
     expected = {f"{section}-{number:02}" for section, numbers in CASES.items() for number in numbers}
@@ -59,4 +74,7 @@ def main(report: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    if sys.argv[1] == "--failures":
+        show_failures([Path(name) for name in sys.argv[2:]])
+    else:
+        sys.exit(main(Path(sys.argv[1])))

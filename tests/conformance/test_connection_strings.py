@@ -152,7 +152,7 @@ def shown_of(text: str) -> str:
     return f"{kept} {kept!r} {kept.redacted} {kept.location} {kept.redact(f'{url.password}')}"
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=2000)
 @given(mangled())
 @example(f"postgresql://user:{CANARY}%ff@h/d")
 @example(f"postgresql://user@h/d?password{CANARY}")

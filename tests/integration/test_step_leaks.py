@@ -22,7 +22,7 @@ UNION ALL SELECT 'lock ' || locktype || ' ' || coalesce(objid::text, '') || ' ' 
 
 LEAKS = {
     "a setting": "SET work_mem = '1MB'",
-    "a limit": "SET statement_timeout = '1h'; SET lock_timeout = '1h'; SET idle_in_transaction_session_timeout = 1",
+    "a limit": "SET statement_timeout = '1h'; SET lock_timeout = '1h'; SET idle_in_transaction_session_timeout = '1h'",
     "a search path": "SET search_path = nowhere, pg_temp, public",
     "a setting of one's own": "SET my.own = 'leak'; SELECT set_config('my.other', 'leak', false)",
     "session characteristics": "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY",

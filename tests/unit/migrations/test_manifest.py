@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from roost.errors import InvalidManifest, InvalidSqlFile, ManifestMismatch, ManifestNotWritten
@@ -305,7 +305,6 @@ def meant(text: str) -> str:
     return text.removeprefix("\ufeff").replace("\r\n", "\n")
 
 
-@settings(deadline=None)
 @given(files=folders, data=st.data())
 def test_any_single_change_is_found(files: dict[str, str], data: st.DataObject) -> None:
     """What was just written is clean; after one change of a file, a name or a line of the manifest it is not."""
