@@ -30,7 +30,7 @@ demo:
 
 test:
 	$(VENV)
-	@exec $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@exec $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --max-worker-restart 0 --dist loadfile $(ARGS)
 
 torture:
 	$(VENV)

@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable
 BIN = Path(PYTHON).parent
-IN_WORKERS = ["--numprocesses", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
+IN_WORKERS = ["--numprocesses", "auto", "--maxprocesses", "4", "--max-worker-restart", "0", "--dist", "loadfile"]
 
 CHECKS = {
     "lint": [[PYTHON, "-m", "ruff", "check", "--quiet"]],

@@ -24,6 +24,7 @@ def test_each_fits_the_sources(plant: Plant, tmp_path: Path) -> None:
     assert (sources / "roost" / "errors.py").exists()
 
 
+@pytest.mark.timeout(540)  # it runs tests of its own
 @pytest.mark.parametrize("plant", [plant for plant in plants() if plant.path.stem in QUICK], ids=lambda plant: plant.path.stem)
 def test_some_are_caught_every_day(plant: Plant) -> None:
     """Unit tests pass with the bug in place, and the harness finds it."""
