@@ -16,7 +16,7 @@ from roost.errors import DependencyCycle, RuntimeBusy, RuntimeStopFailed, Servic
 from roost.runtime import Restart, ServiceCrashed, ServiceRestarted
 from roost.testing import run_virtual
 from tests.plugins.build import BOUND
-from tests.plugins.services import failing, hang, leftover, noting, runtime_of
+from tests.plugins.services import failing, hang, in_virtual_time, leftover, noting, runtime_of
 
 EMBEDDED_ELSEWHERE = """
 import asyncio, unittest
@@ -120,7 +120,7 @@ async def test_RT_02_a_start_that_fails() -> None:
     assert leftover() == []
 
 
-@pytest.mark.asyncio
+@in_virtual_time
 async def test_RT_03_a_stop_that_hangs() -> None:
     """RT-03: stop of B hangs: after its stop_timeout an error names B and its stack, every other service is stopped."""
     log: list[str] = []
@@ -161,7 +161,7 @@ def test_RT_05_a_cycle() -> None:
     assert str(caught.value).count(f"{Path(__file__)}:") == 3
 
 
-@pytest.mark.asyncio
+@in_virtual_time
 async def test_RT_06_a_start_that_hangs() -> None:
     """RT-06: start of B hangs: an error names B and the phase, A is stopped, the tree of phases is shown with await stacks."""
     log: list[str] = []

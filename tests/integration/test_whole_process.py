@@ -34,7 +34,7 @@ class Second(Service):
         if "hang-stop" in sys.argv: await asyncio.Event().wait()
 
 class Third(Service):
-    stop_timeout = 0.1
+    stop_timeout = 0.1 if "deaf" in sys.argv else None
     def __init__(self, second: Second): pass
     async def start(self): print("ready", flush=True)
     async def run(self):

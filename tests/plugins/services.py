@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any
+import functools
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, ParamSpec
 
 from roost import Plugin, Runtime, Service
+from roost.testing import run_virtual
+
+P = ParamSpec("P")
 
 
 def noting(name: str, log: list[str], *needs: type[Service], **members: Any) -> type[Service]:
@@ -50,6 +54,16 @@ def failing(error: BaseException) -> Callable[[Service], Any]:
 async def hang(self: Service) -> None:
     """Wait forever; obey a cancellation."""
     await asyncio.Event().wait()
+
+
+def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run a test by a clock that moves only when nobody has anything to do, so that a short limit strikes none but whom it is meant for."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        run_virtual(test(*args, **kwargs))
+
+    return run
 
 
 def leftover() -> list[str]:

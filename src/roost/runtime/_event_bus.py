@@ -18,7 +18,7 @@ E = TypeVar("E")
 F = TypeVar("F")
 E_co = TypeVar("E_co", covariant=True)
 
-SLOW_SECONDS = 0.1
+SLOW_SECONDS = 0.5
 """A listener that takes longer holds up the whole event loop, and is reported."""
 
 _log = logging.getLogger("roost.events")

@@ -21,7 +21,7 @@ from roost.errors import (
     StartNotAsync,
 )
 from roost.testing import run_virtual
-from tests.plugins.services import failing, hang, leftover, noting, runtime_of
+from tests.plugins.services import failing, hang, in_virtual_time, leftover, noting, runtime_of
 
 
 class Crasher(Service):
@@ -68,8 +68,8 @@ async def test_a_start_that_fails_cancels_those_that_are_starting() -> None:
     assert leftover() == []
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("whose", ["service", "total"])
+@in_virtual_time
 async def test_a_start_that_hangs_is_named(whose: str) -> None:
     """Past its own time or the total one the error names the service, shows where it stands and what waits for it; A is stopped."""
     log: list[str] = []
@@ -92,7 +92,7 @@ async def test_a_start_that_hangs_is_named(whose: str) -> None:
     assert leftover() == []
 
 
-@pytest.mark.asyncio
+@in_virtual_time
 async def test_a_deadline_of_its_own_does_not_outlive_the_start() -> None:
     """A service that started in time is not accused later, while others still start."""
     go_on = asyncio.Event()
@@ -105,7 +105,7 @@ async def test_a_deadline_of_its_own_does_not_outlive_the_start() -> None:
         assert {unit.state for unit in runtime.status()} == {"running"}
 
 
-@pytest.mark.asyncio
+@in_virtual_time
 async def test_a_stop_that_hangs_is_abandoned() -> None:
     """Past its time it is cancelled and named with its stack; every other service is stopped."""
     log: list[str] = []
@@ -167,7 +167,7 @@ def test_each_stop_has_its_own_time_however_long_the_one_before() -> None:
     assert log == ["stopped", "stopped"]
 
 
-@pytest.mark.asyncio
+@in_virtual_time
 async def test_a_stop_that_swallows_its_cancellation_is_left_behind() -> None:
     """A service that does not obey is given up after a grace, named, and the others are stopped."""
     log: list[str] = []

@@ -6,7 +6,7 @@ import pytest
 
 from roost import Runtime, Service
 from roost.errors import RuntimeStopFailed, ServiceHung
-from tests.plugins.services import failing, hang, leftover, noting, runtime_of
+from tests.plugins.services import failing, hang, in_virtual_time, leftover, noting, runtime_of
 
 
 class Fine(Service):
@@ -30,7 +30,7 @@ class Silent(Service):
     pass
 
 
-@pytest.mark.asyncio
+@in_virtual_time
 async def test_each_service_answers_for_itself() -> None:
     """Checks run at once; one that raises or is late is unhealthy with its reason; one without a check is not asked."""
     async with runtime_of(Fine, Bad, Late, Silent) as runtime:
@@ -94,7 +94,7 @@ async def test_all_drain_before_anything_stops() -> None:
     assert log[2:] == ["-c", "-b", "-a"]
 
 
-@pytest.mark.asyncio
+@in_virtual_time
 async def test_drains_that_fail_or_hang_do_not_keep_the_stop() -> None:
     """They are named in the error, and everything is stopped."""
     log: list[str] = []

@@ -11,7 +11,7 @@ from roost import Service
 from roost.errors import RuntimeBusy, ServiceTaskCrashed
 from roost.runtime import OnCrash, Restart, Runtime, ServiceCrashed, ServiceRestarted
 from roost.runtime._crashes import CrashRecord
-from tests.plugins.services import hang, leftover, runtime_of
+from tests.plugins.services import hang, in_virtual_time, leftover, runtime_of
 
 AT_ONCE = Restart(at_most=3, per=60.0, delay=0.0)
 
@@ -222,7 +222,7 @@ async def test_own_tasks_need_a_started_service() -> None:
         host.create_task(host.short())
 
 
-@pytest.mark.asyncio
+@in_virtual_time
 async def test_a_task_that_hangs_at_the_stop_is_drawn() -> None:
     """A run() that does not obey is named with the line on which its own task stands."""
 
@@ -277,8 +277,8 @@ async def test_a_restart_is_a_whole_stop_and_start() -> None:
     assert leftover() == []
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("phase", ["start", "stop"])
+@in_virtual_time
 async def test_a_restart_that_fails_or_hangs_is_the_next_crash(phase: str) -> None:
     """A start that raises, or a stop that hangs past its time, counts as a crash; stop is not called again without a start."""
     log: list[str] = []

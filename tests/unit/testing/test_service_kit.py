@@ -20,7 +20,7 @@ from roost.testing import (
     run_virtual,
     stress_lifecycle,
 )
-from tests.plugins.services import leftover
+from tests.plugins.services import in_virtual_time, leftover
 
 pytest_plugins = ["roost.testing.fixtures"]
 
@@ -82,8 +82,8 @@ async def test_a_replacement_may_be_an_instance_and_stays_without_a_block() -> N
             runtime.override({})
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("cls", [Mailer, Held])
+@in_virtual_time
 async def test_faults(cls: type[Any]) -> None:
     """Each fault happens where its name says, whatever body the service has, and the service's own work is done before it."""
 
