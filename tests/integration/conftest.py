@@ -17,10 +17,15 @@ from tests.plugins.embedded_users import USER_PROGRAM, remove_data_elsewhere
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Iterator[Path]:
-    """A directory that does not exist yet; what root's servers below it keep elsewhere is removed at the end."""
-    yield tmp_path / "data"
-    remove_data_elsewhere(tmp_path)
+def data_dir() -> Iterator[Path]:
+    """A directory that does not exist yet, in one that is closed to others; its path is short, as a socket's has an end.
+
+    What root's servers below it keep elsewhere is removed with it.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="roost-test-"))
+    yield directory / "data"
+    remove_data_elsewhere(directory)
+    shutil.rmtree(directory)
 
 
 @pytest.fixture
