@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
+    "tests.plugins.fix_patience",
     "tests.plugins.fix_postgres",
     "tests.plugins.fix_proxy",
     "tests.plugins.fix_replicas",

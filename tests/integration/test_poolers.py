@@ -14,7 +14,7 @@ from roost.errors import MigrationLockTimeout, PoolerInTheWay, StepEscaped, Step
 from roost.migrations import LockWaitFinished, LockWaitStarted
 from roost.postgres import MigrationSession, advisory_lock_key, parse_url
 from roost.testing import Fault, FaultProxy, WireMessage
-from tests.plugins.build import BOUND, QUICK, applied, history, make_plugin, make_runtime, migrate, names, query, residue
+from tests.plugins.build import QUICK, applied, history, make_plugin, make_runtime, migrate, names, query, residue
 from tests.plugins.fix_postgres import MakeDatabase
 from tests.plugins.pgbouncer import busy, pgbouncer
 
@@ -22,12 +22,6 @@ pytestmark = pytest.mark.pgbouncer
 
 KEY = advisory_lock_key("roost:roost")
 Crowd = Callable[[str], AbstractAsyncContextManager[None]]
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a machine that is busy with others it may take a while to find out how a pooler pools."""
-    monkeypatch.setattr("roost.postgres._pooler.SECOND_CONNECTION_SECONDS", BOUND)
 
 
 def idle(_url: str) -> AbstractAsyncContextManager[None]:
