@@ -34,8 +34,10 @@ from roost.migrations._records import (
     MigrationStatus,
     RepairedStep,
     ServiceStatus,
+    SkippedStep,
     StepReport,
     StepsCheck,
+    UnclaimedPlugin,
 )
 from roost.migrations._run import MigrationRun
 from roost.migrations._service import MigrationService
@@ -71,6 +73,7 @@ __all__ = [
     "ServiceMigrationStarted",
     "ServiceStatus",
     "SessionReopened",
+    "SkippedStep",
     "SqlMigrationService",
     "SqlText",
     "StepBlocked",
@@ -82,6 +85,7 @@ __all__ = [
     "StepStarted",
     "StepsChanged",
     "StepsCheck",
+    "UnclaimedPlugin",
     "compare_versions",
     "load_sql_steps",
     "narrate",

@@ -114,10 +114,11 @@ class StepBlocked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepSkipped:
-    """A rollback left the effect of a step in place, because the step has no `down`."""
+    """A rollback left the effect of a step in place, because the step has no `down`; `reason` says why, where the code does."""
 
     plugin: str
     step: str
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -303,6 +303,16 @@ async def plugin_version(session: MigrationSession, plugin: str) -> str | None:
     return rows[0][0] if rows else None
 
 
+async def plugins(session: MigrationSession) -> list[tuple[str, str | None, tuple[str, ...]]]:
+    """Read all plugins by name: each with its version and the ids of its steps in applied order."""
+    rows = await _rows(
+        session,
+        "SELECT name, version, (SELECT pg_catalog.json_agg(step ORDER BY position) FROM roost.applied WHERE plugin = name) "
+        "FROM roost.plugin ORDER BY name",
+    )
+    return [(row[0] or "", row[1], tuple(json.loads(row[2] or "[]"))) for row in rows]
+
+
 async def applied_names(session: MigrationSession) -> set[str]:
     """Read the names of all applied steps, each ``"plugin:step-id"``; none, where there is no ledger yet."""
     rows = await _rows(session, "SELECT plugin || ':' || step FROM roost.applied WHERE state = 'done'")

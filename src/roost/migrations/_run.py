@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from roost.migrations._config import MigrationConfig
     from roost.migrations._plan import Plan, PlannedStep
     from roost.migrations._protocol import IMigrationService
-    from roost.migrations._records import ChangedStep, StepReport
+    from roost.migrations._records import ChangedStep, SkippedStep, StepReport
     from roost.migrations._rollback import RollbackPlan, UndoneStep
     from roost.migrations._states import MigrationStates
     from roost.migrations._step import MigrationStep
@@ -48,6 +48,7 @@ class MigrationRun:
         wants_lock: Services that may only run while the run holds the lock, because they keep no ledger that would tell them apart.
         steps: What was done, in order.
         changed: Applied steps whose bodies were found to be others than the ones that ran.
+        skipped: What a rollback left in place.
     """
 
     runtime: Runtime
@@ -61,6 +62,7 @@ class MigrationRun:
     wants_lock: tuple[str, ...] = ()
     steps: list[StepReport] = field(default_factory=list)
     changed: list[ChangedStep] = field(default_factory=list)
+    skipped: list[SkippedStep] = field(default_factory=list)
     versions: dict[str, str | None] = field(default_factory=dict)
     _entry: RunEntry = field(init=False)
     _heads: dict[str, str | None] = field(default_factory=dict)
@@ -279,7 +281,8 @@ class MigrationRun:
             SessionLost: The connection broke, as often as may be tried.
         """
         for step in plan.skipped:
-            self.emit(StepSkipped(plugin=plan.plugin, step=step))
+            self.emit(StepSkipped(plugin=plan.plugin, step=step.step, reason=step.reason))
+        self.skipped.extend(plan.skipped)
         before, attempt = len(self.steps), 1
         undone: list[UndoneStep] = []
 

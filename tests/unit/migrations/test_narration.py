@@ -44,6 +44,7 @@ STEP: dict[str, Any] = {"plugin": "p", "step": "s", "version": "1.0.0", "index":
         (StepFinished(**STEP, direction="up", duration=0.1, attempts=1, error=ERROR), "p 2/3 FAILED: first line"),
         (StepRetried(plugin="p", step="s", attempt=1, error=ERROR), "p: s is tried again after: first line"),
         (StepSkipped(plugin="p", step="s"), "p: s has no way back and is left in place"),
+        (StepSkipped(plugin="p", step="s", reason="why"), "p: s has no way back and is left in place (why)"),
         (SessionReopened(attempt=1, error=ERROR), "the connection broke and was made again: first line"),
         (DatabaseAheadNoticed(plugin="p", steps=("t", "u"), version="2"), "Plugin p: the database is ahead of this code (t, u)"),
         (DatabaseAheadNoticed(plugin="p", steps=(), version="2"), "Plugin p: the database is ahead of this code (version 2)"),
