@@ -122,6 +122,18 @@ class StepSkipped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaDiffers:
+    """A rollback ended where run number `run` began, and the plugin's own `schema` holds something else than it did then.
+
+    A way back takes back less than its step did, or more, or somebody else has changed the schema since. Data is not compared.
+    """
+
+    plugin: str
+    schema: str
+    run: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionReopened:
     """The run's connection broke and a new one was made; the lock is taken and the ledger read again."""
 

@@ -39,6 +39,9 @@ BUSY = "RST03"
 MOVED_ON = "RST04"
 """The ledger's own SQLSTATEs; what they mean stands beside the functions that raise them."""
 
+FUNCTIONS = ("functions", "shape")
+"""The scripts that make the ledger's functions."""
+
 NO_FLUSH = "SET LOCAL synchronous_commit = off"
 
 # Queries and not to_regclass: they see what was committed before the lock was granted.
@@ -128,11 +131,11 @@ async def open_run(session: MigrationSession, *, key: int, exists: bool, who: Wh
     texts = f"{quote_literal(who.run_id)}, {quote_literal(who.host)}, {who.pid}, {quote_literal(who.application_version)}"
     opening = f"roost.open_run({texts}, {session.shares_server_process})"
     try:
-        if not exists and await _unless(_MADE, session, key, "tables", "functions", then=f"SELECT {opening};"):
+        if not exists and await _unless(_MADE, session, key, "tables", *FUNCTIONS, then=f"SELECT {opening};"):
             return OpenedRun(number=FIRST_NUMBER, is_ledger_new=True)
         number = await _opened(session, opening)
         if number is None:
-            await _unless(_UPGRADED, session, key, "upgrade", "functions")
+            await _unless(_UPGRADED, session, key, "upgrade", *FUNCTIONS)
             number = await _opened(session, opening)
     except Exception as error:
         state = sqlstate_of(error)
@@ -295,6 +298,14 @@ def _applied(row: Sequence[str | None]) -> AppliedStep:
         down_sql=down_sql,
         shape_before=shape_before,
     )
+
+
+async def shape(session: MigrationSession, schema: str, *, plugin: str) -> tuple[str, str | None]:
+    """Read what a schema holds, as `roost.shape` tells it, together with the head's hash of the plugin."""
+    rows = await session.rows(
+        f"SELECT roost.shape({quote_literal(schema)}), (SELECT chain FROM roost.plugin WHERE name = {quote_literal(plugin)})"
+    )
+    return rows[0][0] or "", rows[0][1]
 
 
 async def plugin_version(session: MigrationSession, plugin: str) -> str | None:

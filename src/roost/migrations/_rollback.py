@@ -46,6 +46,11 @@ class RollbackPlan:
     version_after: str | None
     chain_after: str | None
 
+    @property
+    def shape_before(self) -> str | None:
+        """What the plugin's schema held before the last step to be undone, where that was noted and nothing is left in place."""
+        return self.steps[-1].row.shape_before if self.steps and not self.skipped else None
+
     def undone_in(self, state: PluginState) -> list[UndoneStep]:
         """Return the steps that are undone already, in order; a row that a later run wrote is not the one that was to go."""
         standing = {(row.step, row.run) for row in state.applied}

@@ -11,10 +11,11 @@ from roost.errors import DatabaseAhead, MigrationLockLost, NoDatabase, PoolerInT
 from roost.migrations import _ledger as ledger
 from roost.migrations._dry_run import changed_steps
 from roost.migrations._events import DatabaseAheadNoticed, PolicyNoticed, StepOutcomeLearned, StepsChanged, StepSkipped
-from roost.migrations._groups import Turn
+from roost.migrations._groups import DEFAULT_SCHEMA, Turn
 from roost.migrations._plan import PluginState, check_outcomes, check_requirements, in_order, plan_chain
 from roost.migrations._run_entry import KEY, RunEntry
 from roost.migrations._runner import StepRunner
+from roost.migrations._shape import compare_shape
 from roost.migrations._turn_wait import TurnTaken
 from roost.migrations._versions import compare_versions
 from roost.postgres import is_connection_lost, sqlstate_of
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from roost.migrations._telling import StepTelling
     from roost.postgres import Database, MigrationSession
     from roost.runtime import Runtime
-
-DEFAULT_SCHEMA = "public"
 
 
 @dataclass(slots=True, eq=False)
@@ -291,11 +290,13 @@ class MigrationRun:
             self._sent = [telling for telling in self._sent if telling.step != report.step]
             self.steps.append(report)
 
-        while len(undone) < len(plan.steps):
+        while True:
             runner = self._runner(plan.plugin, service=service, schema=schema)
             head = undone[-1].chain_after if undone else planned_on
             try:
                 await runner.down(plan.steps, after=len(undone), planned_on=head, sent=self._note_sent, done=done)
+                await compare_shape(self.session, plan, schema=schema, emit=self.emit)
+                return tuple(self.steps[before:])
             except TurnTaken as taken:
                 self._sent.clear()
                 if not taken.is_busy:
@@ -306,7 +307,6 @@ class MigrationRun:
                     raise
                 undone[:] = await self._undone_after(error, attempt=attempt, plan=plan, planned_on=planned_on)
                 attempt += 1
-        return tuple(self.steps[before:])
 
     async def _undone_after(self, error: Exception, *, attempt: int, plan: RollbackPlan, planned_on: str | None) -> list[UndoneStep]:
         """Connect and lock anew after the connection broke, and learn which of a plan's steps are undone."""

@@ -11,6 +11,7 @@ from roost.migrations import (
     PolicyNoticed,
     RunFinished,
     RunStarted,
+    SchemaDiffers,
     ServiceMigrationFinished,
     SessionReopened,
     StepFinished,
@@ -45,6 +46,10 @@ STEP: dict[str, Any] = {"plugin": "p", "step": "s", "version": "1.0.0", "index":
         (StepRetried(plugin="p", step="s", attempt=1, error=ERROR), "p: s is tried again after: first line"),
         (StepSkipped(plugin="p", step="s"), "p: s has no way back and is left in place"),
         (StepSkipped(plugin="p", step="s", reason="why"), "p: s has no way back and is left in place (why)"),
+        (
+            SchemaDiffers(plugin="p", schema="own", run=7),
+            "warning: p: schema own is not what it was before run 7; compare its ways there and back",
+        ),
         (SessionReopened(attempt=1, error=ERROR), "the connection broke and was made again: first line"),
         (DatabaseAheadNoticed(plugin="p", steps=("t", "u"), version="2"), "Plugin p: the database is ahead of this code (t, u)"),
         (DatabaseAheadNoticed(plugin="p", steps=(), version="2"), "Plugin p: the database is ahead of this code (version 2)"),
