@@ -17,7 +17,9 @@ from benchmarks.cold_apply import cold_apply
 from benchmarks.measure import HEADER, Row
 from benchmarks.nothing_to_do import nothing_to_do
 from benchmarks.peers.migrators import migrators
+from benchmarks.planning import planning
 from benchmarks.processes import processes
+from benchmarks.rollback import rollback
 from benchmarks.runtime import runtime
 from benchmarks.together import together
 
@@ -29,7 +31,9 @@ def parts(*, runs: int) -> dict[str, Part]:
     """Return all parts, in their order: the peers last, because what they import stays."""
     return {
         "migrations-apply": cold_apply,
+        "migrations-rollback": rollback,
         "migrations-nothing": nothing_to_do,
+        "migrations-planning": planning,
         "migrations-together": together,
         "migrations-processes": partial(processes, runs),
         "runtime": runtime,

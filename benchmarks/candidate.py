@@ -14,12 +14,17 @@ Body: TypeAlias = str | Callable[[MigrationContext], Awaitable[object]]
 FIRST_VERSION = "1.0.0"
 
 
-def make_plugin(bodies: Sequence[Body], *, name: str = "benchmark") -> Plugin:
-    """Return a plugin with one step a body: a statement, or a function."""
+def make_plugin(bodies: Sequence[Body], *, ways_back: Sequence[Body] = (), name: str = "benchmark") -> Plugin:
+    """Return a plugin with one step a body: a statement, or a function; each with its way back, or all without one."""
+
+    downs: Sequence[Body | None] = ways_back or [None] * len(bodies)
 
     class Migrations(PluginMigrationService):
         service_name = f"{name}-migration"
-        steps = tuple(MigrationStep(f"s{number}", "A small step", up=body, version=FIRST_VERSION) for number, body in enumerate(bodies))
+        steps = tuple(
+            MigrationStep(f"s{number}", "A small step", up=body, down=down, version=FIRST_VERSION)
+            for number, (body, down) in enumerate(zip(bodies, downs, strict=True))
+        )
 
     return Plugin(name=name, services=[Migrations])
 

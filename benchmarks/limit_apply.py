@@ -25,9 +25,15 @@ def group(number: int, statement: str) -> str:
 
 async def apply(url: str, statements: Sequence[str]) -> None:
     """Connect, and apply each statement in a transaction of its own."""
+    await send(url, statements, before=HISTORY)
+
+
+async def send(url: str, statements: Sequence[str], *, before: str = "") -> None:
+    """Connect, and send each statement in a transaction of its own; before them, where it is not empty, one that makes the history."""
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute(HISTORY)
+        if before:
+            await connection.execute(before)
         for number, statement in enumerate(statements):
             await connection.execute(group(number, statement))
     finally:

@@ -1293,18 +1293,21 @@ class RequiredStepMissing(MigrationError):
 
 @dataclass(eq=False, kw_only=True)
 class NoRollbackMethod(MigrationError):
-    """A step that would have to be rolled back has no `down`."""
+    """A step that would have to be rolled back has no `down`; `reason` says why, where the code does."""
 
     plugin: str
     step: str
+    reason: str | None = None
 
     @property
     def message(self) -> str:
-        return f"No rollback method for migration step: {self.step} (plugin {self.plugin})"
+        why = f": {self.reason}" if self.reason else ""
+        return f"No rollback method for migration step: {self.step} (plugin {self.plugin}){why}"
 
     @property
     def hint(self) -> str:
-        return "nothing was rolled back; write a down for the step, or pass skip_irreversible=True to leave its effect in place"
+        remedy = "" if self.reason else "write a down for the step, or "
+        return f"nothing was rolled back; {remedy}pass skip_irreversible=True (--skip-irreversible) to leave its effect in place"
 
 
 @dataclass(eq=False, kw_only=True)

@@ -54,6 +54,11 @@ def only_notes():
     return Runtime(plugins=[notes])
 
 
+def forgetful():
+    service = type("NotesMigrations", (PluginMigrationService,), {"service_name": "notes-migration", "steps": []})
+    return Runtime(plugins=[Plugin(name="notes", services=[service])])
+
+
 def explode():
     raise LookupError("no such thing")
 
@@ -181,11 +186,38 @@ def test_down_refuses_a_step_without_way_back(roost: Roost, url: str) -> None:
     assert refused.stderr.startswith("error: No rollback method for migration step: keep (plugin tags)\nhint: ")
 
 
-@pytest.mark.parametrize("words", [(), ("--all", "--steps", "1"), ("--to", "1.0.0", "--all")])
+def test_down_undoes_a_run(roost: Roost, url: str) -> None:
+    """--run takes back what one run applied, by the ledger's own SQL where the code has lost the step; an unknown run is refused."""
+    assert roost("up", "shop:only_notes", "--database-url", url).returncode == 0
+    unknown = roost("down", "shop:only_notes", "--run", "7", "--yes", "--database-url", url)
+    assert (unknown.returncode, unknown.stderr.splitlines()[0]) == (
+        1,
+        "error: Plugin notes can't be rolled back to before run 7: the ledger holds run 1",
+    )
+    undone = roost("down", "shop:forgetful", "--run", "1", "--yes", "--database-url", url)
+    assert (undone.returncode, undone.stdout.split(" undone in ")[0]) == (0, "2 steps"), undone.stderr
+    assert _fetch(url, "SELECT to_regclass('notes')") is None
+
+
+def test_status_names_what_nobody_claims(roost: Roost, url: str) -> None:
+    """A plugin that was taken out is told of beside the others, and changes neither the exit code nor the next start."""
+    assert roost("up", "--database-url", url).returncode == 0
+    shown = roost("status", "shop:only_notes", "--database-url", url)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.splitlines()[-1].split() == ["tags", "2.0.0", "1", "keep"]
+    document = _json(roost("status", "shop:only_notes", "--json", "--database-url", url))
+    assert document["unclaimed"] == [{"plugin": "tags", "version": "2.0.0", "steps": ["keep"]}]
+    assert roost("up", "shop:only_notes", "--database-url", url).stdout == "nothing to do: the database is where the plugins want it\n"
+
+
+@pytest.mark.parametrize("words", [(), ("--all", "--steps", "1"), ("--to", "1.0.0", "--all"), ("--run", "1", "--steps", "1")])
 def test_down_wants_one_goal(roost: Roost, words: tuple[str, ...]) -> None:
     """`down` wants exactly one of its goals."""
     done = roost("down", *words)
-    assert (done.returncode, done.stderr.splitlines()[0]) == (2, "error: down wants exactly one of --to VERSION, --steps N and --all")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        2,
+        "error: down wants exactly one of --to VERSION, --steps N, --run N and --all",
+    )
 
 
 def test_down_wants_a_plugin_among_several(roost: Roost, url: str) -> None:

@@ -78,7 +78,7 @@ async def test_the_functions_have_sound_bodies(database_url: str) -> None:
     """PostgreSQL's own check, which the making of a ledger leaves out, finds nothing."""
     connection = await asyncpg.connect(database_url, server_settings={"check_function_bodies": "on", "plpgsql.extra_errors": "all"})
     try:
-        for name in ("tables", "functions"):
+        for name in ("tables", *ledger.FUNCTIONS):
             await connection.execute((SCRIPTS / f"{name}.sql").read_text("utf-8"))
         assert await connection.fetchval("SELECT count(*) FROM pg_proc WHERE pronamespace = 'roost'::regnamespace") > 10
     finally:

@@ -16,7 +16,15 @@ from roost.errors import (
     RequiredStepMissing,
     StepFailed,
 )
-from roost.migrations import DatabaseAheadNoticed, RunFinished, StepFinished, StepsChanged
+from roost.migrations import (
+    DatabaseAheadNoticed,
+    RunFinished,
+    SkippedStep,
+    StepFinished,
+    StepsChanged,
+    StepSkipped,
+    UnclaimedPlugin,
+)
 from tests.plugins.build import applied, history, make_plugin, make_runtime, migrate, names, query, residue
 
 MAKE_A = MigrationStep("make-a", "Make a", up="CREATE TABLE a (id int PRIMARY KEY)", down="DROP TABLE a", version="1.0.0")
@@ -219,6 +227,44 @@ async def test_sql_to_undo_a_step_outlives_the_step(database_url: str) -> None:
     (service,) = runtime.get_services_by_type("migration")
     await service.rollback(run=1)
     assert await query(database_url, "SELECT to_regclass('a')") == [None]
+
+
+@pytest.mark.asyncio
+async def test_an_irreversible_step_says_why(database_url: str) -> None:
+    """Its reason is in the plan, in the refusal, which comes before anything is undone, and in what is said of it when it is skipped."""
+    gone = MigrationStep("gone", "Drop rows", up="TRUNCATE a", irreversible="the rows are gone", version="1.1.0")
+    last = MigrationStep("last", "Last", up="SELECT 1", down="SELECT 2", version="1.2.0")
+    runtime = make_runtime(database_url, make_plugin("core", MAKE_A, gone, last))
+    orchestrator = MigrationOrchestrator(runtime)
+    planned = await orchestrator.run_all_migrations(dry_run=True)
+    assert [step.irreversible for step in planned.steps] == [None, "the rows are gone", None]
+    await orchestrator.run_all_migrations()
+    (service,) = runtime.get_services_by_type("migration")
+    with pytest.raises(NoRollbackMethod, match="the rows are gone"):
+        await service.rollback(steps=2)
+    assert [step for _, step in await applied(database_url)] == ["make-a", "gone", "last"]
+    told: list[StepSkipped] = []
+    runtime.events.subscribe(told.append, StepSkipped)
+    left = (SkippedStep(plugin="core", step="gone", version="1.1.0", reason="the rows are gone"),)
+    assert (await service.rollback(steps=2, dry_run=True, skip_irreversible=True)).skipped == left
+    assert (await service.rollback(steps=2, skip_irreversible=True)).skipped == left
+    assert told == [StepSkipped(plugin="core", step="gone", reason="the rows are gone")]
+
+
+@pytest.mark.asyncio
+async def test_a_plugin_that_was_taken_out_is_told_of(database_url: str) -> None:
+    """Its place and its steps are in the status; one of which nothing is left, and one that has a service, are not."""
+    before = make_runtime(database_url, make_plugin("core", MAKE_A), make_plugin("old", FILL_A, dependencies=["core"]))
+    assert (await MigrationOrchestrator(before).get_migration_status()).unclaimed == ()
+    await MigrationOrchestrator(before).run_all_migrations()
+    assert (await MigrationOrchestrator(before).get_migration_status()).unclaimed == ()
+    after = MigrationOrchestrator(make_runtime(database_url, make_plugin("core", MAKE_A)))
+    old = UnclaimedPlugin(plugin="old", version=FILL_A.version, steps=(FILL_A.id,))
+    assert (await after.get_migration_status()).unclaimed == (old,)
+    assert (await after.run_all_migrations()).run_id is None
+    service = next(one for one in before.get_services_by_type("migration") if one.service_name == "old-migration")
+    await service.rollback()
+    assert (await after.get_migration_status()).unclaimed == ()
 
 
 @pytest.mark.asyncio

@@ -17,6 +17,7 @@ def status_document(status: MigrationStatus, *, plugins: Mapping[str, str], pend
         "total_services": status.total_services,
         "last_migration": status.last_migration,
         "services": [{"plugin": plugins.get(row.service_name), **asdict(row)} for row in status.services],
+        "unclaimed": [asdict(plugin) for plugin in status.unclaimed],
     }
 
 

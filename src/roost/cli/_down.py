@@ -19,6 +19,7 @@ def down(
     *,
     to: Annotated[str | None, Parameter(help="Undo what lies above this version.")] = None,
     steps: Annotated[int | None, Parameter(validator=Number(gte=1), help="Undo so many steps.")] = None,
+    run: Annotated[int | None, Parameter(validator=Number(gte=1), help="Undo what the run of this number applied.")] = None,
     everything: Annotated[bool, Parameter(name="--all", negative=(), help="Undo all of the plugin's steps.")] = False,
     plugin: Annotated[str | None, Parameter(help="Whose steps; needed where several plugins have some.")] = None,
     dry_run: Annotated[bool, Parameter(negative=(), help="Undo nothing; show the steps that would be undone.")] = False,
@@ -26,7 +27,7 @@ def down(
     yes: Annotated[bool, Parameter(negative=(), help="Do not ask.")] = False,
     common: Common = NOTHING_SPECIAL,
 ) -> int:
-    """Undo steps of one plugin, newest first. It wants exactly one of --to, --steps and --all, and asks before it does it."""
+    """Undo steps of one plugin, newest first. It wants exactly one of --to, --steps, --run and --all, and asks before it does it."""
 
     async def body(output: Output) -> int:
         from roost.cli._asking import ask, is_yes  # noqa: PLC0415 -- `roost --help` needs none of it
@@ -36,12 +37,12 @@ def down(
         from roost.cli._tables import counted_steps, steps_table  # noqa: PLC0415 -- as above
         from roost.cli._workplace import workplace  # noqa: PLC0415 -- as above
 
-        _refuse_unclear(to=to, steps=steps, everything=everything)
+        _refuse_unclear(to=to, steps=steps, run=run, everything=everything)
         async with workplace(runtime, database_url=common.database_url) as place:
             service = service_to_undo(place.orchestrator.get_migration_services(), plugin=plugin)
-            planned = await service.rollback(to, steps=steps, dry_run=True, skip_irreversible=skip_irreversible)
+            planned = await service.rollback(to, steps=steps, run=run, dry_run=True, skip_irreversible=skip_irreversible)
             if dry_run or not planned.steps:
-                table = steps_table(planned, title="Would undo") if planned.steps else "nothing to undo"
+                table = steps_table(planned, title="Would undo") if planned.steps or planned.skipped else "nothing to undo"
                 output.result(report_document(planned, dry_run=dry_run), table)
                 return ExitCode.FINE
             if not yes:
@@ -54,16 +55,16 @@ def down(
                         asked=answer is not None,
                     )
             with shown_progress(place.runtime, output):
-                report = await service.rollback(to, steps=steps, skip_irreversible=skip_irreversible)
+                report = await service.rollback(to, steps=steps, run=run, skip_irreversible=skip_irreversible)
         output.result(report_document(report, dry_run=False), f"{counted_steps(report)} undone in {report.duration:.2f} s")
         return ExitCode.FINE
 
     return perform("down", body, json=common.json, traceback=common.traceback)
 
 
-def _refuse_unclear(*, to: str | None, steps: int | None, everything: bool) -> None:
-    if (to is not None) + (steps is not None) + everything != 1:
+def _refuse_unclear(*, to: str | None, steps: int | None, run: int | None, everything: bool) -> None:
+    if sum(goal is not None for goal in (to, steps, run)) + everything != 1:
         raise BadUsage(
-            reason="down wants exactly one of --to VERSION, --steps N and --all",
+            reason="down wants exactly one of --to VERSION, --steps N, --run N and --all",
             remedy="roost down --steps 1 undoes the last step",
         )

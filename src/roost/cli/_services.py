@@ -30,10 +30,11 @@ class Reversible(Protocol):
         version: str | None = None,
         *,
         steps: int | None = None,
+        run: int | None = None,
         dry_run: bool = False,
         skip_irreversible: bool = False,
     ) -> MigrationReport:
-        """Undo steps; without a version and a number, all of them."""
+        """Undo steps; without a version, a number and a run, all of them."""
         ...
 
 

@@ -17,7 +17,7 @@ def status(runtime: RuntimeName = None, *, common: Common = NOTHING_SPECIAL) -> 
         from roost.cli._changes import tell_changes  # noqa: PLC0415 -- `roost --help` needs no migrations
         from roost.cli._documents import status_document  # noqa: PLC0415 -- as above
         from roost.cli._services import plugins_of  # noqa: PLC0415 -- as above
-        from roost.cli._tables import status_table  # noqa: PLC0415 -- as above
+        from roost.cli._tables import status_table, unclaimed_table  # noqa: PLC0415 -- as above
         from roost.cli._workplace import workplace  # noqa: PLC0415 -- as above
 
         async with workplace(runtime, database_url=common.database_url) as place:
@@ -28,7 +28,10 @@ def status(runtime: RuntimeName = None, *, common: Common = NOTHING_SPECIAL) -> 
                 # A version may be due without a step, and services that are not roost's know for themselves.
                 pending = await place.orchestrator.has_pending_migrations()
             plugins = plugins_of(place.orchestrator.get_migration_services())
-        output.result(status_document(found, plugins=plugins, pending=pending), status_table(found, plugins=plugins))
+        tables = [status_table(found, plugins=plugins)]
+        if found.unclaimed:
+            tables.append(unclaimed_table(found.unclaimed))
+        output.result(status_document(found, plugins=plugins, pending=pending), *tables)
         tell_changes(output, [changed for row in found.services for changed in row.changed])
         if broken:
             return ExitCode.FAILED

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from roost.migrations import MigrationLockHolder, MigrationReport, MigrationStatus, StepsCheck
+    from roost.migrations import MigrationLockHolder, MigrationReport, MigrationStatus, StepsCheck, UnclaimedPlugin
     from roost.runtime import SettingInUse
 
 _NONE = "-"
@@ -25,6 +25,7 @@ _STYLES = {
     "waiting": "cyan",
 }
 _ERROR_WIDTH = 60
+NO_WAY_BACK = "there is no way back"
 
 
 def status_table(status: MigrationStatus, *, plugins: Mapping[str, str]) -> Table:
@@ -48,6 +49,19 @@ def status_table(status: MigrationStatus, *, plugins: Mapping[str, str]) -> Tabl
             Text(pending, style="yellow" if row.pending else ""),
             Text(_time(row.last_run)),
             state,
+        )
+    return table
+
+
+def unclaimed_table(plugins: Sequence[UnclaimedPlugin]) -> Table:
+    """Draw the plugins that the ledger knows and no service of the runtime answers for."""
+    table = _table("In the ledger, but no service answers for them", "plugin", "version", "applied steps", "the last")
+    for plugin in plugins:
+        table.add_row(
+            Text(plugin.plugin),
+            Text(plugin.version or _NONE),
+            Text(str(len(plugin.steps))),
+            Text(plugin.steps[-1] if plugin.steps else _NONE),
         )
     return table
 
@@ -109,7 +123,11 @@ def steps_table(report: MigrationReport, *, title: str) -> Table:
             Text(step.step),
             Text(step.direction),
             Text("Python" if step.sql is None else "SQL"),
-            Text(step.description),
+            Text(f"{step.description} (irreversible: {step.irreversible})" if step.irreversible else step.description),
+        )
+    for left in report.skipped:
+        table.add_row(
+            Text(left.plugin), Text(left.version), Text(left.step), _NONE, _NONE, Text(f"left in place: {left.reason or NO_WAY_BACK}")
         )
     return table
 
@@ -169,6 +187,8 @@ def steps_sql(report: MigrationReport) -> Text:
     parts = []
     for step in report.steps:
         body = "-- a Python function" if step.sql is None else step.sql.rstrip()
+        if step.irreversible:
+            body = f"-- irreversible: {step.irreversible}\n{body}"
         parts.append(f"-- {step.plugin} {step.version} {step.direction} {step.step}: {step.description}\n{body}\n")
     return Text("\n".join(parts).rstrip("\n"))
 

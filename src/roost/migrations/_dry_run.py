@@ -63,6 +63,7 @@ def planned_steps(plan: Plan) -> list[StepReport]:
             version=planned.version,
             direction="up",
             sql=planned.step.up if isinstance(planned.step.up, str) else None,
+            irreversible=planned.step.irreversible,
         )
         for planned in plan.steps
     ]
@@ -77,9 +78,9 @@ def changed_steps(plan: Plan) -> list[ChangedStep]:
     ]
 
 
-def undone_steps(plan: RollbackPlan) -> list[StepReport]:
+def undone_steps(plan: RollbackPlan) -> tuple[StepReport, ...]:
     """Return a rollback plan's steps as a report shows them. Pure."""
-    return [
+    return tuple(
         StepReport(
             plugin=plan.plugin,
             step=undone.row.step,
@@ -89,4 +90,4 @@ def undone_steps(plan: RollbackPlan) -> list[StepReport]:
             sql=undone.down if isinstance(undone.down, str) else None,
         )
         for undone in plan.steps
-    ]
+    )

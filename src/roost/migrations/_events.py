@@ -114,10 +114,23 @@ class StepBlocked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepSkipped:
-    """A rollback left the effect of a step in place, because the step has no `down`."""
+    """A rollback left the effect of a step in place, because the step has no `down`; `reason` says why, where the code does."""
 
     plugin: str
     step: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaDiffers:
+    """A rollback ended where run number `run` began, and the plugin's own `schema` holds something else than it did then.
+
+    A way back takes back less than its step did, or more, or somebody else has changed the schema since. Data is not compared.
+    """
+
+    plugin: str
+    schema: str
+    run: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from roost.migrations._plan import PlannedStep
     from roost.migrations._rollback import UndoneStep
 
+DEFAULT_SCHEMA = "public"
 MAX_APPLICATION_NAME_BYTES = 63
 
 
@@ -45,6 +46,11 @@ class Turn:
     step_by_step: bool
     begin: str
     resets: str
+
+    @property
+    def own_schema(self) -> str | None:
+        """The schema where it is the plugin's own; others may be at work in ``public``."""
+        return None if self.schema == DEFAULT_SCHEMA else self.schema
 
     @property
     def fence(self) -> str:
@@ -96,7 +102,7 @@ def execute(sql: str) -> str:
     return f"DO {dollar_quote(f'BEGIN EXECUTE {dollar_quote(sql)}; END')}"
 
 
-def open_up(turn: Turn, planned: PlannedStep, limits: Limits, *, planned_on: str | None, state: str) -> str:
+def open_up(turn: Turn, planned: PlannedStep, limits: Limits, *, planned_on: str | None, state: str, is_first: bool) -> str:
     """Return the beginning of a step's transaction, up to the step itself.
 
     Args:
@@ -105,6 +111,7 @@ def open_up(turn: Turn, planned: PlannedStep, limits: Limits, *, planned_on: str
         limits: Its time limits.
         planned_on: The head's hash that the ledger must have, or the plan no longer fits.
         state: What the claim says until the step is finished.
+        is_first: Whether it is the first step of its turn, before which it is noted what the plugin's own schema holds.
     """
     step = planned.step
     claim = (
@@ -112,6 +119,9 @@ def open_up(turn: Turn, planned: PlannedStep, limits: Limits, *, planned_on: str
         f"{quote_literal(planned.version)}, '{state}', {quote_literal(fingerprint_of(step))}, "
         f"{quote_nullable(normal_form_of(step))}, '{planned.chain}', {step.breaking}, {_requires(planned)}, {_stored_down(planned)})"
     )
+    if is_first and turn.own_schema is not None:
+        texts = f"{quote_literal(turn.plugin)}, {quote_literal(step.id)}, {quote_literal(turn.own_schema)}"
+        claim = f"{claim}; SELECT roost.note_shape({texts})"
     return f"{turn.begin}; {claim}; {settings(turn, limits, step=step.id, local=True)}"
 
 

@@ -105,7 +105,8 @@ class StepForth(StepInHand):
     def opening(self) -> str:
         """The claim; outside a transaction only an intent, and of a function that it escaped, until the end says better."""
         state = "intent" if not self.planned.step.transactional else "done" if isinstance(self.body, str) else "escaped"
-        return groups.open_up(self.turn, self.planned, self.limits, planned_on=self.planned_on, state=state)
+        is_first = self.telling.index == 1
+        return groups.open_up(self.turn, self.planned, self.limits, planned_on=self.planned_on, state=state, is_first=is_first)
 
     def closing(self, *, attempts: int) -> str:
         """Return what moves the plugin's head."""

@@ -39,6 +39,9 @@ BUSY = "RST03"
 MOVED_ON = "RST04"
 """The ledger's own SQLSTATEs; what they mean stands beside the functions that raise them."""
 
+FUNCTIONS = ("functions", "shape")
+"""The scripts that make the ledger's functions."""
+
 NO_FLUSH = "SET LOCAL synchronous_commit = off"
 
 # Queries and not to_regclass: they see what was committed before the lock was granted.
@@ -128,11 +131,11 @@ async def open_run(session: MigrationSession, *, key: int, exists: bool, who: Wh
     texts = f"{quote_literal(who.run_id)}, {quote_literal(who.host)}, {who.pid}, {quote_literal(who.application_version)}"
     opening = f"roost.open_run({texts}, {session.shares_server_process})"
     try:
-        if not exists and await _unless(_MADE, session, key, "tables", "functions", then=f"SELECT {opening};"):
+        if not exists and await _unless(_MADE, session, key, "tables", *FUNCTIONS, then=f"SELECT {opening};"):
             return OpenedRun(number=FIRST_NUMBER, is_ledger_new=True)
         number = await _opened(session, opening)
         if number is None:
-            await _unless(_UPGRADED, session, key, "upgrade", "functions")
+            await _unless(_UPGRADED, session, key, "upgrade", *FUNCTIONS)
             number = await _opened(session, opening)
     except Exception as error:
         state = sqlstate_of(error)
@@ -297,10 +300,28 @@ def _applied(row: Sequence[str | None]) -> AppliedStep:
     )
 
 
+async def shape(session: MigrationSession, schema: str, *, plugin: str) -> tuple[str, str | None]:
+    """Read what a schema holds, as `roost.shape` tells it, together with the head's hash of the plugin."""
+    rows = await session.rows(
+        f"SELECT roost.shape({quote_literal(schema)}), (SELECT chain FROM roost.plugin WHERE name = {quote_literal(plugin)})"
+    )
+    return rows[0][0] or "", rows[0][1]
+
+
 async def plugin_version(session: MigrationSession, plugin: str) -> str | None:
     """Read a plugin's version; None when nothing of it is applied."""
     rows = await _rows(session, f"SELECT version FROM roost.plugin WHERE name = {quote_literal(plugin)}")
     return rows[0][0] if rows else None
+
+
+async def plugins(session: MigrationSession) -> list[tuple[str, str | None, tuple[str, ...]]]:
+    """Read all plugins by name: each with its version and the ids of its steps in applied order."""
+    rows = await _rows(
+        session,
+        "SELECT name, version, (SELECT pg_catalog.json_agg(step ORDER BY position) FROM roost.applied WHERE plugin = name) "
+        "FROM roost.plugin ORDER BY name",
+    )
+    return [(row[0] or "", row[1], tuple(json.loads(row[2] or "[]"))) for row in rows]
 
 
 async def applied_names(session: MigrationSession) -> set[str]:

@@ -26,7 +26,12 @@ def narrate(event: object) -> str | None:  # noqa: C901, PLR0911, PLR0912 -- a t
         case events.StepBlocked():
             return f"{event.plugin}: {event.step} waits for {'; '.join(map(str, event.blockers))}"
         case events.StepSkipped():
-            return f"{event.plugin}: {event.step} has no way back and is left in place"
+            reason = f" ({event.reason})" if event.reason else ""
+            return f"{event.plugin}: {event.step} has no way back and is left in place{reason}"
+        case events.SchemaDiffers():
+            return (
+                f"warning: {event.plugin}: schema {event.schema} is not what it was before run {event.run}; compare its ways there and back"
+            )
         case events.SessionReopened():
             return f"the connection broke and was made again: {_first_line(event.error)}"
         case events.StepOutcomeLearned():

@@ -24,6 +24,7 @@ from roost.migrations._run import MigrationRun, current_run
 from roost.migrations._states import states_of
 from roost.migrations._status import is_pending, status_of
 from roost.migrations._turns import Turns, report_of
+from roost.migrations._unclaimed import unclaimed_plugins
 from roost.migrations._unlocking import find_lock_holder, unlock
 from roost.postgres import Database, is_connection_lost
 from roost.runtime import parse_dependency
@@ -161,7 +162,7 @@ class MigrationOrchestrator:
             DatabaseError: The database can't be asked.
         """
         services = self._ordered()
-        async with reading(self._runtime):
+        async with reading(self._runtime) as session:
             found = tuple(
                 [
                     await status_of(
@@ -175,8 +176,9 @@ class MigrationOrchestrator:
                     for service in services
                 ]
             )
+            unclaimed = await unclaimed_plugins(session, claimed={self._name_of_plugin(service) for service in services})
         runs = [status.last_run for status in found if status.last_run is not None]
-        return MigrationStatus(total_services=len(found), last_migration=max(runs, default=None), services=found)
+        return MigrationStatus(total_services=len(found), last_migration=max(runs, default=None), services=found, unclaimed=unclaimed)
 
     async def get_migration_history(self, plugin_name: str | None = None) -> list[Any]:
         """Return all services' attempts, newest first.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from itertools import groupby
+from operator import le
 from typing import TYPE_CHECKING
 
 from roost.errors import (
@@ -147,7 +148,8 @@ def in_order(steps: Sequence[MigrationStep], *, plugin: str, default_version: st
         versioned = [step if step.version is not None else replace(step, version=default_version or UNVERSIONED) for step in steps]
         versions = [step.version for step in versioned]
     # A start with nothing to do passes here: most lists are in order, and to see that is cheaper than to sort.
-    if all(compare_versions(first, second) <= 0 for first, second in pairwise(version for version, _ in groupby(versions))):
+    keys = [parse_version(version or UNVERSIONED) for version, _ in groupby(versions)]
+    if all(map(le, keys, keys[1:])):
         return versioned
     return sorted(versioned, key=lambda step: parse_version(step.version or UNVERSIONED))
 
@@ -195,7 +197,8 @@ def plan_chain(
     last = max((positions[row.step] for row in known), default=-1)
     early = [step.id for step in pending if positions[step.id] < last]
     notices += _early_notices(early, before=declared[last].id if known else "", state=state, plugin=plugin, policy=policy)
-    if target is not None:
+    # They are in order, so that the last one's version is the highest.
+    if target is not None and pending and compare_versions(pending[-1].version, target) > 0:
         pending = [step for step in pending if compare_versions(step.version, target) <= 0]
     changed, changed_functions = _changed_bodies(declared, applied)
     chain = state.applied[-1].chain if state.applied else ""
@@ -325,11 +328,14 @@ def _with_chain(
     last_of_version = {step.version: step.id for step in declared_after}
     planned: list[PlannedStep] = []
     version = state.version
+    reached = None if version is None else parse_version(version)
     for step in pending:
         own = step.version or UNVERSIONED
         chain = chain_hash(chain, step.id, own, declared_mark(step))
-        if last_of_version.get(step.version) == step.id and compare_versions(version, own) < 0:
-            version = own
+        if last_of_version[step.version] == step.id:
+            key = parse_version(own)
+            if reached is None or reached < key:
+                version, reached = own, key
         planned.append(PlannedStep(step=step, version=own, chain=chain, version_after=version))
     return tuple(planned)
 

@@ -135,9 +135,16 @@ class PluginMigrationService(MigrationService):
         runtime = self._bound()
         if dry_run:
             async with reading(runtime) as session:
-                undone = [] if session is None else undone_steps((await planned(session))[0])
+                plan = None if session is None else (await planned(session))[0]
             return MigrationReport(
-                run_id=None, done=(), failed=(), not_run=(self.service_name,), waited=0.0, duration=0.0, steps=tuple(undone)
+                run_id=None,
+                done=(),
+                failed=(),
+                not_run=(self.service_name,),
+                waited=0.0,
+                duration=0.0,
+                steps=() if plan is None else undone_steps(plan),
+                skipped=() if plan is None else plan.skipped,
             )
 
         async def undo(current: MigrationRun) -> None:

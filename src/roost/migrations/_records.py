@@ -93,6 +93,21 @@ class ServiceStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnclaimedPlugin:
+    """A plugin that the ledger knows and no service of the runtime answers for: it was taken out, and what it made is still there.
+
+    Attributes:
+        plugin: The plugin.
+        version: Its version in the database; None where no version of it is whole.
+        steps: The ids of its applied steps, in applied order.
+    """
+
+    plugin: str
+    version: str | None
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationStatus:
     """Where all migration services of a runtime stand.
 
@@ -100,11 +115,13 @@ class MigrationStatus:
         total_services: How many there are.
         last_migration: When the last successful step of any of them ended.
         services: One status each, in the order in which they run.
+        unclaimed: The plugins in the ledger that none of them answers for, by name.
     """
 
     total_services: int
     last_migration: datetime | None
     services: tuple[ServiceStatus, ...]
+    unclaimed: tuple[UnclaimedPlugin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +137,7 @@ class StepReport:
         sql: The SQL that is sent; None for a Python function.
         attempts: How often it was tried; 0 in a dry run.
         duration: Seconds; 0 in a dry run.
+        irreversible: Why the step can't be rolled back, where it says so.
     """
 
     plugin: str
@@ -130,6 +148,24 @@ class StepReport:
     sql: str | None
     attempts: int = 0
     duration: float = 0.0
+    irreversible: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkippedStep:
+    """A step whose effect a rollback leaves in place, because there is no way back.
+
+    Attributes:
+        plugin: The plugin.
+        step: The step's id.
+        version: The version it belongs to.
+        reason: Why there is none, as far as the code says.
+    """
+
+    plugin: str
+    step: str
+    version: str
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +181,7 @@ class MigrationReport:
         duration: Seconds in all.
         steps: The steps taken, in order.
         changed: Applied steps whose bodies were found to be others than the ones that ran. A start with nothing to do looks at none.
+        skipped: The steps that a rollback left in place.
     """
 
     run_id: str | None
@@ -155,6 +192,7 @@ class MigrationReport:
     duration: float
     steps: tuple[StepReport, ...] = ()
     changed: tuple[ChangedStep, ...] = ()
+    skipped: tuple[SkippedStep, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from packaging.specifiers import SpecifierSet
 
 from roost.errors import DependantApplied, NoRollbackMethod, UnknownRollbackTarget
 from roost.migrations._plan import AppliedStep, PluginState
+from roost.migrations._records import SkippedStep
 from roost.migrations._versions import UNVERSIONED, compare_versions, parse_version
 
 if TYPE_CHECKING:
@@ -41,9 +42,14 @@ class RollbackPlan:
 
     plugin: str
     steps: tuple[UndoneStep, ...]
-    skipped: tuple[str, ...]
+    skipped: tuple[SkippedStep, ...]
     version_after: str | None
     chain_after: str | None
+
+    @property
+    def shape_before(self) -> str | None:
+        """What the plugin's schema held before the last step to be undone, where that was noted and nothing is left in place."""
+        return self.steps[-1].row.shape_before if self.steps and not self.skipped else None
 
     def undone_in(self, state: PluginState) -> list[UndoneStep]:
         """Return the steps that are undone already, in order; a row that a later run wrote is not the one that was to go."""
@@ -78,21 +84,20 @@ def plan_rollback(
     Raises:
         UnknownRollbackTarget: The ledger doesn't hold the version, the run, or so many steps.
         DependantApplied: Steps that were applied after the run's are in the way.
-        NoRollbackMethod: A step has no `down`.
+        NoRollbackMethod: A step has no `down`, or is said to be irreversible.
         InvalidPluginVersion: `version` is no version.
     """
     chosen = _choose(state, plugin=plugin, version=version, steps=steps, run=run)
     remaining = list(state.applied)
     undone: list[UndoneStep] = []
-    skipped: list[str] = []
+    skipped: list[SkippedStep] = []
     reached, chain = state.version, remaining[-1].chain if remaining else None
     for row in reversed(chosen):
-        body = declared[row.step].down if row.step in declared else None
-        body = body if body is not None else row.down_sql
+        body, reason = _way_back(row, declared.get(row.step))
         if body is None:
             if not skip_irreversible:
-                raise NoRollbackMethod(plugin=plugin, step=row.step)
-            skipped.append(row.step)
+                raise NoRollbackMethod(plugin=plugin, step=row.step, reason=reason)
+            skipped.append(SkippedStep(plugin=plugin, step=row.step, version=row.version, reason=reason))
             continue
         remaining.remove(row)
         reached = highest_below(row.version, remaining)
@@ -104,6 +109,15 @@ def plan_rollback(
     elif version is not None or (steps is None and run is None):
         reached = None
     return RollbackPlan(plugin=plugin, steps=tuple(undone), skipped=tuple(skipped), version_after=reached, chain_after=chain)
+
+
+def _way_back(row: AppliedStep, step: MigrationStep | None) -> tuple[StepBody | None, str | None]:
+    """Return how a step is undone; where it can't be, why, as far as the code says."""
+    if step is None:
+        return row.down_sql, None
+    if step.irreversible is not None:
+        return None, step.irreversible
+    return step.down if step.down is not None else row.down_sql, None
 
 
 def _choose(state: PluginState, *, plugin: str, version: str | None, steps: int | None, run: int | None) -> list[AppliedStep]:

@@ -11,10 +11,11 @@ from roost.errors import DatabaseAhead, MigrationLockLost, NoDatabase, PoolerInT
 from roost.migrations import _ledger as ledger
 from roost.migrations._dry_run import changed_steps
 from roost.migrations._events import DatabaseAheadNoticed, PolicyNoticed, StepOutcomeLearned, StepsChanged, StepSkipped
-from roost.migrations._groups import Turn
+from roost.migrations._groups import DEFAULT_SCHEMA, Turn
 from roost.migrations._plan import PluginState, check_outcomes, check_requirements, in_order, plan_chain
 from roost.migrations._run_entry import KEY, RunEntry
 from roost.migrations._runner import StepRunner
+from roost.migrations._shape import compare_shape
 from roost.migrations._turn_wait import TurnTaken
 from roost.migrations._versions import compare_versions
 from roost.postgres import is_connection_lost, sqlstate_of
@@ -24,15 +25,13 @@ if TYPE_CHECKING:
     from roost.migrations._config import MigrationConfig
     from roost.migrations._plan import Plan, PlannedStep
     from roost.migrations._protocol import IMigrationService
-    from roost.migrations._records import ChangedStep, StepReport
+    from roost.migrations._records import ChangedStep, SkippedStep, StepReport
     from roost.migrations._rollback import RollbackPlan, UndoneStep
     from roost.migrations._states import MigrationStates
     from roost.migrations._step import MigrationStep
     from roost.migrations._telling import StepTelling
     from roost.postgres import Database, MigrationSession
     from roost.runtime import Runtime
-
-DEFAULT_SCHEMA = "public"
 
 
 @dataclass(slots=True, eq=False)
@@ -48,6 +47,7 @@ class MigrationRun:
         wants_lock: Services that may only run while the run holds the lock, because they keep no ledger that would tell them apart.
         steps: What was done, in order.
         changed: Applied steps whose bodies were found to be others than the ones that ran.
+        skipped: What a rollback left in place.
     """
 
     runtime: Runtime
@@ -61,6 +61,7 @@ class MigrationRun:
     wants_lock: tuple[str, ...] = ()
     steps: list[StepReport] = field(default_factory=list)
     changed: list[ChangedStep] = field(default_factory=list)
+    skipped: list[SkippedStep] = field(default_factory=list)
     versions: dict[str, str | None] = field(default_factory=dict)
     _entry: RunEntry = field(init=False)
     _heads: dict[str, str | None] = field(default_factory=dict)
@@ -279,7 +280,8 @@ class MigrationRun:
             SessionLost: The connection broke, as often as may be tried.
         """
         for step in plan.skipped:
-            self.emit(StepSkipped(plugin=plan.plugin, step=step))
+            self.emit(StepSkipped(plugin=plan.plugin, step=step.step, reason=step.reason))
+        self.skipped.extend(plan.skipped)
         before, attempt = len(self.steps), 1
         undone: list[UndoneStep] = []
 
@@ -288,11 +290,13 @@ class MigrationRun:
             self._sent = [telling for telling in self._sent if telling.step != report.step]
             self.steps.append(report)
 
-        while len(undone) < len(plan.steps):
+        while True:
             runner = self._runner(plan.plugin, service=service, schema=schema)
             head = undone[-1].chain_after if undone else planned_on
             try:
                 await runner.down(plan.steps, after=len(undone), planned_on=head, sent=self._note_sent, done=done)
+                await compare_shape(self.session, plan, schema=schema, emit=self.emit)
+                return tuple(self.steps[before:])
             except TurnTaken as taken:
                 self._sent.clear()
                 if not taken.is_busy:
@@ -303,7 +307,6 @@ class MigrationRun:
                     raise
                 undone[:] = await self._undone_after(error, attempt=attempt, plan=plan, planned_on=planned_on)
                 attempt += 1
-        return tuple(self.steps[before:])
 
     async def _undone_after(self, error: Exception, *, attempt: int, plan: RollbackPlan, planned_on: str | None) -> list[UndoneStep]:
         """Connect and lock anew after the connection broke, and learn which of a plan's steps are undone."""

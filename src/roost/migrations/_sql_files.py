@@ -12,6 +12,7 @@ from roost.migrations._sql_text import PSQL_ONLY, psql_command
 from roost.migrations._step import MigrationStep, SqlText
 
 _MARKER = re.compile(r"^--[ \t]*migrate:(up|down)\b(.*)$", re.MULTILINE)
+_IRREVERSIBLE = re.compile(r"^--[ \t]*migrate:irreversible\b(.*)$", re.MULTILINE)
 _OPTION = re.compile(r"(\w+):(\S+)")
 
 
@@ -23,6 +24,8 @@ def load_sql_steps(directory: str | Path, *, version: str | None = None) -> list
     - one file with dbmate's markers, ``-- migrate:up`` and ``-- migrate:down``, each with an optional ``transaction:false``;
     - a pair ``NAME.up.sql`` and ``NAME.down.sql``;
     - a plain ``NAME.sql`` without a way back.
+
+    A file without a way back may say why there is none: ``-- migrate:irreversible`` and the reason, in a line of its own.
 
     Args:
         directory: The folder; what is in it and doesn't end in ``.sql`` is left alone.
@@ -98,9 +101,21 @@ def _step(folder: SqlFolder, path: Path, down_path: Path | None, *, version: str
             raise InvalidSqlFile(path=str(down_path), reason=f"{path.name} has markers, so its way back belongs there")
         up, down, transactional = _read_marked(path, text, markers)
     try:
-        return MigrationStep(name, _describe(name), up=up, down=down, version=version, transactional=transactional)
+        return MigrationStep(
+            name, _describe(name), up=up, down=down, version=version, transactional=transactional, irreversible=_irreversible(path, text)
+        )
     except InvalidStep as error:
         raise InvalidSqlFile(path=str(path), reason=error.reason) from error
+
+
+def _irreversible(path: Path, text: str) -> str | None:
+    found = _IRREVERSIBLE.search(text)
+    if found is None:
+        return None
+    reason = found[1].strip()
+    if not reason:
+        raise InvalidSqlFile(path=str(path), line=text.count("\n", 0, found.start()) + 1, reason=f"{found[0].strip()!r} lacks the reason")
+    return reason
 
 
 def _read_marked(path: Path, text: str, markers: list[re.Match[str]]) -> tuple[str, str | None, bool]:

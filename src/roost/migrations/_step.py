@@ -58,11 +58,12 @@ class MigrationStep:
         lock_timeout: Seconds one attempt waits for a table's lock; None takes the configuration's.
         statement_timeout: Seconds one statement of the step may take; None takes the configuration's.
         fingerprint: Stands for the body in the ledger, in place of the hash that roost computes.
+        irreversible: Why there is no way back, for people who want to roll back; None says nothing. It excludes `down`.
 
     Raises:
         InvalidStep: The id is empty, too long or unprintable, the body is neither SQL nor callable, the SQL can't be sent
-            to PostgreSQL or holds a command of psql, or a step outside a transaction is a function, no
-            statement or ``COPY … FROM STDIN``.
+            to PostgreSQL or holds a command of psql, it has a way back and says that there is none, or a step outside a
+            transaction is a function, no statement or ``COPY … FROM STDIN``.
         InvalidPluginVersion: `version` is no version.
     """
 
@@ -78,6 +79,7 @@ class MigrationStep:
     lock_timeout: float | None = None
     statement_timeout: float | None = None
     fingerprint: str | None = None
+    irreversible: str | None = None
     declared_text: str = field(init=False, repr=False, compare=False)
     """What the step contributes to the digest of its plugin's declaration: its fingerprint, else its SQL, else that it is a function.
 
@@ -98,8 +100,7 @@ class MigrationStep:
             if ":" not in name:
                 raise InvalidStep(step=self.id, reason=f"requires {name!r}, which is not of the form 'plugin:step-id'")
         self._check_body("up", self.up)
-        if self.down is not None:
-            self._check_body("down", self.down)
+        self._check_way_back()
         for name in ("lock_timeout", "statement_timeout"):
             seconds = getattr(self, name)
             if seconds is not None and seconds < 0:
@@ -116,6 +117,16 @@ class MigrationStep:
             raise InvalidStep(step=self.id, reason=f"{name} is neither SQL text nor a function but {type(body).__name__}")
         elif not self.transactional:
             raise InvalidStep(step=self.id, reason=f"transactional=False is for SQL, and {name} is a function")
+
+    def _check_way_back(self) -> None:
+        if self.down is not None:
+            self._check_body("down", self.down)
+        if self.irreversible is None:
+            return
+        if self.down is not None:
+            raise InvalidStep(step=self.id, reason="it has a down and says that it is irreversible; one of them is wrong")
+        if not _is_printable(self.irreversible) or not self.irreversible.strip():
+            raise InvalidStep(step=self.id, reason="irreversible is no printable reason; say in one line why there is no way back")
 
     def _check_statement(self, sql: str) -> None:
         # Inside a transaction the server bears the one and refuses the other.

@@ -177,6 +177,7 @@ def report_of(
         duration=time.monotonic() - started,
         steps=tuple(run.steps),
         changed=tuple(run.changed),
+        skipped=tuple(run.skipped),
     )
 
 

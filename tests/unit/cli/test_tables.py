@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from roost.cli._tables import check_table, history_table, holder_table, status_table, steps_sql, steps_table
+from roost.cli._tables import check_table, history_table, holder_table, status_table, steps_sql, steps_table, unclaimed_table
 from roost.errors import BadUsage
 from roost.migrations import (
     ManifestChanges,
@@ -16,8 +17,10 @@ from roost.migrations import (
     MigrationReport,
     MigrationStatus,
     ServiceStatus,
+    SkippedStep,
     StepReport,
     StepsCheck,
+    UnclaimedPlugin,
 )
 
 AT = datetime(2025, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -37,6 +40,29 @@ STEPS = _report(
     StepReport(plugin="@org/[x]", step="a", description="Make it", version="1.0.0", direction="up", sql="CREATE TABLE a ()\n"),
     StepReport(plugin="@org/[x]", step="b", description="Fill it", version="1.1.0", direction="up", sql=None),
 )
+
+
+def test_what_is_irreversible_is_said_beside_the_step() -> None:
+    """A plan says it before the step is run, a rollback of the steps that it leaves in place."""
+    gone = StepReport(
+        plugin="p", step="a", description="Drop", version="1.0.0", direction="up", sql="DROP TABLE a", irreversible="the rows are gone"
+    )
+    left = (
+        SkippedStep(plugin="p", step="a", version="1.0.0", reason="the rows are gone"),
+        SkippedStep(plugin="p", step="b", version="1.0.0", reason=None),
+    )
+    assert _drawn(steps_table(_report(gone), title="Pending"))[-1] == "p 1.0.0 a up SQL Drop (irreversible: the rows are gone)"
+    assert str(steps_sql(_report(gone))).splitlines()[1] == "-- irreversible: the rows are gone"
+    assert _drawn(steps_table(replace(_report(), skipped=left), title="Would undo"))[-2:] == [
+        "p 1.0.0 a - - left in place: the rows are gone",
+        "p 1.0.0 b - - left in place: there is no way back",
+    ]
+
+
+def test_unclaimed_plugins_are_rows() -> None:
+    """Each with its version, how many steps are applied, and the last of them."""
+    found = [UnclaimedPlugin(plugin="old", version="2.0", steps=("a", "b")), UnclaimedPlugin(plugin="older", version=None, steps=())]
+    assert _drawn(unclaimed_table(found))[-2:] == ["old 2.0 2 b", "older - 0 -"]
 
 
 def test_status_has_a_row_for_each_service() -> None:

@@ -7,6 +7,7 @@ from packaging.specifiers import SpecifierSet
 
 from roost import MigrationStep
 from roost.errors import DependantApplied, InvalidPluginVersion, NoRollbackMethod, UnknownRollbackTarget
+from roost.migrations import SkippedStep
 from roost.migrations._plan import AppliedStep, PluginState
 from roost.migrations._rollback import RollbackPlan, check_dependants, plan_rollback
 
@@ -105,7 +106,17 @@ def test_a_step_without_a_way_back() -> None:
         plan(at)
     assert (caught.value.plugin, caught.value.step) == ("p", "b")
     planned = plan(at, skip_irreversible=True)
-    assert ([one.row.step for one in planned.steps], planned.skipped) == (["c", "a"], ("b",))
+    assert [one.row.step for one in planned.steps] == ["c", "a"]
+    assert planned.skipped == (SkippedStep(plugin="p", step="b", version="2.0.0", reason=None),)
+
+
+def test_a_step_that_is_irreversible() -> None:
+    """Its reason is told, and goes before a way back that the ledger has kept from an earlier release."""
+    declared = {"d": MigrationStep("d", "D", up="x", irreversible="the rows are gone", version="3.0.0")}
+    with pytest.raises(NoRollbackMethod, match=r"No rollback method for migration step: d \(plugin p\): the rows are gone"):
+        plan(declared=declared)
+    planned = plan(declared=declared, skip_irreversible=True)
+    assert [(one.step, one.reason) for one in planned.skipped] == [("d", "the rows are gone")]
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,17 @@ def test_markers(tmp_path: Path) -> None:
     assert (step.up.path, step.up.first_line, step.down.first_line) == (tmp_path / "a.sql", 2, 4)
 
 
+def test_a_file_may_say_why_there_is_no_way_back(tmp_path: Path) -> None:
+    """The line stands in any layout, and stays a comment of the step's SQL."""
+    line = "-- migrate:irreversible  the rows are gone \n"
+    folder = write(
+        tmp_path, a__sql=f"DROP TABLE a;\n{line}", b__up__sql=f"{line}DROP TABLE b;", c__sql=f"-- migrate:up\n{line}DROP TABLE c;"
+    )
+    steps = load_sql_steps(folder)
+    assert [(step.id, step.irreversible) for step in steps] == [(name, "the rows are gone") for name in "abc"]
+    assert all(line.strip() in str(step.up) for step in steps)
+
+
 def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
     """Some editors leave one."""
     (step,) = load_sql_steps(write(tmp_path, a__sql=b"\xef\xbb\xbfSELECT 1"))
@@ -69,6 +80,8 @@ def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
         ({"a__sql": "-- migrate:up\nX\n-- migrate:up\nY"}, "its markers are up, up", None),
         ({"a__sql": "-- migrate:up\nX\n-- migrate:down\nY", "a__down__sql": "Z"}, "belongs there", None),
         ({"a__sql": "\n-- migrate:up transaction:maybe\nX"}, "unknown option", 2),
+        ({"a__sql": "X\n-- migrate:irreversible\n"}, "lacks the reason", 2),
+        ({"a__sql": "-- migrate:irreversible why", "a__down__sql": "Y"}, "has a down and says that it is irreversible", None),
         ({"a__sql": "-- migrate:up speed:high\nX"}, "unknown option", 1),
     ],
 )

@@ -109,6 +109,15 @@ def test_bodies_that_are_accepted() -> None:
     assert MigrationStep("s", "d", "SELECT 1", "SELECT 2", transactional=False).transactional is False
 
 
+def test_a_step_without_a_way_back_may_say_why() -> None:
+    """The reason is a line for people; one that has a way back has none."""
+    assert MigrationStep("s", "d", "SELECT 1", irreversible="the rows are gone").irreversible == "the rows are gone"
+    both = refusal(down="SELECT 2", irreversible="the rows are gone")
+    assert both.reason == "it has a down and says that it is irreversible; one of them is wrong"
+    for empty in ("", "  ", "two\nlines"):
+        assert refusal(irreversible=empty).reason.startswith("irreversible is no printable reason")
+
+
 def test_version_is_checked() -> None:
     """A malformed version is refused when the step is made, not when it is run."""
     with pytest.raises(InvalidPluginVersion) as caught:
