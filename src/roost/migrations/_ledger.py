@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, cast
 
 from roost.errors import LedgerDenied, LedgerTooNew
+from roost.migrations._outline import AppliedOutline
 from roost.migrations._plan import AppliedStep, PluginState
 from roost.migrations._records import MigrationRecord
 from roost.postgres import CHANNEL, dollar_quote, from_microseconds, microseconds, quote_literal, quote_nullable, sqlstate_of
@@ -16,6 +17,7 @@ from roost.postgres import CHANNEL, dollar_quote, from_microseconds, microsecond
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from roost.migrations._outline import RowsWanted
     from roost.migrations._records import Direction
     from roost.postgres import MigrationSession, Row
 
@@ -263,8 +265,46 @@ async def _rows(session: MigrationSession, query: str) -> list[Row]:
         raise
 
 
-async def plugin_state(session: MigrationSession, plugin: str, *, with_down: bool = False) -> PluginState:
-    """Read where a plugin stands; nowhere, where there is no ledger yet. What only a rollback needs is read only for one."""
+async def plugin_outline(session: MigrationSession, plugin: str, *, apart: str = "") -> AppliedOutline:
+    """Read in sum where a plugin stands; nowhere, where there is no ledger yet.
+
+    Args:
+        session: Where to read.
+        plugin: The plugin.
+        apart: A step that is left out.
+    """
+    name = quote_literal(plugin)
+    applied = f"FROM roost.applied WHERE plugin = {name} AND step <> {quote_literal(apart)}"
+    marks = "pg_catalog.string_agg(step || ' ' || fingerprint || pg_catalog.chr(10), '' ORDER BY position)"
+    rows = await _rows(
+        session,
+        f"SELECT (SELECT version FROM roost.plugin WHERE name = {name}), (SELECT chain FROM roost.plugin WHERE name = {name}), "
+        "pg_catalog.count(*), pg_catalog.bool_and(state = 'done'), "
+        f"pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(coalesce({marks}, ''), 'UTF8')), 'hex'), "
+        f"(SELECT chain {applied} ORDER BY position DESC LIMIT 1), pg_catalog.array_to_json(pg_catalog.array_agg(DISTINCT version)) "
+        f"{applied}",
+    )
+    version, head, count, are_done, mark, chain, versions = rows[0] if rows else (None,) * 7
+    return AppliedOutline(
+        version=version,
+        head=head,
+        count=int(count or 0),
+        are_done=are_done != "f",
+        mark=mark or "",
+        chain=chain or "",
+        versions=tuple(json.loads(versions or "[]")),
+    )
+
+
+async def plugin_state(session: MigrationSession, plugin: str, *, with_down: bool = False, wanted: RowsWanted | None = None) -> PluginState:
+    """Read where a plugin stands, step by step; nowhere, where there is no ledger yet.
+
+    Args:
+        session: Where to read.
+        plugin: The plugin.
+        with_down: Whether to read what only a rollback needs.
+        wanted: Which steps are of interest; None for all.
+    """
     down = "down_sql, shape_before" if with_down else "NULL, NULL"
     name = quote_literal(plugin)
     rows = await _rows(
@@ -272,11 +312,18 @@ async def plugin_state(session: MigrationSession, plugin: str, *, with_down: boo
         f"(SELECT NULL::text, version, NULL, NULL, chain, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM roost.plugin WHERE name = {name}) "
         "UNION ALL (SELECT step, version, state, fingerprint, chain, breaking::text, pg_catalog.array_to_json(requires)::text, "
         f"run::text, statements_done::text, normal_form, {down} "
-        f"FROM roost.applied WHERE plugin = {name} ORDER BY position)",
+        f"FROM roost.applied WHERE plugin = {name}{_only(wanted)} ORDER BY position)",
     )
     applied = tuple(_applied(row) for row in rows if row[0] is not None)
     version, head = next(((row[1], row[4]) for row in rows if row[0] is None), (None, None))
     return PluginState(version=version, applied=applied, head=head)
+
+
+def _only(wanted: RowsWanted | None) -> str:
+    if wanted is None or wanted.steps is None:
+        return ""
+    steps, versions = (f"ARRAY[{', '.join(map(quote_literal, texts))}]::text[]" for texts in (wanted.steps, wanted.versions))
+    return f" AND (step = ANY ({steps}) OR version = ANY ({versions}))"
 
 
 def _applied(row: Sequence[str | None]) -> AppliedStep:

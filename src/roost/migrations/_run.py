@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from roost.errors import DatabaseAhead, MigrationLockLost, NoDatabase, PoolerInTheWay
@@ -12,6 +12,7 @@ from roost.migrations import _ledger as ledger
 from roost.migrations._dry_run import changed_steps
 from roost.migrations._events import DatabaseAheadNoticed, PolicyNoticed, StepOutcomeLearned, StepsChanged, StepSkipped
 from roost.migrations._groups import Turn
+from roost.migrations._outline import ByOutline, RowsWanted, plan_chain_by_outline
 from roost.migrations._plan import PluginState, check_outcomes, check_requirements, in_order, plan_chain
 from roost.migrations._run_entry import KEY, RunEntry
 from roost.migrations._runner import StepRunner
@@ -165,15 +166,23 @@ class MigrationRun:
         """
         plugin = getattr(service, "plugin_name", service.service_name)
         declared = in_order(steps, plugin=plugin, default_version=None)
+        policy = self.config.policy
         return await self.carry_out(
-            lambda state: plan_chain(declared, state, plugin=plugin, policy=self.config.policy),
+            lambda state: plan_chain(declared, state, plugin=plugin, policy=policy),
+            by_outline=ByOutline(plan=lambda outline: plan_chain_by_outline(declared, outline, plugin=plugin, policy=policy)),
             plugin=plugin,
             service=service.service_name,
             schema=schema,
         )
 
     async def carry_out(
-        self, decide: Callable[[PluginState], Plan], *, plugin: str, service: str, schema: str | None
+        self,
+        decide: Callable[[PluginState], Plan],
+        *,
+        plugin: str,
+        service: str,
+        schema: str | None,
+        by_outline: ByOutline | None = None,
     ) -> tuple[StepReport, ...]:
         """Plan on what the ledger holds, and run the plan's steps in order; plan again where another run was quicker.
 
@@ -182,6 +191,7 @@ class MigrationRun:
             plugin: The plugin.
             service: The service whose turn it is.
             schema: The PostgreSQL schema for unqualified names; None is ``public``.
+            by_outline: Makes the same plan without a row for each applied step, where it can; None reads all.
 
         Returns:
             What was done.
@@ -195,17 +205,15 @@ class MigrationRun:
         before = len(self.steps)
         told = False
         while True:
-            state = await self.state(plugin)
-            self._learn(state, plugin=plugin)
-            plan = decide(state)
-            self._heads[plugin] = state.head
+            head, plan = await self._decide(decide, by_outline, plugin=plugin)
+            self._heads[plugin] = head
             if not told:
                 self._tell(plan, service=service)
                 told = True
             if plan.is_ahead:
                 return ()
             try:
-                await self._carry_out(plan, planned_on=state.head, service=service, schema=schema)
+                await self._carry_out(plan, planned_on=head, service=service, schema=schema)
             except TurnTaken as taken:
                 self._sent.clear()
                 if taken.is_busy:
@@ -213,6 +221,23 @@ class MigrationRun:
             else:
                 self._entry.wait.over(acquired=bool(plan.steps))
                 return tuple(self.steps[before:])
+
+    async def _decide(self, decide: Callable[[PluginState], Plan], by_outline: ByOutline | None, *, plugin: str) -> tuple[str | None, Plan]:
+        """Return the hash of the head that was planned on, and the plan."""
+        is_new = self._entry.is_alone_in_ledger and plugin not in self._heads
+        if by_outline is None or is_new or any(telling.plugin == plugin for telling in self._sent):
+            state = await self.state(plugin)
+            self._learn(state, plugin=plugin)
+            return state.head, decide(state)
+        while True:
+            outline = await ledger.plugin_outline(self.session, plugin, apart=by_outline.apart)
+            planned = by_outline.plan(outline)
+            if not isinstance(planned, RowsWanted):
+                return outline.head, planned
+            state = await ledger.plugin_state(self.session, plugin, wanted=planned)
+            # Behind a pooler another run may have come in between.
+            if state.head == outline.head:
+                return state.head, planned.then(replace(state.without(by_outline.apart), last_chain=outline.chain))
 
     async def _carry_out(self, plan: Plan, *, planned_on: str | None, service: str, schema: str | None) -> None:
         await self._check_requirements(plan)
