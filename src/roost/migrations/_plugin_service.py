@@ -78,6 +78,8 @@ class PluginMigrationService(MigrationService):
             service=self.service_name,
             schema=self.schema,
             by_outline=by_outline if type(self).plan is PluginMigrationService.plan else None,
+            # Who has a turn of its own may have more to do in it.
+            ends_turn=type(self).migrate is PluginMigrationService.migrate and type(self).run_migrations is MigrationService.run_migrations,
         )
 
     def has_plugin_migrations(self, plugin_name: str, /) -> bool:

@@ -15,7 +15,7 @@ from roost.migrations._groups import Turn
 from roost.migrations._outline import ByOutline, RowsWanted, plan_chain_by_outline
 from roost.migrations._plan import PluginState, check_outcomes, check_requirements, in_order, plan_chain
 from roost.migrations._run_entry import KEY, RunEntry
-from roost.migrations._runner import StepRunner
+from roost.migrations._runner import Closing, StepRunner
 from roost.migrations._turn_wait import TurnTaken
 from roost.migrations._versions import compare_versions
 from roost.postgres import is_connection_lost, sqlstate_of
@@ -66,6 +66,7 @@ class MigrationRun:
     _entry: RunEntry = field(init=False)
     _heads: dict[str, str | None] = field(default_factory=dict)
     _sent: list[StepTelling] = field(default_factory=list)
+    _last_turn: tuple[str, Mapping[str, str]] | None = None
 
     def __post_init__(self) -> None:
         self._entry = RunEntry(
@@ -183,6 +184,7 @@ class MigrationRun:
         service: str,
         schema: str | None,
         by_outline: ByOutline | None = None,
+        ends_turn: bool = False,
     ) -> tuple[StepReport, ...]:
         """Plan on what the ledger holds, and run the plan's steps in order; plan again where another run was quicker.
 
@@ -192,6 +194,7 @@ class MigrationRun:
             service: The service whose turn it is.
             schema: The PostgreSQL schema for unqualified names; None is ``public``.
             by_outline: Makes the same plan without a row for each applied step, where it can; None reads all.
+            ends_turn: Whether the service does nothing more in its turn, so that the run may end in the message of the last steps.
 
         Returns:
             What was done.
@@ -213,7 +216,7 @@ class MigrationRun:
             if plan.is_ahead:
                 return ()
             try:
-                await self._carry_out(plan, planned_on=head, service=service, schema=schema)
+                await self._carry_out(plan, planned_on=head, service=service, schema=schema, ends_turn=ends_turn)
             except TurnTaken as taken:
                 self._sent.clear()
                 if taken.is_busy:
@@ -239,7 +242,7 @@ class MigrationRun:
             if state.head == outline.head:
                 return state.head, planned.then(replace(state.without(by_outline.apart), last_chain=outline.chain))
 
-    async def _carry_out(self, plan: Plan, *, planned_on: str | None, service: str, schema: str | None) -> None:
+    async def _carry_out(self, plan: Plan, *, planned_on: str | None, service: str, schema: str | None, ends_turn: bool) -> None:
         await self._check_requirements(plan)
         self._refuse_outside_transactions(plan)
         runner = self._runner(plan.plugin, service=service, schema=schema)
@@ -253,13 +256,29 @@ class MigrationRun:
             self._heads[plan.plugin] = planned.chain
             self.versions[plan.plugin] = planned.version_after
 
-        await runner.up(plan.steps, planned_on=planned_on, sent=self._note_sent, done=done)
         reached = plan.steps[-1].version_after if plan.steps else plan.from_version
-        if plan.target is not None and compare_versions(reached, plan.target) < 0:
+        is_short = plan.target is not None and compare_versions(reached, plan.target) < 0
+        closing = self._closing(plan, service=service) if ends_turn and plan.steps and not is_short else None
+        await runner.up(plan.steps, planned_on=planned_on, sent=self._note_sent, done=done, closing=closing)
+        if plan.target is not None and is_short:
             chain = plan.steps[-1].chain if plan.steps else plan.chain
             await runner.reach(version=plan.target, chain=chain, planned_on=self._heads[plan.plugin])
             self._heads[plan.plugin] = chain or None
             self.versions[plan.plugin] = plan.target
+
+    def last_turn(self, service: str, settled: Mapping[str, str]) -> None:
+        """Note that the turn of the last service begins.
+
+        Args:
+            service: The service.
+            settled: For each plugin that is satisfied once it is done the digest of its declaration.
+        """
+        self._last_turn = service, settled
+
+    def _closing(self, plan: Plan, *, service: str) -> Closing | None:
+        if self._last_turn is None or self._last_turn[0] != service:
+            return None
+        return self._entry.closing(self._last_turn[1], {**self._heads, plan.plugin: plan.steps[-1].chain})
 
     def _note_sent(self, steps: Sequence[StepTelling]) -> None:
         self._sent = list(steps)
