@@ -29,6 +29,8 @@ from roost.errors import (
     StepsOutOfOrder,
 )
 from roost.migrations import ChangedStep, DatabaseAheadNoticed, PolicyNoticed, StepsChanged
+from roost.migrations import _ledger as ledger
+from roost.migrations._plan import AppliedStep
 from tests.plugins.build import QUICK, applied, execute, history, make_plugin, make_runtime, migrate, names, query, residue
 
 Declare: TypeAlias = Callable[..., Plugin]
@@ -315,3 +317,45 @@ async def test_a_requirement_in_doubt_is_not_met(database_url: str) -> None:
     await execute(database_url, "UPDATE roost.applied SET state = 'escaped'")
     with pytest.raises(RequiredStepMissing, match="q:x"):
         await migrate(database_url, listed(step("b", requires=("q:x",))))
+
+
+class OnlyNew(PluginMigrationService):
+    """Computes no more than what is new."""
+
+    service_name = "p-migration"
+    target = "1.0.0"
+
+    def get_target_version(self) -> str:
+        return self.target
+
+    def get_migration_steps(self, from_version: str, to_version: str) -> Sequence[MigrationStep]:
+        return [A, B] if from_version == "0.0.0" else [C]
+
+
+def only_new(*_: MigrationStep, version: str) -> Plugin:
+    """Declare steps of which the code returns no more than is new."""
+    return Plugin("p", version=version, services=[type("Computing", (OnlyNew,), {"target": version})])
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("form", ["listed", "files", "only_new"])
+async def test_rows_of_what_is_as_declared_are_not_read(
+    database_url: str, form: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that has one step to do reads no row of those that are applied; where one was edited it reads them, and tells it."""
+    ways: dict[str, Declare] = {"listed": listed, "only_new": only_new}
+    declare: Declare = ways.get(form) or request.getfixturevalue("files")
+    read: list[str] = []
+    make = ledger._applied
+
+    def noting(row: Sequence[str | None]) -> AppliedStep:
+        read.append(row[0] or "")
+        return make(row)
+
+    monkeypatch.setattr(ledger, "_applied", noting)
+    await migrate(database_url, declare(A, B, version="1.0.0"))
+    assert names((await migrate(database_url, declare(A, B, C, version="2.0.0"))).steps) == ["c"]
+    assert read == []
+    if form != "only_new":
+        _, told = await told_by(database_url, declare(A, step("b", "SELECT 1"), C, D, version="3.0.0"), StepsChanged)
+        assert (read, told) == (["a", "b", "c"], [StepsChanged(plugin="p", steps=("b",))])

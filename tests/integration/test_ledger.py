@@ -11,6 +11,7 @@ import pytest
 from roost import MigrationStep
 from roost.errors import LedgerDenied, LedgerTooNew
 from roost.migrations import _ledger as ledger
+from roost.migrations import _ledger_run as ledger_run
 from roost.postgres import CHANNEL
 from roost.testing import FaultProxy
 from tests.plugins.build import BOUND, execute, make_plugin, migrate, names, query, residue
@@ -78,7 +79,7 @@ async def test_the_functions_have_sound_bodies(database_url: str) -> None:
     """PostgreSQL's own check, which the making of a ledger leaves out, finds nothing."""
     connection = await asyncpg.connect(database_url, server_settings={"check_function_bodies": "on", "plpgsql.extra_errors": "all"})
     try:
-        for name in ("tables", *ledger.FUNCTIONS):
+        for name in ("tables", *ledger_run.FUNCTIONS):
             await connection.execute((SCRIPTS / f"{name}.sql").read_text("utf-8"))
         assert await connection.fetchval("SELECT count(*) FROM pg_proc WHERE pronamespace = 'roost'::regnamespace") > 10
     finally:

@@ -11,10 +11,18 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from roost import MigrationConfig, MigrationContext, MigrationOrchestrator, MigrationStep
-from roost.errors import MigrationLockTimeout, StepOutcomeUnknown
-from roost.migrations import LockWaitFinished, LockWaitStarted
-from roost.postgres import advisory_lock_key
+from roost import (
+    MigrationConfig,
+    MigrationContext,
+    MigrationOrchestrator,
+    MigrationStep,
+    Plugin,
+    PluginMigrationService,
+    Runtime,
+)
+from roost.errors import MigrationLockTimeout, StepFailed, StepOutcomeUnknown
+from roost.migrations import LockWaitFinished, LockWaitStarted, MigrationRun
+from roost.postgres import advisory_lock_key, parse_url
 from roost.testing import RoundTripProxy
 from tests.plugins.build import applied, history, make_plugin, make_runtime, migrate, names, query, residue
 
@@ -187,14 +195,17 @@ async def test_nothing_to_do_is_one_round_trip(proxy: RoundTripProxy) -> None:
 
 @pytest.mark.asyncio
 async def test_steps_of_sql_share_round_trips(proxy: RoundTripProxy) -> None:
-    """A hundred steps of SQL are one round trip, each a transaction of its own; the rest of a run is five, on an empty database too."""
+    """A hundred steps of SQL are one round trip, each a transaction of its own, and the end of the run is in it.
+
+    The rest of a run is three: a look, the lock with the run's number, the plugin's place; on an empty database, where nothing is, two.
+    """
     trips = []
     for count in (1, 100, 101, 200):
         steps = [MigrationStep(f"s{i}", "A step", up=f"CREATE TABLE p{count}_{i} (id int)", version="1.0.0") for i in range(count)]
         proxy.reset()
         await migrate(proxy.url, make_plugin(f"p{count}", *steps))
         trips.append(proxy.round_trips)
-    assert trips == [6, 6, 7, 7]
+    assert trips == [3, 4, 5, 5]
     assert await query(proxy.url, "SELECT count(DISTINCT xid), count(*) FROM roost.applied") == [(402, 402)]
 
 
@@ -242,3 +253,58 @@ async def test_a_step_outside_a_transaction_that_was_killed_is_in_doubt(database
     assert "roost repair slow sleep --done" in caught.value.hint
     await MigrationOrchestrator(make_runtime(database_url, make_plugin("slow", step))).repair("slow", "sleep", done=True)
     assert (await migrate(database_url, make_plugin("slow", step))).steps == ()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("overridden", ["migrate", "run_migrations"])
+async def test_a_turn_with_more_in_it_keeps_the_lock(database_url: str, overridden: str) -> None:
+    """The run ends in the message of the last steps only where nothing follows them: who does more in its turn does it under the lock."""
+    held: list[int] = []
+    locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = $1)"
+
+    async def then() -> None:
+        held.extend(await query(database_url, locks, parse_url(database_url).database))
+        held.extend(await query(database_url, "SELECT count(*) FROM roost.run WHERE open"))
+
+    class Longer(PluginMigrationService):
+        service_name = "p-migration"
+        steps = (MigrationStep("s", "S", up="CREATE TABLE s (id int)", version="1.0.0"),)
+
+        async def migrate(self, run: MigrationRun) -> None:
+            await super().migrate(run)
+            if overridden == "migrate":
+                await then()
+
+    class Around(Longer):
+        async def run_migrations(self, runtime: Runtime, /) -> None:
+            await super().run_migrations(runtime)
+            await then()
+
+    plugin = Plugin("p", services=[Longer if overridden == "migrate" else Around])
+    assert names((await migrate(database_url, plugin)).steps) == ["s"]
+    assert held == [1, 1]
+    assert (await migrate(database_url, plugin)).run_id is None
+    assert await residue(database_url) == []
+
+
+@pytest.mark.asyncio
+async def test_a_run_that_ends_with_its_last_steps(proxy: RoundTripProxy) -> None:
+    """All plugins are settled, the run is closed and the lock free, by the message of the last one's steps; each plugin is one trip."""
+    plugins = [make_plugin(name, MigrationStep("s", "S", up=f"CREATE TABLE {name} (id int)", version="1.0.0")) for name in ("x", "y", "z")]
+    assert names((await migrate(proxy.url, *plugins)).steps) == ["s"] * 3
+    assert proxy.round_trips == 2 + 3
+    assert await query(proxy.url, "SELECT count(*) FILTER (WHERE open), count(finished_at) FROM roost.run") == [(0, 1)]
+    assert await query(proxy.url, "SELECT count(*) FROM roost.plugin WHERE settled IS NOT NULL") == [3]
+    assert await residue(proxy.url) == []
+
+
+@pytest.mark.asyncio
+async def test_a_last_step_that_fails_settles_nothing(database_url: str) -> None:
+    """What would have ended the run is not carried out: the failure is recorded, the run closed and the lock given back behind it."""
+    first, last = (MigrationStep(name, name, up=sql, version="1.0.0") for name, sql in (("a", "CREATE TABLE a ()"), ("b", "SELECT 1/0")))
+    with pytest.raises(StepFailed, match="division by zero"):
+        await migrate(database_url, make_plugin("p", first, last))
+    assert await history(database_url) == [("p", "a", True), ("p", "b", False)]
+    assert await query(database_url, "SELECT count(*) FILTER (WHERE open), count(finished_at) FROM roost.run") == [(0, 1)]
+    assert await query(database_url, "SELECT settled FROM roost.plugin") == [None]
+    assert await residue(database_url) == []

@@ -60,6 +60,14 @@ def chain_hash(previous: str, step_id: str, version: str, mark: str) -> str:
     return sha256(f"{previous}\0{step_id}\0{version}\0{mark}".encode()).hexdigest()
 
 
+def mark_of(steps: Iterable[MigrationStep]) -> str:
+    """Return one hash over the ids and fingerprints of steps in their order; the ledger works out the same over its rows."""
+    found = sha256()
+    for step in steps:
+        found.update(f"{step.id} {fingerprint_of(step)}\n".encode())
+    return found.hexdigest()
+
+
 def digest(parts: Iterable[str]) -> str:
     """Return one hash of `parts`, in their order; no two lists of parts have the same, as no part holds a NUL."""
     return sha256("\0".join(parts).encode()).hexdigest()

@@ -61,14 +61,28 @@ class AppliedStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginState:
-    """Where a plugin stands in the ledger: the version that is complete, its applied steps in applied order, and its head's hash.
+    """Where a plugin stands in the ledger.
 
-    The head's hash changes with all that is done to the plugin, so that a plan which was made on another one is refused.
+    Attributes:
+        version: The version that is complete.
+        applied: Its applied steps in applied order, as far as they were read.
+        head: The hash of its head. It changes with all that is done to the plugin, so that a plan made on another one is refused.
+        unread: How many applied steps come before those in `applied` and were not read, because they are as the code declares them.
+        last_chain: The chain's hash after the last applied step, where that one may not be in `applied`.
     """
 
     version: str | None
     applied: tuple[AppliedStep, ...]
     head: str | None = None
+    unread: int = 0
+    last_chain: str | None = None
+
+    @property
+    def chain(self) -> str:
+        """The chain's hash after the last applied step; empty without any."""
+        if self.last_chain is not None:
+            return self.last_chain
+        return self.applied[-1].chain if self.applied else ""
 
     def without(self, step: str) -> PluginState:
         """Return the same without one step."""
@@ -184,8 +198,9 @@ def plan_chain(
     """
     check_outcomes(state, declared, plugin=plugin)
     applied = {row.step: row for row in state.applied}
-    positions = {step.id: index for index, step in enumerate(declared)}
-    pending = [step for step in declared if step.id not in applied]
+    rest = declared[state.unread :]
+    positions = {step.id: index for index, step in enumerate(rest)}
+    pending = [step for step in rest if step.id not in applied]
     known = [row for row in state.applied if row.step in positions]
     newest_known = max((index for index, row in enumerate(state.applied) if row.step in positions), default=-1)
     newer = state.applied[newest_known + 1 :]
@@ -196,18 +211,17 @@ def plan_chain(
     refuse_breaking(newer, plugin=plugin)
     last = max((positions[row.step] for row in known), default=-1)
     early = [step.id for step in pending if positions[step.id] < last]
-    notices += _early_notices(early, before=declared[last].id if known else "", state=state, plugin=plugin, policy=policy)
+    notices += _early_notices(early, before=rest[last].id if known else "", state=state, plugin=plugin, policy=policy)
     # They are in order, so that the last one's version is the highest.
     if target is not None and pending and compare_versions(pending[-1].version, target) > 0:
         pending = [step for step in pending if compare_versions(step.version, target) <= 0]
-    changed, changed_functions = _changed_bodies(declared, applied)
-    chain = state.applied[-1].chain if state.applied else ""
+    changed, changed_functions = _changed_bodies(rest, applied)
     return Plan(
         plugin=plugin,
         from_version=state.version,
         target=target or (declared[-1].version if declared else None),
-        steps=_with_chain(pending, state, chain, declared_after=declared),
-        chain=chain,
+        steps=_with_chain(pending, state, state.chain, declared_after=declared),
+        chain=state.chain,
         ahead=tuple(row.step for row in newer),
         is_ahead=bool(newer),
         changed=changed,
@@ -252,8 +266,7 @@ def plan_computed(steps: Sequence[MigrationStep], state: PluginState, *, plugin:
     early = [step.id for step in pending if step.id in before or (applied and compare_versions(step.version, state.version) < 0)]
     notices += _early_notices(early, before=steps[last].id if last >= 0 else "", state=state, plugin=plugin, policy=policy)
     changed, changed_functions = _changed_bodies(steps, applied)
-    chain = state.applied[-1].chain if state.applied else ""
-    planned = _with_chain(pending, state, chain, declared_after=pending)
+    planned = _with_chain(pending, state, state.chain, declared_after=pending)
     if planned:
         planned = (*planned[:-1], replace(planned[-1], version_after=target))
     return Plan(
@@ -261,7 +274,7 @@ def plan_computed(steps: Sequence[MigrationStep], state: PluginState, *, plugin:
         from_version=state.version,
         target=target,
         steps=planned,
-        chain=chain,
+        chain=state.chain,
         ahead=tuple(row.step for row in newer),
         is_ahead=bool(newer),
         changed=changed,

@@ -11,6 +11,7 @@ from roost.migrations._dry_run import undone_steps
 from roost.migrations._fingerprint import digest
 from roost.migrations._legacy_hook import LEGACY_STEP
 from roost.migrations._orchestrator import MigrationOrchestrator
+from roost.migrations._outline import ByOutline, RowsWanted, plan_chain_by_outline, plan_computed_by_outline
 from roost.migrations._plan import Plan, PluginState, check_outcomes, in_order, plan_chain, plan_computed, refuse_breaking, rows_above
 from roost.migrations._reading import reading
 from roost.migrations._records import MigrationRecord, MigrationReport
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
     from roost.migrations._config import Policy
+    from roost.migrations._outline import AppliedOutline, OutlinePlan
     from roost.migrations._run import MigrationRun
     from roost.postgres import MigrationSession
     from roost.runtime import Plugin
@@ -67,8 +69,17 @@ class PluginMigrationService(MigrationService):
 
     async def migrate(self, run: MigrationRun) -> None:
         """Run the steps that are not applied yet."""
+        policy = run.config.policy
+        # Who plans in a way of its own is shown all rows.
+        by_outline = ByOutline(plan=lambda outline: self._plan_by_outline(outline, policy), apart=LEGACY_STEP)
         await run.carry_out(
-            lambda state: self.plan(state, run.config.policy), plugin=self.plugin_name, service=self.service_name, schema=self.schema
+            lambda state: self.plan(state, policy),
+            plugin=self.plugin_name,
+            service=self.service_name,
+            schema=self.schema,
+            by_outline=by_outline if type(self).plan is PluginMigrationService.plan else None,
+            # Who has a turn of its own may have more to do in it.
+            ends_turn=type(self).migrate is PluginMigrationService.migrate and type(self).run_migrations is MigrationService.run_migrations,
         )
 
     def has_plugin_migrations(self, plugin_name: str, /) -> bool:
@@ -202,6 +213,22 @@ class PluginMigrationService(MigrationService):
             ahead=tuple(row.step for row in newer),
             is_ahead=bool(newer) or distance > 0,
         )
+
+    def _plan_by_outline(self, outline: AppliedOutline, policy: Policy) -> OutlinePlan:
+        """Make the plan of `plan` without a row for each applied step, or say which rows that takes."""
+        if not self._computes_steps():
+            declared = self._declared()
+            target = self._target(declared)
+            return plan_chain_by_outline(declared, outline, plugin=self.plugin_name, policy=policy, target=target)
+        target = self.get_target_version()
+        if compare_versions(outline.version, target) < 0:
+            returned = self.get_migration_steps(outline.version or UNVERSIONED, target)
+            steps = in_order(returned, plugin=self.plugin_name, default_version=target)
+            return plan_computed_by_outline(steps, outline, plugin=self.plugin_name, policy=policy, target=target)
+        newer = outline.above(target)
+        if outline.are_done and not newer:
+            return self.plan(outline.state, policy)
+        return RowsWanted(then=lambda state: self.plan(state, policy), steps=() if outline.are_done else None, versions=newer)
 
     def _dependent_plugins(self) -> list[tuple[Plugin, SpecifierSet]]:
         """Return the runtime's plugins that depend on this one, with the versions that they accept."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from weakref import WeakSet
 
 from typing_extensions import TypeIs
 
@@ -89,7 +90,14 @@ def keeps_ledger(service: object) -> TypeIs[KeepsLedger]:
     Every start asks this of every service, several times, and `isinstance` of a Protocol takes ten times as long.
     """
     cls = type(service)  # asked first, as the instance would work its properties out
+    if cls in _keeping:
+        return True
+    if all(hasattr(cls, name) for name in _KEEPS_LEDGER):
+        _keeping.add(cls)
+        return True
     return all(hasattr(cls, name) or hasattr(service, name) for name in _KEEPS_LEDGER)
 
 
 _KEEPS_LEDGER = ("declaration", "plan", "target_version", "plugin_name", "service_name")
+_keeping: WeakSet[type] = WeakSet()
+"""Classes that were found to have all of these."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from roost.errors import DatabaseAhead, MigrationLockLost, NoDatabase, PoolerInTheWay
@@ -12,9 +12,10 @@ from roost.migrations import _ledger as ledger
 from roost.migrations._dry_run import changed_steps
 from roost.migrations._events import DatabaseAheadNoticed, PolicyNoticed, StepOutcomeLearned, StepsChanged, StepSkipped
 from roost.migrations._groups import DEFAULT_SCHEMA, Turn
+from roost.migrations._outline import ByOutline, RowsWanted, plan_chain_by_outline
 from roost.migrations._plan import PluginState, check_outcomes, check_requirements, in_order, plan_chain
 from roost.migrations._run_entry import KEY, RunEntry
-from roost.migrations._runner import StepRunner
+from roost.migrations._runner import Closing, StepRunner
 from roost.migrations._shape import compare_shape
 from roost.migrations._turn_wait import TurnTaken
 from roost.migrations._versions import compare_versions
@@ -66,6 +67,7 @@ class MigrationRun:
     _entry: RunEntry = field(init=False)
     _heads: dict[str, str | None] = field(default_factory=dict)
     _sent: list[StepTelling] = field(default_factory=list)
+    _last_turn: tuple[str, Mapping[str, str]] | None = None
 
     def __post_init__(self) -> None:
         self._entry = RunEntry(
@@ -166,15 +168,24 @@ class MigrationRun:
         """
         plugin = getattr(service, "plugin_name", service.service_name)
         declared = in_order(steps, plugin=plugin, default_version=None)
+        policy = self.config.policy
         return await self.carry_out(
-            lambda state: plan_chain(declared, state, plugin=plugin, policy=self.config.policy),
+            lambda state: plan_chain(declared, state, plugin=plugin, policy=policy),
+            by_outline=ByOutline(plan=lambda outline: plan_chain_by_outline(declared, outline, plugin=plugin, policy=policy)),
             plugin=plugin,
             service=service.service_name,
             schema=schema,
         )
 
     async def carry_out(
-        self, decide: Callable[[PluginState], Plan], *, plugin: str, service: str, schema: str | None
+        self,
+        decide: Callable[[PluginState], Plan],
+        *,
+        plugin: str,
+        service: str,
+        schema: str | None,
+        by_outline: ByOutline | None = None,
+        ends_turn: bool = False,
     ) -> tuple[StepReport, ...]:
         """Plan on what the ledger holds, and run the plan's steps in order; plan again where another run was quicker.
 
@@ -183,6 +194,8 @@ class MigrationRun:
             plugin: The plugin.
             service: The service whose turn it is.
             schema: The PostgreSQL schema for unqualified names; None is ``public``.
+            by_outline: Makes the same plan without a row for each applied step, where it can; None reads all.
+            ends_turn: Whether the service does nothing more in its turn, so that the run may end in the message of the last steps.
 
         Returns:
             What was done.
@@ -196,17 +209,15 @@ class MigrationRun:
         before = len(self.steps)
         told = False
         while True:
-            state = await self.state(plugin)
-            self._learn(state, plugin=plugin)
-            plan = decide(state)
-            self._heads[plugin] = state.head
+            head, plan = await self._decide(decide, by_outline, plugin=plugin)
+            self._heads[plugin] = head
             if not told:
                 self._tell(plan, service=service)
                 told = True
             if plan.is_ahead:
                 return ()
             try:
-                await self._carry_out(plan, planned_on=state.head, service=service, schema=schema)
+                await self._carry_out(plan, planned_on=head, service=service, schema=schema, ends_turn=ends_turn)
             except TurnTaken as taken:
                 self._sent.clear()
                 if taken.is_busy:
@@ -215,7 +226,24 @@ class MigrationRun:
                 self._entry.wait.over(acquired=bool(plan.steps))
                 return tuple(self.steps[before:])
 
-    async def _carry_out(self, plan: Plan, *, planned_on: str | None, service: str, schema: str | None) -> None:
+    async def _decide(self, decide: Callable[[PluginState], Plan], by_outline: ByOutline | None, *, plugin: str) -> tuple[str | None, Plan]:
+        """Return the hash of the head that was planned on, and the plan."""
+        is_new = self._entry.is_alone_in_ledger and plugin not in self._heads
+        if by_outline is None or is_new or any(telling.plugin == plugin for telling in self._sent):
+            state = await self.state(plugin)
+            self._learn(state, plugin=plugin)
+            return state.head, decide(state)
+        while True:
+            outline = await ledger.plugin_outline(self.session, plugin, apart=by_outline.apart)
+            planned = by_outline.plan(outline)
+            if not isinstance(planned, RowsWanted):
+                return outline.head, planned
+            state = await ledger.plugin_state(self.session, plugin, wanted=planned)
+            # Behind a pooler another run may have come in between.
+            if state.head == outline.head:
+                return state.head, planned.then(replace(state.without(by_outline.apart), last_chain=outline.chain))
+
+    async def _carry_out(self, plan: Plan, *, planned_on: str | None, service: str, schema: str | None, ends_turn: bool) -> None:
         await self._check_requirements(plan)
         self._refuse_outside_transactions(plan)
         runner = self._runner(plan.plugin, service=service, schema=schema)
@@ -229,13 +257,29 @@ class MigrationRun:
             self._heads[plan.plugin] = planned.chain
             self.versions[plan.plugin] = planned.version_after
 
-        await runner.up(plan.steps, planned_on=planned_on, sent=self._note_sent, done=done)
         reached = plan.steps[-1].version_after if plan.steps else plan.from_version
-        if plan.target is not None and compare_versions(reached, plan.target) < 0:
+        is_short = plan.target is not None and compare_versions(reached, plan.target) < 0
+        closing = self._closing(plan, service=service) if ends_turn and plan.steps and not is_short else None
+        await runner.up(plan.steps, planned_on=planned_on, sent=self._note_sent, done=done, closing=closing)
+        if plan.target is not None and is_short:
             chain = plan.steps[-1].chain if plan.steps else plan.chain
             await runner.reach(version=plan.target, chain=chain, planned_on=self._heads[plan.plugin])
             self._heads[plan.plugin] = chain or None
             self.versions[plan.plugin] = plan.target
+
+    def last_turn(self, service: str, settled: Mapping[str, str]) -> None:
+        """Note that the turn of the last service begins.
+
+        Args:
+            service: The service.
+            settled: For each plugin that is satisfied once it is done the digest of its declaration.
+        """
+        self._last_turn = service, settled
+
+    def _closing(self, plan: Plan, *, service: str) -> Closing | None:
+        if self._last_turn is None or self._last_turn[0] != service:
+            return None
+        return self._entry.closing(self._last_turn[1], {**self._heads, plan.plugin: plan.steps[-1].chain})
 
     def _note_sent(self, steps: Sequence[StepTelling]) -> None:
         self._sent = list(steps)

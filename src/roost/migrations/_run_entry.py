@@ -7,6 +7,7 @@ import random
 import socket
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -15,8 +16,10 @@ import anyio
 
 from roost.errors import MigrationLockTimeout, NoDatabase, PoolerInTheWay, ReadOnlyServer, SessionLost
 from roost.migrations import _ledger as ledger
+from roost.migrations import _ledger_run as ledger_run
 from roost.migrations._events import LockWaitFinished, LockWaitStarted, SessionReopened
 from roost.migrations._lock_holding import migration_lock_timeout, tell_run
+from roost.migrations._runner import Closing
 from roost.migrations._turn_wait import TurnWait
 from roost.postgres import MigrationSession, advisory_lock_key, is_connection_lost, lock_or_satisfied, sqlstate_of
 
@@ -73,6 +76,7 @@ class RunEntry:
         self._emit = emit
         self._session: MigrationSession | None = None
         self._has_lock = False
+        self._is_closed = False
         self._jitter = random.Random()  # noqa: S311 -- it spreads questions
         self.run_id: str | None = None
         self.number: int = 0
@@ -148,30 +152,41 @@ class RunEntry:
         seen = await ledger.look(self._session)
         if self._is_satisfied(seen):
             return False
-        if self._session.is_pooled(seen.backend_pid):
+        self._refuse_standby()
+        who = ledger_run.Who(run_id=str(uuid4()), host=socket.gethostname(), pid=os.getpid(), application_version=_own_version())
+        is_pooled = self._session.is_pooled(seen.backend_pid)
+        entry = ledger_run.Entry(answer="pooled" if is_pooled else "unclear")
+        if not is_pooled:
+            entry = await ledger_run.enter(self._session, key=KEY, exists=seen.exists, who=who)
+        if entry.answer == "pooled" or (entry.answer == "unclear" and self._session.is_pooled(await self._session.backend_pid())):
             self._session = await self._session.behind_pooler(
                 application_name=APPLICATION_NAME,
                 attempts=self._config.max_retries,
                 delay=self._config.retry_delay,
             )
-        if self._session.is_standby:
-            raise ReadOnlyServer(location=self._session.url.location)
+            self._refuse_standby()
+        opened = entry.opened
         if self._session.shares_server_process:
             self._refuse_without_lock()
-        elif not await self._take_lock():
+        elif entry.answer in ("opened", "granted"):
+            self._has_lock = True
+        elif not await self._take_lock(is_refused=entry.answer == "refused"):
             return False
-        run_id = str(uuid4())
-        opened = await self._open_run(run_id, ledger_exists=seen.exists)
-        self.run_id = run_id
+        if opened is None:
+            opened = await self._open_run(who, ledger_exists=seen.exists)
+        self.run_id = who.run_id
         self.number, self.is_alone_in_ledger = opened.number, opened.is_ledger_new and not self._session.shares_server_process
         self.numbers.add(self.number)
         return True
 
-    async def _open_run(self, run_id: str, *, ledger_exists: bool) -> ledger.OpenedRun:
-        who = ledger.Who(run_id=run_id, host=socket.gethostname(), pid=os.getpid(), application_version=_own_version())
+    def _refuse_standby(self) -> None:
+        if self.session.is_standby:
+            raise ReadOnlyServer(location=self.session.url.location)
+
+    async def _open_run(self, who: ledger_run.Who, *, ledger_exists: bool) -> ledger_run.OpenedRun:
         while True:
             try:
-                opened = await ledger.open_run(self.session, key=KEY, exists=ledger_exists, who=who)
+                opened = await ledger_run.open_run(self.session, key=KEY, exists=ledger_exists, who=who)
             except Exception as error:
                 if sqlstate_of(error) != ledger.BUSY:
                     raise
@@ -194,6 +209,21 @@ class RunEntry:
         self.abandon()
         self._emit(SessionReopened(attempt=attempt, error=error))
 
+    def closing(self, settled: Mapping[str, str], heads: Mapping[str, str | None]) -> Closing | None:
+        """Return what closes the run in the message of its last steps; None where nothing may share a message with them.
+
+        Args:
+            settled: For each plugin that is satisfied then the digest of its declaration.
+            heads: For each of them its chain's hash, as the run will have left it.
+        """
+        if self.session.shares_server_process:
+            return None
+        text = ledger_run.closing(self.session, number=self.number, key=KEY, settled=settled, heads=heads)
+        return Closing(text=text, done=self._note_closed)
+
+    def _note_closed(self) -> None:
+        self._is_closed = True
+
     async def end(self, settled: Mapping[str, str], *, heads: Mapping[str, str | None]) -> None:
         """Settle what is satisfied, close the run and give the lock back, also while being cancelled.
 
@@ -210,12 +240,12 @@ class RunEntry:
         if self._session is None:
             return
         try:
-            if self._session.is_open:
+            if self._session.is_open and not self._is_closed:
                 with anyio.move_on_after(RELEASE_SECONDS, shield=True):
                     if self.run_id is not None:
                         await self._close(settled, heads)
                     elif self._has_lock:
-                        await ledger.release(self._session, key=KEY)
+                        await ledger_run.release(self._session, key=KEY)
         except MigrationLockTimeout:
             pass  # behind a pooler, where others were at work all the time
         except Exception as error:
@@ -228,7 +258,7 @@ class RunEntry:
     async def _close(self, settled: Mapping[str, str], heads: Mapping[str, str | None]) -> None:
         while True:
             try:
-                await ledger.close_run(self.session, number=self.number, key=KEY, settled=settled, heads=heads)
+                await ledger_run.close_run(self.session, number=self.number, key=KEY, settled=settled, heads=heads)
             except Exception as error:
                 if sqlstate_of(error) != ledger.BUSY:
                     raise
@@ -246,7 +276,7 @@ class RunEntry:
         wish = self._wish
         return wish is not None and all(seen.settled.get(plugin) == digest for plugin, digest in wish.items())
 
-    async def _take_lock(self) -> bool:
+    async def _take_lock(self, *, is_refused: bool) -> bool:
         started = time.monotonic()
         told = False
 
@@ -263,6 +293,7 @@ class RunEntry:
             acquired = self._has_lock = await lock_or_satisfied(
                 self.session,
                 KEY,
+                is_refused=is_refused,
                 timeout=self._config.run_lock_timeout,
                 satisfied=satisfied,
                 waiting=waiting,
@@ -293,6 +324,7 @@ class RunEntry:
         self._emit(LockWaitFinished(acquired=acquired, duration=took, error=error))
 
 
+@cache
 def _own_version() -> str:
     try:
         return version("roost")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -36,6 +36,19 @@ SURELY_WITHOUT_EFFECT = ("42", "0A", "25", "28", "3D", "3F")
 """SQLSTATE classes of errors that a statement raises before it does anything: syntax, names, rights, wrong place."""
 
 Step = TypeVar("Step", bound=StepInHand)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closing:
+    """What ends the run behind its last steps, in their message.
+
+    Attributes:
+        text: What is sent.
+        done: Told once it was carried out.
+    """
+
+    text: str
+    done: Callable[[], None]
 
 
 class StepRunner:
@@ -75,6 +88,7 @@ class StepRunner:
         planned_on: str | None,
         sent: Callable[[Sequence[StepTelling]], None],
         done: Callable[[PlannedStep, StepReport], None],
+        closing: Closing | None = None,
     ) -> None:
         """Run steps in order: of each, its effect and its record live and die together.
 
@@ -83,6 +97,8 @@ class StepRunner:
             planned_on: The head's hash that the plan was made on.
             sent: Told before a message which steps are in it: if the connection breaks, nobody knows how many of them are applied.
             done: Told of each step that is applied, as soon as that is known.
+            closing: Ends the run, where nothing is left to do behind the steps; not carried out where a step fails, or the last is none of
+                those that share a message.
 
         Raises:
             StepFailed: A step raised; it is rolled back and its failure recorded.
@@ -92,7 +108,7 @@ class StepRunner:
             Exception: The connection broke; what was applied, the ledger says under the lock.
         """
         in_hand = steps_forth(steps, turn=self._turn, config=self._config, planned_on=planned_on, emit=self._emit)
-        await self._take(in_hand, sent=sent, done=lambda step: done(step.planned, step.telling.report()))
+        await self._take(in_hand, sent=sent, done=lambda step: done(step.planned, step.telling.report()), closing=closing)
 
     async def down(
         self,
@@ -115,13 +131,21 @@ class StepRunner:
         in_hand = steps_back(steps, after=after, turn=self._turn, config=self._config, planned_on=planned_on, emit=self._emit)
         await self._take(in_hand, sent=sent, done=lambda step: done(step.undone, step.telling.report()))
 
-    async def _take(self, steps: Sequence[Step], *, sent: Callable[[Sequence[StepTelling]], None], done: Callable[[Step], None]) -> None:
+    async def _take(
+        self,
+        steps: Sequence[Step],
+        *,
+        sent: Callable[[Sequence[StepTelling]], None],
+        done: Callable[[Step], None],
+        closing: Closing | None = None,
+    ) -> None:
         """Take steps in order, there or back, as many as can be in one message."""
         for batch in in_batches(steps):
             rest = steps[batch]
             while rest:
                 sent([step.telling for step in rest])
-                taken, failure = await self._together(rest) if len(rest) > 1 else (0, None)
+                last = closing if rest[-1] is steps[-1] and rest[-1].is_shared else None
+                taken, failure = await self._together(rest, closing=last) if len(rest) > 1 or last is not None else (0, None)
                 for step in rest[:taken]:
                     done(step)
                 # The one that stopped the message is tried again by itself; the others follow together.
@@ -147,18 +171,20 @@ class StepRunner:
                 raise
             raise refusal from error
 
-    async def _together(self, steps: Sequence[StepInHand]) -> tuple[int, Exception | None]:
-        """Send the groups of several SQL steps in one message.
+    async def _together(self, steps: Sequence[StepInHand], *, closing: Closing | None) -> tuple[int, Exception | None]:
+        """Send the groups of SQL steps in one message, and what ends the run behind them.
 
         Returns:
             How many of them are done, and the error of the one that is not.
         """
         told = TellingsOfAMessage([step.telling for step in steps])
-        message = "; ".join(step.group for step in steps)
+        message = "; ".join([*(step.group for step in steps), *([] if closing is None else [closing.text])])
         taken, failure = len(steps), None
         try:
             with self._session.hearing(told.hear):
                 await self._session.execute(message)
+            if closing is not None:
+                closing.done()
         except Exception as error:
             if not self._session.is_open:
                 told.break_off(error)

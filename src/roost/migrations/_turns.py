@@ -52,13 +52,15 @@ class Turns:
         """
         started = time.monotonic()
         outer = current_run.set(self._run)
+        began = False
         try:
-            if await self._run.begin():
+            began = await self._run.begin()
+            if began:
                 await self._each(services)
             else:
                 self._done = list(services)
         except Exception as error:
-            await self._run.end(self._settled())
+            await self._run.end(self._settled(self._done))
             self._failed(services, error)
             raise
         except BaseException:
@@ -68,13 +70,15 @@ class Turns:
             raise
         finally:
             current_run.reset(outer)
-        await self._run.end(self._settled())
+        await self._run.end(self._settled(self._done) if began else {})
         self._complete(self._done)
         return report_of(self._run, done=self._done, failed=[], not_run=[], started=started)
 
     async def _each(self, services: Sequence[IMigrationService]) -> None:
         self._prove_files(services)
         for service in services:
+            if service is services[-1]:
+                self._run.last_turn(service.service_name, self._settled([*self._done, service]))
             if not await self._one(service):
                 self._done = list(services)
                 return
@@ -151,8 +155,8 @@ class Turns:
             if not self._is_ahead(service):
                 self._states.set(service.service_name, "completed")
 
-    def _settled(self) -> dict[str, str]:
-        plugins = {service.plugin_name for service in self._done if keeps_ledger(service) and not self._is_ahead(service)}
+    def _settled(self, done: Sequence[IMigrationService]) -> dict[str, str]:
+        plugins = {service.plugin_name for service in done if keeps_ledger(service) and not self._is_ahead(service)}
         return {plugin: declaration for plugin, declaration in self._wish.items() if plugin in plugins}
 
     def _is_ahead(self, service: IMigrationService) -> bool:

@@ -43,6 +43,7 @@ async def lock_or_satisfied(
     session: MigrationSession,
     key: int,
     *,
+    is_refused: bool = False,
     timeout: float,  # noqa: ASYNC109 -- the limit is on the turn, and the error names who has it
     satisfied: Callable[[], Awaitable[bool]],
     waiting: Callable[[LockHolder | None], None],
@@ -55,6 +56,7 @@ async def lock_or_satisfied(
     Args:
         session: Where to lock.
         key: The lock's key.
+        is_refused: Whether it was asked for already, and was not free.
         timeout: Seconds to wait at most.
         satisfied: Looks, without a lock, whether somebody else has done the work meanwhile; asked before each further attempt.
         waiting: Told once who has the lock, at the first refusal.
@@ -66,7 +68,7 @@ async def lock_or_satisfied(
     Raises:
         MigrationLockTimeout: Neither within `timeout`.
     """
-    if await try_lock(session, key):
+    if not is_refused and await try_lock(session, key):
         return True
     deadline = time.monotonic() + timeout
     waiting(await lock_holder(session, key))

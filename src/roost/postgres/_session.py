@@ -191,13 +191,19 @@ class MigrationSession:
         """Whether other clients may use the same server process between two transactions, so that it can hold nothing for a run."""
         return self.pooling == "transaction"
 
-    def is_pooled(self, backend_pid: int) -> bool:
+    @property
+    def greeted_by(self) -> int:
+        """The id of the server process that greeted us; a pooler gives a number of its own."""
+        pid: int = self._driver.get_server_pid()
+        return pid
+
+    def is_pooled(self, backend_pid: int | None) -> bool:
         """Tell whether a pooler is in between: another server process answers a query than the one that greeted us.
 
         Args:
-            backend_pid: What ``pg_backend_pid()`` says.
+            backend_pid: What ``pg_backend_pid()`` says; None where nobody asked yet.
         """
-        return self._is_pooled or backend_pid != self._driver.get_server_pid()
+        return self._is_pooled or backend_pid not in (None, self.greeted_by)
 
     async def backend_pid(self) -> int:
         """Ask for the id of the server process that answers."""
