@@ -827,6 +827,63 @@ class DuplicateStep(MigrationError):
 
 
 @dataclass(eq=False, kw_only=True)
+class UnknownRepeatable(MigrationError):
+    """A repeatable step comes after one that its plugin does not have; `is_versioned` says that the name is a versioned step's."""
+
+    plugin: str
+    step: str
+    after: str
+    is_versioned: bool = False
+    suggestions: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        what = "a versioned step" if self.is_versioned else "no repeatable step of the plugin"
+        return f"Repeatable step {self.step!r} of plugin {self.plugin} comes after {self.after!r}, which is {what}"
+
+    @property
+    def hint(self) -> str:
+        if self.is_versioned:
+            return "leave it out: all versioned steps of a plugin run before its repeatable ones"
+        if self.suggestions:
+            return f"did you mean {' or '.join(self.suggestions)}?"
+        return "after names repeatable steps of the same plugin; what other plugins have done is there where the plugin depends on them"
+
+
+@dataclass(eq=False, kw_only=True)
+class RepeatableCycle(MigrationError):
+    """Repeatable steps come after each other; each of `steps` comes after the next one."""
+
+    plugin: str
+    steps: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        return f"Repeatable steps of plugin {self.plugin} come after each other: {' after '.join(self.steps)}"
+
+    @property
+    def hint(self) -> str:
+        return "take one name out of an after, or put what needs each other into one step"
+
+
+@dataclass(eq=False, kw_only=True)
+class StepIsRepeatable(MigrationError):
+    """What is `wanted` is done to versioned steps only, and the step is repeatable."""
+
+    plugin: str
+    step: str
+    wanted: str
+
+    @property
+    def message(self) -> str:
+        return f"Can't {self.wanted} step {self.step!r} of plugin {self.plugin}: it is repeatable"
+
+    @property
+    def hint(self) -> str:
+        return "a repeatable step has run or has not, in one transaction with its record; it runs again when its text changes"
+
+
+@dataclass(eq=False, kw_only=True)
 class InvalidConfiguration(MigrationError):
     """A value of `MigrationConfig` is out of its range."""
 

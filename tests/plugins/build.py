@@ -8,7 +8,16 @@ from typing import Any
 
 import asyncpg
 
-from roost import MigrationConfig, MigrationOrchestrator, MigrationReport, MigrationStep, Plugin, PluginMigrationService, Runtime
+from roost import (
+    MigrationConfig,
+    MigrationOrchestrator,
+    MigrationReport,
+    MigrationStep,
+    Plugin,
+    PluginMigrationService,
+    RepeatableStep,
+    Runtime,
+)
 
 QUICK = MigrationConfig(retry_delay=0.01, retry_max_delay=0.02, run_lock_timeout=5.0, lock_wait_budget=0.5)
 """Waits that a test can afford."""
@@ -26,11 +35,12 @@ SELECT 'invalid index' FROM pg_index WHERE NOT indisvalid
 """
 
 
-def make_plugin(name: str, *steps: MigrationStep, schema: str | None = None, **fields: Any) -> Plugin:
+def make_plugin(
+    name: str, *steps: MigrationStep, repeatable: Sequence[RepeatableStep] = (), schema: str | None = None, **fields: Any
+) -> Plugin:
     """Return a plugin with these steps and whatever else it is to have."""
-    service = type(
-        f"{name.title()}Migrations", (PluginMigrationService,), {"service_name": f"{name}-migration", "steps": steps, "schema": schema}
-    )
+    members = {"service_name": f"{name}-migration", "steps": steps, "repeatable": repeatable, "schema": schema}
+    service = type(f"{name.title()}Migrations", (PluginMigrationService,), members)
     return Plugin(name=name, services=[service, *fields.pop("services", ())], **fields)
 
 

@@ -7,6 +7,7 @@ from roost.migrations._events import (
     LockWaitFinished,
     LockWaitStarted,
     PolicyNoticed,
+    RepeatableStepsLeft,
     RunFinished,
     RunStarted,
     ServiceMigrationFinished,
@@ -37,6 +38,7 @@ from roost.migrations._records import (
     StepReport,
     StepsCheck,
 )
+from roost.migrations._repeatable_step import RepeatableStep
 from roost.migrations._run import MigrationRun
 from roost.migrations._service import MigrationService
 from roost.migrations._sql_files import load_sql_steps
@@ -65,6 +67,8 @@ __all__ = [
     "Policy",
     "PolicyNoticed",
     "RepairedStep",
+    "RepeatableStep",
+    "RepeatableStepsLeft",
     "RunFinished",
     "RunStarted",
     "ServiceMigrationFinished",

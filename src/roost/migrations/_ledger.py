@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, cast
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from roost.errors import LedgerDenied, LedgerTooNew
 from roost.migrations._plan import AppliedStep, PluginState
 from roost.migrations._records import MigrationRecord
+from roost.migrations._repeatable import RepeatedStep
 from roost.postgres import CHANNEL, dollar_quote, from_microseconds, microseconds, quote_literal, quote_nullable, sqlstate_of
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ ESCAPED = "RST02"
 BUSY = "RST03"
 MOVED_ON = "RST04"
 """The ledger's own SQLSTATEs; what they mean stands beside the functions that raise them."""
+
+_REPEATABLE = "repeatable"
+"""Tells the rows of repeatable steps from those of others; no state of a step is called so."""
 
 NO_FLUSH = "SET LOCAL synchronous_commit = off"
 
@@ -80,6 +84,21 @@ class OpenedRun:
 
     number: int
     is_ledger_new: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """On what a plugin is found settled, if it still stands there.
+
+    Attributes:
+        declaration: The digest of what the code declares.
+        head: The chain's hash, as this run has left it.
+        repeatable: The id and the fingerprint of each repeatable step that is declared.
+    """
+
+    declaration: str
+    head: str | None
+    repeatable: tuple[tuple[str, str], ...] = ()
 
 
 async def look(session: MigrationSession) -> Look:
@@ -207,24 +226,22 @@ async def _role(session: MigrationSession) -> str:
     return (await session.rows("SELECT current_user"))[0][0] or ""
 
 
-async def close_run(
-    session: MigrationSession, *, number: int, key: int, settled: Mapping[str, str], heads: Mapping[str, str | None]
-) -> None:
+async def close_run(session: MigrationSession, *, number: int, key: int, settled: Mapping[str, Settled]) -> None:
     """Settle the plugins whose declarations are satisfied, close the run, give the lock back and wake who waits: one message.
 
     Args:
         session: The run's session.
         number: The run's number.
         key: The lock's key.
-        settled: For each satisfied plugin the digest of its declaration.
-        heads: For each of them its chain's hash, as this run has left it.
+        settled: What each satisfied plugin is settled on.
 
     Raises:
         Exception: As the driver raises it, SQLSTATE `BUSY` where another run is at work.
     """
     settle = "".join(
-        f"SELECT roost.settle({quote_literal(name)}, {quote_literal(declaration)}, {quote_nullable(heads.get(name))}); "
-        for name, declaration in settled.items()
+        f"SELECT roost.settle({quote_literal(name)}, {quote_literal(one.declaration)}, {quote_nullable(one.head)}, "
+        f"{_texts(step for step, _ in one.repeatable)}, {_texts(fingerprint for _, fingerprint in one.repeatable)}); "
+        for name, one in settled.items()
     )
     unlock = "" if session.shares_server_process else f"; SELECT pg_catalog.pg_advisory_unlock({key})"
     try:
@@ -239,6 +256,10 @@ async def close_run(
         else:
             session.terminate()
         raise
+
+
+def _texts(values: Iterable[str]) -> str:
+    return f"ARRAY[{', '.join(map(quote_literal, values))}]::text[]"
 
 
 async def release(session: MigrationSession, *, key: int) -> None:
@@ -272,11 +293,16 @@ async def plugin_state(session: MigrationSession, plugin: str, *, with_down: boo
         f"(SELECT NULL::text, version, NULL, NULL, chain, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM roost.plugin WHERE name = {name}) "
         "UNION ALL (SELECT step, version, state, fingerprint, chain, breaking::text, pg_catalog.array_to_json(requires)::text, "
         f"run::text, statements_done::text, normal_form, {down} "
-        f"FROM roost.applied WHERE plugin = {name} ORDER BY position)",
+        f"FROM roost.applied WHERE plugin = {name} ORDER BY position) "
+        f"UNION ALL (SELECT step, NULL, '{_REPEATABLE}', fingerprint, NULL, NULL, NULL, run::text, NULL, NULL, NULL, NULL "
+        f"FROM roost.repeatable WHERE plugin = {name} ORDER BY step)",
     )
-    applied = tuple(_applied(row) for row in rows if row[0] is not None)
+    applied = tuple(_applied(row) for row in rows if row[0] is not None and row[2] != _REPEATABLE)
+    repeated = tuple(
+        RepeatedStep(step=row[0] or "", fingerprint=row[3] or "", run=int(row[7] or 0)) for row in rows if row[2] == _REPEATABLE
+    )
     version, head = next(((row[1], row[4]) for row in rows if row[0] is None), (None, None))
-    return PluginState(version=version, applied=applied, head=head)
+    return PluginState(version=version, applied=applied, head=head, repeated=repeated)
 
 
 def _applied(row: Sequence[str | None]) -> AppliedStep:

@@ -11,7 +11,6 @@ from roost.errors import (
     DatabaseAhead,
     DuplicateStep,
     HistoriesDiverged,
-    RequiredStepMissing,
     StepEscaped,
     StepOutcomeUnknown,
     StepsMissing,
@@ -22,6 +21,7 @@ from roost.migrations._versions import UNVERSIONED, compare_versions, parse_vers
 
 if TYPE_CHECKING:
     from roost.migrations._config import Policy
+    from roost.migrations._repeatable import PlannedRepeatable, RepeatedStep
     from roost.migrations._step import MigrationStep
 
 
@@ -62,12 +62,14 @@ class AppliedStep:
 class PluginState:
     """Where a plugin stands in the ledger: the version that is complete, its applied steps in applied order, and its head's hash.
 
-    The head's hash changes with all that is done to the plugin, so that a plan which was made on another one is refused.
+    The head's hash changes with all that is done to the plugin's versioned steps, so that a plan which was made on another one is refused.
+    `repeated` are its repeatable steps that have run.
     """
 
     version: str | None
     applied: tuple[AppliedStep, ...]
     head: str | None = None
+    repeated: tuple[RepeatedStep, ...] = ()
 
     def without(self, step: str) -> PluginState:
         """Return the same without one step."""
@@ -109,6 +111,9 @@ class Plan:
         changed: Applied steps whose SQL differs from the declared one in more than its layout and comments.
         changed_functions: The same for Python functions, which is only a notice.
         notices: What the policy ``allow`` let pass.
+        repeatable: Repeatable steps that are to be run after all others, in order.
+        repeatable_declared: The id and the fingerprint of each repeatable step that is declared.
+        repeatable_left: Repeatable steps that have run once and are no longer declared.
     """
 
     plugin: str
@@ -121,6 +126,15 @@ class Plan:
     changed: tuple[str, ...] = ()
     changed_functions: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    repeatable: tuple[PlannedRepeatable, ...] = ()
+    repeatable_declared: tuple[tuple[str, str], ...] = ()
+    repeatable_left: tuple[str, ...] = ()
+
+    @property
+    def reaches(self) -> str | None:
+        """The plugin's version once all versioned steps are applied."""
+        reached = self.steps[-1].version_after if self.steps else self.from_version
+        return self.target if self.target is not None and compare_versions(reached, self.target) < 0 else reached
 
 
 def in_order(steps: Sequence[MigrationStep], *, plugin: str, default_version: str | None) -> list[MigrationStep]:
@@ -281,23 +295,6 @@ def refuse_breaking(newer: Sequence[AppliedStep], *, plugin: str) -> None:
     breaking = tuple(row.step for row in newer if row.breaking)
     if breaking:
         raise DatabaseAhead(plugin=plugin, steps=breaking)
-
-
-def check_requirements(plan: Plan, met: set[str]) -> None:
-    """Refuse a plan whose steps require what is not applied, and add to `met` what the plan applies.
-
-    Args:
-        plan: The plan.
-        met: The names of all applied steps, each ``"plugin:step-id"``.
-
-    Raises:
-        RequiredStepMissing: A step requires one that is not among them.
-    """
-    for planned in plan.steps:
-        for name in planned.step.requires:
-            if name not in met:
-                raise RequiredStepMissing(plugin=plan.plugin, step=planned.step.id, required=name)
-        met.add(f"{plan.plugin}:{planned.step.id}")
 
 
 def check_outcomes(state: PluginState, declared: Sequence[MigrationStep], *, plugin: str) -> None:

@@ -14,11 +14,14 @@ from roost.migrations._orchestrator import MigrationOrchestrator
 from roost.migrations._plan import Plan, PluginState, check_outcomes, in_order, plan_chain, plan_computed, refuse_breaking, rows_above
 from roost.migrations._reading import reading
 from roost.migrations._records import MigrationRecord, MigrationReport
+from roost.migrations._repeatable import in_turn
+from roost.migrations._repeatable_step import RepeatableStep
 from roost.migrations._reserved import check_schema
 from roost.migrations._rollback import RollbackPlan, check_dependants, plan_rollback
 from roost.migrations._service import MigrationService
 from roost.migrations._step import MigrationStep
 from roost.migrations._versions import UNVERSIONED, compare_versions
+from roost.migrations._whole_plan import with_repeatable
 from roost.runtime import parse_dependency
 
 if TYPE_CHECKING:
@@ -37,10 +40,12 @@ class PluginMigrationService(MigrationService):
 
     Attributes:
         steps: All steps of the plugin, old ones included. Their order is version, then place in the list.
+        repeatable: What is run again after the steps whenever its text changes. The order is that of the list, but for `after`.
         schema: The PostgreSQL schema for the steps' unqualified names, made where it is missing; None is ``public``.
     """
 
     steps: Sequence[MigrationStep] = ()
+    repeatable: Sequence[RepeatableStep] = ()
     schema: ClassVar[str | None] = None
 
     def get_target_version(self) -> str:
@@ -73,7 +78,7 @@ class PluginMigrationService(MigrationService):
 
     def has_plugin_migrations(self, plugin_name: str, /) -> bool:
         """Tell whether these are the plugin's migrations, and whether there are any."""
-        return plugin_name == self.plugin_name and self.target_version() is not None
+        return plugin_name == self.plugin_name and (self.target_version() is not None or bool(self.load_repeatable()))
 
     async def get_migration_history(self, plugin_name: str | None = None, /) -> Sequence[MigrationRecord]:
         """Return the plugin's attempts, newest first; errors as of `MigrationService.get_migration_history`."""
@@ -147,20 +152,21 @@ class PluginMigrationService(MigrationService):
         return await MigrationOrchestrator(runtime).in_a_run(self, undo)
 
     def declaration(self, policy: Policy, /) -> str:
-        """Return the digest of what the code declares: the chain of steps, or the target where steps are computed.
+        """Return the digest of what the code declares: the chain of steps, or the target where steps are computed, and what is repeatable.
 
         Raises:
             InvalidIdentifier: `schema` can't be the name of a plugin's schema.
         """
         check_schema(self.schema)
         if self._computes_steps():
-            return digest(["computed", self.get_target_version()])
+            return digest(["computed", self.get_target_version(), *self._declared_repeatable(taken=())])
         declared = self._declared()
         # Column by column: a start with nothing to do passes here with all steps of the plugin.
         ids = [step.id for step in declared]
         versions = [step.version or UNVERSIONED for step in declared]
         texts = [step.declared_text for step in declared]
-        return digest(["steps", policy, self._target(declared) or "", *ids, *versions, *texts])
+        repeatable = self._declared_repeatable(taken=ids)
+        return digest(["steps", policy, self._target(declared) or "", *ids, *versions, *texts, *repeatable])
 
     def target_version(self) -> str | None:
         """Return the version the code aims at; None without any step."""
@@ -175,10 +181,16 @@ class PluginMigrationService(MigrationService):
             MigrationError: Code and ledger don't fit each other.
         """
         state = state.without(LEGACY_STEP)
-        if not self._computes_steps():
+        if self._computes_steps():
+            plan = self._plan_computed(state, policy)
+            taken = [planned.step.id for planned in plan.steps]
+        else:
             declared = self._declared()
-            target = self._target(declared)
-            return plan_chain(declared, state, plugin=self.plugin_name, policy=policy, target=target)
+            taken = [step.id for step in declared]
+            plan = plan_chain(declared, state, plugin=self.plugin_name, policy=policy, target=self._target(declared))
+        return with_repeatable(plan, in_turn(self.load_repeatable(), plugin=self.plugin_name, taken=taken), state)
+
+    def _plan_computed(self, state: PluginState, policy: Policy) -> Plan:
         target = self.get_target_version()
         distance = compare_versions(state.version, target)
         if distance < 0:
@@ -210,15 +222,30 @@ class PluginMigrationService(MigrationService):
         """Return all steps of the plugin; for services that don't keep them in `steps`."""
         return self.steps
 
+    def load_repeatable(self) -> Sequence[RepeatableStep]:
+        """Return all repeatable steps of the plugin; for services that don't keep them in `repeatable`."""
+        return self.repeatable
+
+    def _declared_repeatable(self, *, taken: Sequence[str]) -> list[str]:
+        """Return what the repeatable steps contribute to the digest of the declaration; nothing, where there are none."""
+        return self._parts_of(in_turn(self.load_repeatable(), plugin=self.plugin_name, taken=taken))
+
+    @staticmethod
+    def _parts_of(repeatable: Sequence[RepeatableStep]) -> list[str]:
+        return [part for step in repeatable for part in ("repeatable", step.id, step.declared_text, str(len(step.after)), *step.after)]
+
     def _computes_steps(self) -> bool:
         return type(self).get_migration_steps is not PluginMigrationService.get_migration_steps
 
     def _target(self, declared: Sequence[MigrationStep]) -> str | None:
-        if not declared:
+        if not declared and not self.load_repeatable():
             return None
         if type(self).get_target_version is not PluginMigrationService.get_target_version:
             return self.get_target_version()
-        return declared[-1].version
+        if declared:
+            return declared[-1].version
+        plugin = self._owner()
+        return plugin.version if plugin is not None else None
 
     def _declared(self) -> list[MigrationStep]:
         steps = self.load_steps()

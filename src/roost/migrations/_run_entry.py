@@ -194,15 +194,14 @@ class RunEntry:
         self.abandon()
         self._emit(SessionReopened(attempt=attempt, error=error))
 
-    async def end(self, settled: Mapping[str, str], *, heads: Mapping[str, str | None]) -> None:
+    async def end(self, settled: Mapping[str, ledger.Settled]) -> None:
         """Settle what is satisfied, close the run and give the lock back, also while being cancelled.
 
         A connection that breaks here, or another run that is at work for too long, takes nothing with it but the note of what is settled:
         every step's record is committed, and the next start finds that out under the lock.
 
         Args:
-            settled: For each satisfied plugin the digest of its declaration.
-            heads: For each of them its chain's hash, as this run has left it.
+            settled: What each satisfied plugin is settled on.
 
         Raises:
             Exception: As the driver raises it.
@@ -213,7 +212,7 @@ class RunEntry:
             if self._session.is_open:
                 with anyio.move_on_after(RELEASE_SECONDS, shield=True):
                     if self.run_id is not None:
-                        await self._close(settled, heads)
+                        await self._close(settled)
                     elif self._has_lock:
                         await ledger.release(self._session, key=KEY)
         except MigrationLockTimeout:
@@ -225,10 +224,10 @@ class RunEntry:
             self.wait.over(acquired=False)
             self._session.terminate()
 
-    async def _close(self, settled: Mapping[str, str], heads: Mapping[str, str | None]) -> None:
+    async def _close(self, settled: Mapping[str, ledger.Settled]) -> None:
         while True:
             try:
-                await ledger.close_run(self.session, number=self.number, key=KEY, settled=settled, heads=heads)
+                await ledger.close_run(self.session, number=self.number, key=KEY, settled=settled)
             except Exception as error:
                 if sqlstate_of(error) != ledger.BUSY:
                     raise

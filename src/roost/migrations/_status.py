@@ -61,12 +61,12 @@ async def status_of(
     except MigrationError as refusal:
         state, error = ("failed" if state == "failed" else "blocked"), error or str(refusal)
     else:
-        pending = len(plan.steps)
+        pending = len(plan.steps) + len(plan.repeatable)
         state = "ahead" if plan.is_ahead else state
         changed = tuple(changed_steps(plan))
     return ServiceStatus(
         service_name=service.service_name,
-        has_migrations=bool(found.applied) or target is not None,
+        has_migrations=bool(found.applied or found.repeated or pending) or target is not None,
         last_run=last_run,
         version=found.version,
         target_version=target,
@@ -112,7 +112,7 @@ def has_work(plan: Plan) -> bool:
     """Tell whether a plan changes anything: steps, or a version that is reached without one."""
     if plan.is_ahead:
         return False
-    return bool(plan.steps) or (plan.target is not None and compare_versions(plan.from_version, plan.target) < 0)
+    return bool(plan.steps or plan.repeatable) or (plan.target is not None and compare_versions(plan.from_version, plan.target) < 0)
 
 
 async def _ask(service: object, method: str, *args: object, default: Any) -> Any:  # noqa: ANN401 -- another's answer
