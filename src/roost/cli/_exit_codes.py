@@ -8,21 +8,26 @@ from roost.errors import (
     BadProject,
     BadTarget,
     BadUsage,
+    BaselineRefused,
     CertificateRefused,
+    ClaimUnconfirmed,
     DatabaseNotConfigured,
     DatabaseUnreachable,
     InvalidDatabaseURL,
     InvalidManifest,
     ManifestMismatch,
+    MarkRefused,
     MigrationLockTimeout,
     NoDatabase,
     RollbackUnconfirmed,
     StepNotInDoubt,
     TLSFileUnusable,
     TLSNotOffered,
+    UnknownBaseline,
     UnknownMigrationPlugin,
     UnknownRole,
     UnlockUnconfirmed,
+    UnmarkRefused,
 )
 
 
@@ -51,6 +56,10 @@ _KINDS: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (TLSFileUnusable, ExitCode.USAGE),
     (UnknownMigrationPlugin, ExitCode.USAGE),
     (StepNotInDoubt, ExitCode.USAGE),
+    (UnknownBaseline, ExitCode.USAGE),
+    (BaselineRefused, ExitCode.USAGE),
+    (MarkRefused, ExitCode.USAGE),
+    (UnmarkRefused, ExitCode.USAGE),
     (UnknownRole, ExitCode.USAGE),
     (MigrationLockTimeout, ExitCode.LOCK_TIMEOUT),
     (DatabaseUnreachable, ExitCode.UNREACHABLE),
@@ -58,6 +67,7 @@ _KINDS: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (CertificateRefused, ExitCode.UNREACHABLE),
     (RollbackUnconfirmed, ExitCode.REFUSED),
     (UnlockUnconfirmed, ExitCode.REFUSED),
+    (ClaimUnconfirmed, ExitCode.REFUSED),
 )
 
 

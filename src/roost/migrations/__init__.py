@@ -21,6 +21,7 @@ from roost.migrations._events import (
     StepSkipped,
     StepStarted,
 )
+from roost.migrations._ledger_upkeep import LedgerUpkeep
 from roost.migrations._legacy import run_plugin_migrations
 from roost.migrations._lock_holding import MigrationLockHolder
 from roost.migrations._narration import narrate
@@ -29,6 +30,7 @@ from roost.migrations._plugin_service import PluginMigrationService
 from roost.migrations._protocol import IMigrationService
 from roost.migrations._records import (
     ChangedStep,
+    ClaimedSteps,
     ManifestChanges,
     MigrationRecord,
     MigrationReport,
@@ -37,6 +39,7 @@ from roost.migrations._records import (
     ServiceStatus,
     StepReport,
     StepsCheck,
+    UnmarkedStep,
 )
 from roost.migrations._repeatable_step import RepeatableStep
 from roost.migrations._run import MigrationRun
@@ -48,8 +51,10 @@ from roost.migrations._versions import compare_versions
 
 __all__ = [
     "ChangedStep",
+    "ClaimedSteps",
     "DatabaseAheadNoticed",
     "IMigrationService",
+    "LedgerUpkeep",
     "LockWaitFinished",
     "LockWaitStarted",
     "ManifestChanges",
@@ -86,6 +91,7 @@ __all__ = [
     "StepStarted",
     "StepsChanged",
     "StepsCheck",
+    "UnmarkedStep",
     "compare_versions",
     "load_sql_steps",
     "narrate",

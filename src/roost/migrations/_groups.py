@@ -106,13 +106,18 @@ def open_up(turn: Turn, planned: PlannedStep, limits: Limits, *, planned_on: str
         planned_on: The head's hash that the ledger must have, or the plan no longer fits.
         state: What the claim says until the step is finished.
     """
+    begun = f"{turn.begin}; {claim(turn, planned, planned_on=planned_on, state=state)}"
+    return f"{begun}; {settings(turn, limits, step=planned.step.id, local=True)}"
+
+
+def claim(turn: Turn, planned: PlannedStep, *, planned_on: str | None, state: str) -> str:
+    """Return the statement that fences a step's transaction and writes the step's row; arguments as of `open_up`."""
     step = planned.step
-    claim = (
+    return (
         f"SELECT roost.begin_step({turn.ours}, {quote_nullable(planned_on)}, {quote_literal(step.id)}, "
         f"{quote_literal(planned.version)}, '{state}', {quote_literal(fingerprint_of(step))}, "
         f"{quote_nullable(normal_form_of(step))}, '{planned.chain}', {step.breaking}, {_requires(planned)}, {_stored_down(planned)})"
     )
-    return f"{turn.begin}; {claim}; {settings(turn, limits, step=step.id, local=True)}"
 
 
 def close_up(turn: Turn, planned: PlannedStep, *, attempts: int, flush: bool) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from roost.errors import InvalidStep
 from roost.migrations import _ledger as ledger
+from roost.migrations._adoption import cut
 from roost.migrations._dry_run import undone_steps
 from roost.migrations._fingerprint import digest
 from roost.migrations._legacy_hook import LEGACY_STEP
@@ -17,20 +18,16 @@ from roost.migrations._records import MigrationRecord, MigrationReport
 from roost.migrations._repeatable import in_turn
 from roost.migrations._repeatable_step import RepeatableStep
 from roost.migrations._reserved import check_schema
-from roost.migrations._rollback import RollbackPlan, check_dependants, plan_rollback
+from roost.migrations._rollback import RollbackPlan, check_dependants, plan_rollback, plugins_on
 from roost.migrations._service import MigrationService
 from roost.migrations._step import MigrationStep
 from roost.migrations._versions import UNVERSIONED, compare_versions
 from roost.migrations._whole_plan import with_repeatable
-from roost.runtime import parse_dependency
 
 if TYPE_CHECKING:
-    from packaging.specifiers import SpecifierSet
-
     from roost.migrations._config import Policy
     from roost.migrations._run import MigrationRun
     from roost.postgres import MigrationSession
-    from roost.runtime import Plugin
 
 
 class PluginMigrationService(MigrationService):
@@ -118,10 +115,10 @@ class PluginMigrationService(MigrationService):
 
         async def planned(session: MigrationSession) -> tuple[RollbackPlan, str | None]:
             state = (await ledger.plugin_state(session, self.plugin_name, with_down=True)).without(LEGACY_STEP)
-            check_outcomes(state, self._known(state), plugin=self.plugin_name)
+            check_outcomes(state, self.known_steps(state), plugin=self.plugin_name)
             plan = plan_rollback(
                 state,
-                {step.id: step for step in self._known(state)},
+                {step.id: step for step in self.known_steps(state)},
                 plugin=self.plugin_name,
                 version=version,
                 steps=steps,
@@ -130,9 +127,9 @@ class PluginMigrationService(MigrationService):
             )
             requiring = await ledger.requiring_steps(session, self.plugin_name)
             dependent = {
-                plugin.name: accepted
-                for plugin, accepted in self._dependent_plugins()
-                if (await ledger.plugin_state(session, plugin.name)).applied
+                plugin: accepted
+                for plugin, accepted in plugins_on(self.plugin_name, runtime.plugins).items()
+                if (await ledger.plugin_state(session, plugin)).applied
             }
             check_dependants(plan, requiring=requiring, dependent_plugins=dependent)
             return plan, state.head
@@ -208,15 +205,30 @@ class PluginMigrationService(MigrationService):
             is_ahead=bool(newer) or distance > 0,
         )
 
-    def _dependent_plugins(self) -> list[tuple[Plugin, SpecifierSet]]:
-        """Return the runtime's plugins that depend on this one, with the versions that they accept."""
-        found: list[tuple[Plugin, SpecifierSet]] = []
-        for plugin in self._bound().plugins:
-            for text in plugin.dependencies:
-                name, accepted = parse_dependency(text)
-                if name == self.plugin_name:
-                    found.append((plugin, accepted))
-        return found
+    def plan_up_to(self, version: str, state: PluginState, policy: Policy, /) -> Plan:
+        """Plan as `plan` does, as if the code aimed at an earlier version; in the computed form that is asked for its steps anew.
+
+        Raises:
+            UnknownBaseline: The steps don't lead to that version.
+            MigrationError: Code and ledger don't fit each other.
+        """
+        plan = self.plan(state, policy)
+        if not self._computes_steps():
+            return cut(plan, version)
+        target = self.get_target_version()
+        returned = self.get_migration_steps(state.version or UNVERSIONED, version) if compare_versions(version, target) <= 0 else ()
+        if not returned or all(step.version is not None for step in returned):
+            cut(plan, version)  # it refuses what is none of their versions
+        steps = in_order(returned, plugin=self.plugin_name, default_version=version)
+        return plan_computed(steps, state.without(LEGACY_STEP), plugin=self.plugin_name, target=version)
+
+    def known_steps(self, state: PluginState, /) -> list[MigrationStep]:
+        """Return all steps of the plugin; in the computed form those up to the version that the code aims at, or the ledger is at."""
+        if not self._computes_steps():
+            return self._declared()
+        target = self.get_target_version()
+        highest = target if compare_versions(state.version, target) < 0 else state.version or target
+        return in_order(self.get_migration_steps(UNVERSIONED, highest), plugin=self.plugin_name, default_version=target)
 
     def load_steps(self) -> Sequence[MigrationStep]:
         """Return all steps of the plugin; for services that don't keep them in `steps`."""
@@ -254,10 +266,3 @@ class PluginMigrationService(MigrationService):
                 raise InvalidStep(step=repr(step), reason=f"{self.service_name} lists it, and it is no MigrationStep")
         plugin = self._owner()
         return in_order(steps, plugin=self.plugin_name, default_version=plugin.version if plugin is not None else None)
-
-    def _known(self, state: PluginState) -> list[MigrationStep]:
-        if not self._computes_steps():
-            return self._declared()
-        target = self.get_target_version()
-        highest = target if compare_versions(state.version, target) < 0 else state.version or target
-        return in_order(self.get_migration_steps(UNVERSIONED, highest), plugin=self.plugin_name, default_version=target)

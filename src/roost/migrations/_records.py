@@ -217,3 +217,45 @@ class RepairedStep:
     done: bool
     version: str | None
     run: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedSteps:
+    """Steps that count as applied because a person says so: no run took them.
+
+    Attributes:
+        plugin: The plugin.
+        steps: The ids of the steps, in order.
+        version: The version that the plugin is at.
+        run: The number of the run that wrote this down; None after a dry run.
+        found: What the steps make, and what was looked for and found in the database.
+        not_checked: What they do that nobody looked for, each with its step.
+    """
+
+    plugin: str
+    steps: tuple[str, ...]
+    version: str | None
+    run: int | None
+    found: tuple[str, ...] = ()
+    not_checked: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnmarkedStep:
+    """A step that counts as not applied because a person says so: nothing took its effect back.
+
+    Attributes:
+        plugin: The plugin.
+        steps: The step's id.
+        version: The version that the plugin is at.
+        run: The number of the run that wrote this down; None after a dry run.
+        still_there: What the step makes, and what is in the database all the same: the next run may stumble over it.
+        not_checked: What it does that nobody looked for.
+    """
+
+    plugin: str
+    steps: tuple[str, ...]
+    version: str | None
+    run: int | None
+    still_there: tuple[str, ...] = ()
+    not_checked: tuple[str, ...] = ()
