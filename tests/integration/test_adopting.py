@@ -118,6 +118,24 @@ async def test_drift_of_a_baselined_step_is_seen(database_url: str) -> None:
 
 
 @pytest.mark.asyncio
+async def test_the_status_tells_what_no_run_did(database_url: str) -> None:
+    """Claimed steps are counted until a run takes them anew; those that a run took are not."""
+    await execute(database_url, BY_HAND)
+    one = orchestrator(database_url, notes())
+    counts = [(await one.get_migration_status()).services[0].steps_by_hand]
+    await one.baseline("notes", "1.1.0")
+    counts.append((await one.get_migration_status()).services[0].steps_by_hand)
+    await one.run_all_migrations()
+    counts.append((await one.get_migration_status()).services[0].steps_by_hand)
+    await make_runtime(database_url, notes()).get_service("notes-migration").rollback("1.0.0")
+    await one.run_all_migrations()
+    counts.append((await one.get_migration_status()).services[0].steps_by_hand)
+    await one.unmark("notes", "tags")
+    counts.append((await one.get_migration_status()).services[0].steps_by_hand)
+    assert counts == [0, 2, 2, 1, 1]
+
+
+@pytest.mark.asyncio
 async def test_a_baselined_step_goes_back_by_its_stored_way(database_url: str) -> None:
     """Code that has lost the step's way back still undoes it by the SQL that the claim has stored."""
     await execute(database_url, BY_HAND)
@@ -134,7 +152,7 @@ async def test_a_baselined_step_goes_back_by_its_stored_way(database_url: str) -
 @pytest.mark.parametrize(
     ("by_hand", "missing"),
     [
-        ("", "make: table public.notes is not there"),
+        ("SELECT 1", "make: table public.notes is not there"),
         ("CREATE TABLE notes (id int, body varchar(80) CONSTRAINT short CHECK (true))", "kind: column public.notes.kind is not there"),
         (f"{BY_HAND}; ALTER TABLE notes ALTER id TYPE bigint", "make: column public.notes.id is of type bigint, not int4"),
         (f"{BY_HAND}; ALTER TABLE notes ALTER body TYPE varchar(81)", "is of type character varying(81), not varchar(80)"),

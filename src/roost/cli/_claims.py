@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from roost.cli._output import Output
     from roost.migrations import ClaimedSteps, UnmarkedStep
 
+_SHOWN_OBJECTS = 10
+
 
 def claim_text(claim: ClaimedSteps, *, is_written: bool) -> str:
     """Say which steps count as applied, and how far that was looked for.
@@ -20,10 +22,10 @@ def claim_text(claim: ClaimedSteps, *, is_written: bool) -> str:
         claim: What is claimed.
         is_written: Whether the ledger says so by now.
     """
-    verb = ("counts" if len(claim.steps) == 1 else "count") if is_written else "would count"
+    verb = ("count" if len(claim.steps) > 1 else "counts") if is_written else "would count"
     lines = [f"{_listed(claim.steps)} {verb} as applied; plugin {claim.plugin} {_stands(claim.version, is_written=is_written)}"]
     if claim.found:
-        lines.append(f"found in the database: {', '.join(claim.found)}")
+        lines.append(f"found in the database: {_shown(claim.found)}")
     return "\n".join([*lines, *_left_out(claim.not_checked)])
 
 
@@ -33,7 +35,7 @@ def unmark_text(unmarked: UnmarkedStep, *, is_written: bool) -> str:
     where = _stands(unmarked.version, is_written=is_written)
     lines = [f"{_listed(unmarked.steps)} {verb} as not applied; plugin {unmarked.plugin} {where}"]
     if unmarked.still_there:
-        lines.append(f"still in the database, where the next run may stumble over it: {', '.join(unmarked.still_there)}")
+        lines.append(f"still in the database, where the next run may stumble over it: {_shown(unmarked.still_there)}")
     return "\n".join([*lines, *_left_out(unmarked.not_checked)])
 
 
@@ -59,6 +61,11 @@ def _stands(version: str | None, *, is_written: bool) -> str:
 def _listed(steps: Sequence[str]) -> str:
     word = "step" if len(steps) == 1 else "steps"
     return f"{word} {', '.join(steps)}" if steps else "no step"
+
+
+def _shown(objects: Sequence[str]) -> str:
+    more = len(objects) - _SHOWN_OBJECTS
+    return ", ".join(objects[:_SHOWN_OBJECTS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _left_out(not_checked: Sequence[str]) -> list[str]:

@@ -125,7 +125,13 @@ def differences(objects: Sequence[ClaimedObject], found: Sequence[Found]) -> tup
         found: What the catalogue says of each.
     """
     told = [(one, _difference(one, what)) for one, what in zip(objects, found, strict=True)]
-    return tuple(f"{one.step}: {one.label} {difference}" for one, difference in told if difference is not None)
+    # Of a table that is not there nobody misses the columns.
+    gone = {(one.schema, one.name) for one, what in zip(objects, found, strict=True) if not one.parent and not what.is_there}
+    return tuple(
+        f"{one.step}: {one.label} {difference}"
+        for one, difference in told
+        if difference is not None and not (one.parent and (one.schema, one.parent) in gone)
+    )
 
 
 def _difference(one: ClaimedObject, found: Found) -> str | None:

@@ -368,6 +368,17 @@ async def last_run(session: MigrationSession, plugin: str) -> datetime | None:
     return from_microseconds(rows[0][0]) if rows and rows[0][0] is not None else None
 
 
+async def steps_by_hand(session: MigrationSession, plugin: str) -> int:
+    """Count a plugin's applied steps of which a person said that they are there, as the history tells it."""
+    rows = await _rows(
+        session,
+        "SELECT count(*) FROM (SELECT DISTINCT ON (step) direction, attempts FROM roost.history "
+        f"WHERE success AND step IS NOT NULL AND plugin = {quote_literal(plugin)} ORDER BY step, id DESC) AS last "
+        "WHERE direction = 'up' AND attempts = 0",
+    )
+    return int(rows[0][0] or 0) if rows else 0
+
+
 def _record(row: Sequence[str | None]) -> MigrationRecord:
     number, run, service, plugin, step, version, direction, success, error, attempts, started, executed, took, checksum = row
     return MigrationRecord(

@@ -27,7 +27,8 @@ class MigrationRecord:
         direction: ``"up"`` or ``"down"``.
         success: Whether it took effect.
         error: The error's text, cut and without passwords; None after a success.
-        attempts: How often it was tried, the last time included; 0 where a person said what became of it (`roost repair`).
+        attempts: How often it was tried, the last time included; 0 where a person said that it is there, or is not (`baseline`, `mark`,
+            `unmark`, `repair`).
         started_at: When it began, by the server's clock.
         executed_at: When it ended, by the server's clock.
         duration: Seconds between the two.
@@ -79,6 +80,7 @@ class ServiceStatus:
         state: What the service did in this process, or ``"ahead"`` where the database is ahead of the code.
         error: The text of the last failure in this process.
         changed: Applied steps whose bodies are others than the ones that ran.
+        steps_by_hand: How many applied steps no run took: a person said that they are there (`baseline`, `mark`, `repair`).
     """
 
     service_name: str
@@ -90,6 +92,7 @@ class ServiceStatus:
     state: MigrationState
     error: str | None
     changed: tuple[ChangedStep, ...] = ()
+    steps_by_hand: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,10 +48,11 @@ async def status_of(
         return await _status_of_other(service, plugin, state=state, error=error)
     async with reading(runtime) as session:
         found = PluginState(version=None, applied=())
-        last_run = None
+        last_run, by_hand = None, 0
         if session is not None:
             found = await ledger.plugin_state(session, plugin)
             last_run = await ledger.last_run(session, plugin)
+            by_hand = await ledger.steps_by_hand(session, plugin)
     pending: int | None = None
     target: str | None = None
     changed: tuple[ChangedStep, ...] = ()
@@ -74,6 +75,7 @@ async def status_of(
         state=state,
         error=error,
         changed=changed,
+        steps_by_hand=by_hand,
     )
 
 
