@@ -84,7 +84,8 @@ def test_a_baseline_leaves_what_a_run_would(minors: list[int], data: st.DataObje
 
 def test_marks_one_by_one_are_a_baseline() -> None:
     """To mark each next step leaves the chain and the versions of one baseline."""
-    state, marked = NEW, []
+    state = NEW
+    marked: list[PlannedStep] = []
     for step in "abc":
         found = adopt_one(plan_chain(STEPS, state, plugin="p", policy="strict"), state, step=step, in_order=True)
         marked += found.steps

@@ -92,8 +92,8 @@ def test_what_can_not_be_looked_for(sql: str) -> None:
 
 
 MADE = (
-    "CREATE TABLE t (a int, b text CONSTRAINT short CHECK (length(b) < 9), c kind, CONSTRAINT both_ UNIQUE (a, b)); CREATE INDEX i ON t (c); "
-    "CREATE TYPE kind AS ENUM ('x'); CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS ''; "
+    "CREATE TABLE t (a int, b text CONSTRAINT short CHECK (length(b) < 9), c kind, CONSTRAINT both_ UNIQUE (a, b)); "
+    "CREATE INDEX i ON t (c); CREATE TYPE kind AS ENUM ('x'); CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS ''; "
     "CREATE FUNCTION f(text) RETURNS int LANGUAGE sql AS ''; CREATE TRIGGER g BEFORE INSERT ON t EXECUTE FUNCTION f()"
 )
 WHOLE = labels(MADE)
@@ -170,7 +170,8 @@ def test_partitions_go_with_their_parent() -> None:
 def test_types_as_they_are_written() -> None:
     """A column has the type of the last step that says one, with its modifiers; serial is the integer that it stands for."""
     found = claim(
-        "CREATE TABLE t (a serial, b varchar(20)[], c numeric(4,2), d timestamptz(3), e interval day to second(3), f kind, g s.kind, h char)",
+        "CREATE TABLE t (a serial, b varchar(20)[], c numeric(4,2), d timestamptz(3), e interval day to second(3), f kind, g s.kind); "
+        "ALTER TABLE t ADD h char",
         "ALTER TABLE t ALTER a TYPE bigint; ALTER TABLE t ADD COLUMN IF NOT EXISTS b int; ALTER TYPE kind RENAME TO k; "
         "CREATE TABLE IF NOT EXISTS t (b int)",
     )
