@@ -220,7 +220,7 @@ class PluginMigrationService(MigrationService):
         if not returned or all(step.version is not None for step in returned):
             cut(plan, version)  # it refuses what is none of their versions
         steps = in_order(returned, plugin=self.plugin_name, default_version=version)
-        return plan_computed(steps, state.without(LEGACY_STEP), plugin=self.plugin_name, target=version)
+        return plan_computed(steps, state.without(LEGACY_STEP), plugin=self.plugin_name, policy=policy, target=version)
 
     def known_steps(self, state: PluginState, /) -> list[MigrationStep]:
         """Return all steps of the plugin; in the computed form those up to the version that the code aims at, or the ledger is at."""
