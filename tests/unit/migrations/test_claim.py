@@ -205,6 +205,15 @@ def test_a_search_path_of_the_steps_own() -> None:
     assert found.not_checked == ("0: SET search_path = s", "0: CREATE TABLE t (a int)")
 
 
+def test_temporary_tables_last_for_their_step() -> None:
+    """What a later step does to a table of the same name stays, and is claimed."""
+    assert labels("CREATE TEMP TABLE t (a int)", "CREATE TABLE t (a int); CREATE INDEX i ON t (a)") == [
+        "table app.t",
+        "column app.t.a",
+        "index app.i",
+    ]
+
+
 def test_only_the_chosen_steps_claim() -> None:
     """Those before them explain what they rename, and are not looked for themselves."""
     found = claim("CREATE TABLE t (a int); SELECT 1", "ALTER TABLE t RENAME TO u", of=[1])
