@@ -10,7 +10,16 @@ from typing import Any
 import asyncpg
 import pytest
 
-from roost import MigrationConfig, MigrationContext, MigrationOrchestrator, MigrationStep, Plugin, PluginMigrationService, Runtime
+from roost import (
+    MigrationConfig,
+    MigrationContext,
+    MigrationOrchestrator,
+    MigrationStep,
+    Plugin,
+    PluginMigrationService,
+    RepeatableStep,
+    Runtime,
+)
 from roost.errors import (
     BaselineRefused,
     ClaimNotChecked,
@@ -22,6 +31,7 @@ from roost.errors import (
     RequiredStepMissing,
     SessionLost,
     StepEscaped,
+    StepIsRepeatable,
     UnknownBaseline,
     UnknownMigrationPlugin,
     UnmarkRefused,
@@ -442,6 +452,23 @@ async def test_unmarking(database_url: str) -> None:
     assert (await without.unmark("notes", "kind")).not_checked == ("kind: the code has no SQL for it",)
     assert await query(database_url, "SELECT version FROM roost.plugin") == ["1.0.0"]
     assert await residue(database_url) == []
+
+
+@pytest.mark.asyncio
+async def test_repeatable_steps(database_url: str) -> None:
+    """They are nobody's claim: after a baseline the next run takes them, as after an unmark; each is refused by its name."""
+    view = RepeatableStep("seen", "See notes", up="CREATE OR REPLACE VIEW seen AS SELECT id FROM notes")
+    await execute(database_url, BY_HAND)
+    one = orchestrator(database_url, make_plugin("notes", MAKE, KIND, repeatable=(view,)))
+    assert (await one.baseline("notes", "1.1.0")).steps == ("make", "kind")
+    with pytest.raises(StepIsRepeatable, match="Can't mark step 'seen'"):
+        await one.mark("notes", "seen")
+    assert names((await one.run_all_migrations()).steps) == ["seen"]
+    with pytest.raises(StepIsRepeatable, match="Can't unmark step 'seen'"):
+        await one.unmark("notes", "seen")
+    await one.unmark("notes", "kind")
+    await one.mark("notes", "kind")
+    assert names((await one.run_all_migrations()).steps) == ["seen"]
 
 
 @pytest.mark.asyncio

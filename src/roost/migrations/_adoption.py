@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from roost.errors import BaselineRefused, MarkRefused, RequiredStepMissing, UnknownBaseline, UnmarkRefused
+from roost.errors import BaselineRefused, MarkRefused, RequiredStepMissing, StepIsRepeatable, UnknownBaseline, UnmarkRefused
 from roost.migrations import _groups as groups
 from roost.migrations._fingerprint import chain_hash, declared_mark, fingerprint_of
 from roost.migrations._ledger import MOVED_ON
@@ -106,7 +106,10 @@ def adopt_one(plan: Plan, state: PluginState, *, step: str, in_order: bool) -> A
 
     Raises:
         MarkRefused: It is not among the plan's steps, or not the next one.
+        StepIsRepeatable: It is a repeatable step.
     """
+    if any(step == name for name, _ in plan.repeatable_declared):
+        raise StepIsRepeatable(plugin=plan.plugin, step=step, wanted="mark")
     pending = tuple(planned.step.id for planned in plan.steps)
     if step not in pending:
         applied = [row.step for row in state.applied]
@@ -161,7 +164,10 @@ def disown(
 
     Raises:
         UnmarkRefused: It is not applied, not the last, in doubt, or needed by another plugin.
+        StepIsRepeatable: It is a repeatable step.
     """
+    if any(row.step == step for row in state.repeated):
+        raise StepIsRepeatable(plugin=plugin, step=step, wanted="unmark")
     own = state.only(step) if step == LEGACY_STEP else state.without(LEGACY_STEP)
     ids = [row.step for row in own.applied]
     if step not in ids:
@@ -219,7 +225,9 @@ def disowning(turn: Turn, found: Disowning) -> str:
         took=0.0,
         checksum=found.row.fingerprint,
     )
-    return f"{_begin(turn, found.planned_on, unless=changed)}; {delete}; {_move(turn, found)}; {record}COMMIT"
+    # As after any other way back.
+    anew = f"SELECT roost.forget_repeatable({plugin})"
+    return f"{_begin(turn, found.planned_on, unless=changed)}; {delete}; {anew}; {_move(turn, found)}; {record}COMMIT"
 
 
 def _begin(turn: Turn, planned_on: str | None, *, unless: str) -> str:

@@ -157,6 +157,7 @@ class LedgerUpkeep(ABC):
         Raises:
             UnknownMigrationPlugin: No service of the runtime keeps steps for that plugin.
             MarkRefused: The step is applied, is not the next, or does not exist.
+            StepIsRepeatable: The step is a repeatable one.
             RoostError: As `baseline`, and as a plan is refused.
         """
         service = self._keeper(plugin, step=step)
@@ -176,6 +177,7 @@ class LedgerUpkeep(ABC):
         Raises:
             UnknownMigrationPlugin: No service of the runtime keeps steps for that plugin.
             UnmarkRefused: The step is not applied, something applied stands on it, or nobody knows what became of it.
+            StepIsRepeatable: The step is a repeatable one.
             NoDatabase: The runtime has no database.
             RoostError: As `run_all_migrations`, for the lock and the connection.
         """
