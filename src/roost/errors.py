@@ -827,6 +827,63 @@ class DuplicateStep(MigrationError):
 
 
 @dataclass(eq=False, kw_only=True)
+class UnknownRepeatable(MigrationError):
+    """A repeatable step comes after one that its plugin does not have; `is_versioned` says that the name is a versioned step's."""
+
+    plugin: str
+    step: str
+    after: str
+    is_versioned: bool = False
+    suggestions: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        what = "a versioned step" if self.is_versioned else "no repeatable step of the plugin"
+        return f"Repeatable step {self.step!r} of plugin {self.plugin} comes after {self.after!r}, which is {what}"
+
+    @property
+    def hint(self) -> str:
+        if self.is_versioned:
+            return "leave it out: all versioned steps of a plugin run before its repeatable ones"
+        if self.suggestions:
+            return f"did you mean {' or '.join(self.suggestions)}?"
+        return "after names repeatable steps of the same plugin; what other plugins have done is there where the plugin depends on them"
+
+
+@dataclass(eq=False, kw_only=True)
+class RepeatableCycle(MigrationError):
+    """Repeatable steps come after each other; each of `steps` comes after the next one."""
+
+    plugin: str
+    steps: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        return f"Repeatable steps of plugin {self.plugin} come after each other: {' after '.join(self.steps)}"
+
+    @property
+    def hint(self) -> str:
+        return "take one name out of an after, or put what needs each other into one step"
+
+
+@dataclass(eq=False, kw_only=True)
+class StepIsRepeatable(MigrationError):
+    """What is `wanted` is done to versioned steps only, and the step is repeatable."""
+
+    plugin: str
+    step: str
+    wanted: str
+
+    @property
+    def message(self) -> str:
+        return f"Can't {self.wanted} step {self.step!r} of plugin {self.plugin}: it is repeatable"
+
+    @property
+    def hint(self) -> str:
+        return "a repeatable step has run or has not, in one transaction with its record; it runs again when its text changes"
+
+
+@dataclass(eq=False, kw_only=True)
 class InvalidConfiguration(MigrationError):
     """A value of `MigrationConfig` is out of its range."""
 
@@ -1204,6 +1261,162 @@ class StepNotInDoubt(MigrationError):
 
 
 @dataclass(eq=False, kw_only=True)
+class UnknownBaseline(MigrationError):
+    """A plugin can't be baselined at a version, because its steps don't lead there.
+
+    Attributes:
+        plugin: The plugin.
+        version: What was asked for.
+        target: The version the code aims at; None where the plugin has no versions.
+        known: The versions that its steps reach.
+        is_above: Whether the version lies above the code's target.
+    """
+
+    plugin: str
+    version: str
+    target: str | None
+    known: tuple[str, ...] = ()
+    is_above: bool = False
+
+    @property
+    def message(self) -> str:
+        why = f"the code aims at {self.target}" if self.is_above else "none of its steps has that version"
+        return f"Plugin {self.plugin} can't be baselined at version {self.version}: {why}"
+
+    @property
+    def hint(self) -> str:
+        return f"the versions of its steps: {', '.join(self.known) or 'none'}"
+
+
+@dataclass(eq=False, kw_only=True)
+class BaselineRefused(MigrationError):
+    """A plugin can't be baselined, because the ledger says already where it stands."""
+
+    plugin: str
+    version: str | None
+    steps: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        where = f"Plugin {self.plugin} is already at version {self.version}" if self.version else f"Plugin {self.plugin} is not new"
+        return f"{where} and can't be baselined; its applied steps: {', '.join(self.steps) or 'none'}"
+
+    @property
+    def hint(self) -> str:
+        return f"claim further steps one by one with: {_command('mark', self.plugin)} STEP"
+
+
+@dataclass(eq=False, kw_only=True)
+class MarkRefused(MigrationError):
+    """A step can't be marked as applied.
+
+    Attributes:
+        plugin: The plugin.
+        step: The step.
+        is_applied: Whether the ledger has it already.
+        pending: The steps that are pending, in order.
+        suggestions: Names that were perhaps meant.
+    """
+
+    plugin: str
+    step: str
+    is_applied: bool = False
+    pending: tuple[str, ...] = ()
+    suggestions: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        if self.is_applied:
+            why = "it is applied already"
+        elif self.step in self.pending:
+            why = f"{self.pending[0]!r} comes before it"
+        else:
+            why = "the code has no such step"
+        return f"Migration step {self.step!r} of plugin {self.plugin} can't be marked as applied: {why}"
+
+    @property
+    def hint(self) -> str:
+        if self.suggestions:
+            return f"did you mean {' or '.join(self.suggestions)}?"
+        if self.is_applied or not self.pending:
+            return f"pending are: {', '.join(self.pending) or 'none'}"
+        return f"the next step is marked with: {_command('mark', self.plugin, self.pending[0])}"
+
+
+@dataclass(eq=False, kw_only=True)
+class UnmarkRefused(MigrationError):
+    """A step's row can't be taken out of the ledger.
+
+    Attributes:
+        plugin: The plugin.
+        step: The step.
+        state: What the ledger says of it; None where it has no such step.
+        needed_by: What stands on it: later steps, and steps and plugins that depend on it.
+        suggestions: Names that were perhaps meant.
+    """
+
+    plugin: str
+    step: str
+    state: str | None
+    needed_by: tuple[str, ...] = ()
+    suggestions: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        if self.state is None:
+            why = "it is not applied"
+        elif self.needed_by:
+            why = f"what stands on it is applied: {', '.join(self.needed_by)}"
+        else:
+            why = "nobody knows what became of it"
+        return f"Migration step {self.step!r} of plugin {self.plugin} can't be unmarked: {why}"
+
+    @property
+    def hint(self) -> str:
+        if self.suggestions:
+            return f"did you mean {' or '.join(self.suggestions)}?"
+        if self.state is None:
+            return "see what is applied with: roost history"
+        if self.needed_by:
+            return "unmark or roll back what stands on it first, the newest first"
+        return f"look at what it left; {_repairs(self.plugin, self.step)}"
+
+
+@dataclass(eq=False, kw_only=True)
+class ClaimNotFound(MigrationError):
+    """Steps are claimed to be in the database, and what they make is not there, or is something else."""
+
+    plugin: str
+    missing: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        return f"The database does not have what the claimed steps of plugin {self.plugin} make: {'; '.join(self.missing)}"
+
+    @property
+    def hint(self) -> str:
+        return "nothing was written; claim less, or bring the database there first; if you know better, pass check=False (--unchecked)"
+
+
+@dataclass(eq=False, kw_only=True)
+class ClaimNotChecked(MigrationError):
+    """Nothing of what claimed steps make can be looked for, because SQL can't be read here."""
+
+    plugin: str
+    steps: tuple[str, ...]
+    remedy: str
+
+    @property
+    def message(self) -> str:
+        what = f"the claimed steps of plugin {self.plugin}"
+        return f"Nothing of what {what} make can be looked for without the extra sql: {', '.join(self.steps)}"
+
+    @property
+    def hint(self) -> str:
+        return f"{self.remedy}, or pass check=False (--unchecked) if you know that all of it is there"
+
+
+@dataclass(eq=False, kw_only=True)
 class StepsOutOfOrder(MigrationError):
     """A step was added in front of one that is applied already."""
 
@@ -1281,6 +1494,7 @@ class RequiredStepMissing(MigrationError):
     plugin: str
     step: str
     required: str
+    is_claimed: bool = False
 
     @property
     def message(self) -> str:
@@ -1288,6 +1502,8 @@ class RequiredStepMissing(MigrationError):
 
     @property
     def hint(self) -> str:
+        if self.is_claimed:
+            return "baseline the other plugin first, or mark that step"
         return "let the plugin depend on the other one (Plugin(dependencies=…)), so that its migrations run first"
 
 
@@ -1547,6 +1763,26 @@ class UnlockUnconfirmed(CommandError):
     @property
     def hint(self) -> str:
         return "nothing was ended; if the holder is not at work any more, pass --yes"
+
+
+@dataclass(eq=False, kw_only=True)
+class ClaimUnconfirmed(CommandError):
+    """What the ledger was to say by a person's word was not confirmed, so it was not written."""
+
+    command: str
+    plugin: str
+    steps: tuple[str, ...]
+    asked: bool
+
+    @property
+    def message(self) -> str:
+        why = "it was not confirmed" if self.asked else "there is no terminal to confirm it on"
+        what = f"{self.command.capitalize()} of plugin {self.plugin} refused, as the ledger is to say what no run did, and {why}"
+        return f"{what}: {', '.join(self.steps)}"
+
+    @property
+    def hint(self) -> str:
+        return "nothing was written; look at it with --dry-run, and pass --yes to go ahead"
 
 
 @dataclass(eq=False, kw_only=True)

@@ -125,3 +125,18 @@ def test_unlock_asks(project: Path, url: str, answer: bytes, code: int, says: st
         holder.terminate()
     assert (ended, f"End server process {pid}? [y/N]" in shown, says in shown, "a frozen one" in shown) == (code, True, True, True)
     assert ("nobody holds the migration lock" in left) == (code == 0)
+
+
+def test_claims_ask(project: Path) -> None:
+    """What would be written is shown and asked for; everything but yes writes nothing."""
+    code, shown = _on_terminal(project, "unmark", "notes", "kind", typed=b"\n")
+    assert (code, "step kind would count as not applied" in shown, "it was not confirmed" in shown) == (7, True, True)
+    assert "still in the database" in shown
+    assert _on_terminal(project, "status")[0] == 0
+    code, shown = _on_terminal(project, "unmark", "notes", "kind", typed=b"y\n")
+    assert (code, "Write that down? [y/N]" in shown, "step kind counts as not applied" in shown) == (0, True, True)
+    assert _on_terminal(project, "status")[0] == 3
+    assert _on_terminal(project, "mark", "notes", "kind", typed=b"n\n")[0] == 7
+    code, shown = _on_terminal(project, "mark", "notes", "kind", typed=b"yes\n")
+    assert (code, "step kind counts as applied; plugin notes is at version 1.1.0" in shown) == (0, True)
+    assert "(1 step by hand)" in _on_terminal(project, "status")[1]

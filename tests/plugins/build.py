@@ -8,7 +8,16 @@ from typing import Any
 
 import asyncpg
 
-from roost import MigrationConfig, MigrationOrchestrator, MigrationReport, MigrationStep, Plugin, PluginMigrationService, Runtime
+from roost import (
+    MigrationConfig,
+    MigrationOrchestrator,
+    MigrationReport,
+    MigrationStep,
+    Plugin,
+    PluginMigrationService,
+    RepeatableStep,
+    Runtime,
+)
 
 BOUND = 120.0
 """Seconds after which a test gives up on the server or on another process, on a machine that is busy with others; it takes one or two."""
@@ -29,11 +38,12 @@ SELECT 'invalid index' FROM pg_index WHERE NOT indisvalid
 """
 
 
-def make_plugin(name: str, *steps: MigrationStep, schema: str | None = None, **fields: Any) -> Plugin:
+def make_plugin(
+    name: str, *steps: MigrationStep, repeatable: Sequence[RepeatableStep] = (), schema: str | None = None, **fields: Any
+) -> Plugin:
     """Return a plugin with these steps and whatever else it is to have."""
-    service = type(
-        f"{name.title()}Migrations", (PluginMigrationService,), {"service_name": f"{name}-migration", "steps": steps, "schema": schema}
-    )
+    members = {"service_name": f"{name}-migration", "steps": steps, "repeatable": repeatable, "schema": schema}
+    service = type(f"{name.title()}Migrations", (PluginMigrationService,), members)
     return Plugin(name=name, services=[service, *fields.pop("services", ())], **fields)
 
 

@@ -14,7 +14,7 @@ import sys
 from dataclasses import replace
 from typing import Any
 
-from roost import MigrationOrchestrator, MigrationReport, MigrationStep, Plugin
+from roost import MigrationOrchestrator, MigrationReport, MigrationStep, Plugin, RepeatableStep
 from roost.migrations import LockWaitStarted
 from tests.plugins.build import QUICK, make_plugin, make_runtime
 
@@ -22,7 +22,8 @@ from tests.plugins.build import QUICK, make_plugin, make_runtime
 def plugin_of(told: dict[str, Any]) -> Plugin:
     """Make a plugin of its description."""
     steps = [MigrationStep(**{"description": step["id"], "version": "1.0.0", **step}) for step in told["steps"]]
-    return make_plugin(told["name"], *steps, dependencies=told.get("dependencies", ()))
+    repeatable = [RepeatableStep(**{"description": step["id"], **step}) for step in told.get("repeatable", ())]
+    return make_plugin(told["name"], *steps, repeatable=repeatable, dependencies=told.get("dependencies", ()))
 
 
 async def run(job: dict[str, Any]) -> MigrationReport:

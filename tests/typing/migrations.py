@@ -19,6 +19,7 @@ from roost import (
     MigrationStep,
     Plugin,
     PluginMigrationService,
+    RepeatableStep,
     Runtime,
     ServiceStatus,
     SqlMigrationService,
@@ -50,6 +51,12 @@ class PostMigrations(PluginMigrationService):
         MigrationStep("make", "Make the table", up="CREATE TABLE letters (text text)", down="DROP TABLE letters", version="1.0.0"),
         MigrationStep("fill", "Fill it", up=fill, down=fill_without_context, version="1.1.0", requires=("ink:make",), lock_timeout=1),
     )
+    repeatable = [  # noqa: RUF012 -- as a reader would write it
+        RepeatableStep("letters", "Show them", up="CREATE OR REPLACE VIEW open AS SELECT text FROM letters"),
+        RepeatableStep(
+            "few", "Show a few", up="CREATE OR REPLACE VIEW few AS TABLE open LIMIT 3", after=("letters",), statement_timeout=1.5
+        ),
+    ]
 
 
 class ComputedMigrations(PluginMigrationService):

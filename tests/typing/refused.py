@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from roost import MigrationConfig, MigrationContext, MigrationOrchestrator, MigrationReport, MigrationStep, Plugin, Runtime, Service
+from roost import (
+    MigrationConfig,
+    MigrationContext,
+    MigrationOrchestrator,
+    MigrationReport,
+    MigrationStep,
+    Plugin,
+    RepeatableStep,
+    Runtime,
+    Service,
+)
 from roost.migrations import StepFinished
 from roost.runtime import Environment, Restart, Secret, ServiceCrashed
 from roost.testing import fail_start
@@ -120,6 +130,8 @@ async def steps_wait_and_end_no_transaction(ctx: MigrationContext) -> None:
     MigrationStep("make", "Make the table", up_without_waiting)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     MigrationStep("make", "Make the table", up_with_two)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     MigrationStep("make", "Make the table", "SELECT 1", None, "1.0.0")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    RepeatableStep("view", "Make the view", up_with_two)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    RepeatableStep("view", "Make the view", "SELECT 1", ("other",))  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     MigrationStep("make", "Make the table", "SELECT 1", version=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 

@@ -9,21 +9,24 @@ from importlib.metadata import PackageNotFoundError, version
 
 from cyclopts import App, CycloptsError, Parameter
 
+from roost.cli._baseline import baseline
 from roost.cli._check import check
 from roost.cli._demo import demo
 from roost.cli._down import down
 from roost.cli._exit_codes import ExitCode
 from roost.cli._grant import grant
 from roost.cli._history import history
+from roost.cli._mark import mark
 from roost.cli._plan import plan
 from roost.cli._repair import repair
 from roost.cli._run import run as run_command
 from roost.cli._services_command import services
 from roost.cli._status import status
 from roost.cli._unlock import unlock
+from roost.cli._unmark import unmark
 from roost.cli._up import up
 
-COMMANDS = (up, down, status, history, plan, check, unlock, repair, grant, services, run_command, demo)
+COMMANDS = (up, down, status, history, plan, check, unlock, repair, baseline, mark, unmark, grant, services, run_command, demo)
 
 
 def make_app() -> App:

@@ -8,21 +8,27 @@ from roost.errors import (
     BadProject,
     BadTarget,
     BadUsage,
+    BaselineRefused,
     CertificateRefused,
+    ClaimUnconfirmed,
     DatabaseNotConfigured,
     DatabaseUnreachable,
     InvalidDatabaseURL,
     InvalidManifest,
     ManifestMismatch,
+    MarkRefused,
     MigrationLockTimeout,
     NoDatabase,
     RollbackUnconfirmed,
+    StepIsRepeatable,
     StepNotInDoubt,
     TLSFileUnusable,
     TLSNotOffered,
+    UnknownBaseline,
     UnknownMigrationPlugin,
     UnknownRole,
     UnlockUnconfirmed,
+    UnmarkRefused,
 )
 
 
@@ -51,6 +57,11 @@ _KINDS: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (TLSFileUnusable, ExitCode.USAGE),
     (UnknownMigrationPlugin, ExitCode.USAGE),
     (StepNotInDoubt, ExitCode.USAGE),
+    (StepIsRepeatable, ExitCode.USAGE),
+    (UnknownBaseline, ExitCode.USAGE),
+    (BaselineRefused, ExitCode.USAGE),
+    (MarkRefused, ExitCode.USAGE),
+    (UnmarkRefused, ExitCode.USAGE),
     (UnknownRole, ExitCode.USAGE),
     (MigrationLockTimeout, ExitCode.LOCK_TIMEOUT),
     (DatabaseUnreachable, ExitCode.UNREACHABLE),
@@ -58,6 +69,7 @@ _KINDS: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (CertificateRefused, ExitCode.UNREACHABLE),
     (RollbackUnconfirmed, ExitCode.REFUSED),
     (UnlockUnconfirmed, ExitCode.REFUSED),
+    (ClaimUnconfirmed, ExitCode.REFUSED),
 )
 
 

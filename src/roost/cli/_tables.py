@@ -39,6 +39,8 @@ def status_table(status: MigrationStatus, *, plugins: Mapping[str, str]) -> Tabl
     for row in status.services:
         pending = _NONE if row.pending is None else str(row.pending)
         state = Text(row.state, style=_STYLES.get(row.state, ""))
+        if row.steps_by_hand:
+            state.append(f" ({row.steps_by_hand} {'step' if row.steps_by_hand == 1 else 'steps'} by hand)")
         if row.error:
             state.append(f": {row.error.partition(chr(10))[0]}")
         table.add_row(
@@ -202,7 +204,8 @@ def _table(title: str, *columns: str) -> Table:
 
 def _outcome(record: Any) -> Text:  # noqa: ANN401 -- a record of a service that is not ours
     if getattr(record, "success", True):
-        return Text("done", style="green")
+        # No run took what has no attempt: a person said so.
+        return Text("by hand", style="yellow") if getattr(record, "attempts", None) == 0 else Text("done", style="green")
     reason = str(getattr(record, "error", None) or "").partition("\n")[0]
     cut = reason if len(reason) <= _ERROR_WIDTH else reason[: _ERROR_WIDTH - 1] + "…"
     return Text(f"failed: {cut}" if cut else "failed", style="red")

@@ -7,6 +7,7 @@ from roost.migrations._events import (
     LockWaitFinished,
     LockWaitStarted,
     PolicyNoticed,
+    RepeatableStepsLeft,
     RunFinished,
     RunStarted,
     SchemaDiffers,
@@ -21,6 +22,7 @@ from roost.migrations._events import (
     StepSkipped,
     StepStarted,
 )
+from roost.migrations._ledger_upkeep import LedgerUpkeep
 from roost.migrations._legacy import run_plugin_migrations
 from roost.migrations._lock_holding import MigrationLockHolder
 from roost.migrations._narration import narrate
@@ -29,6 +31,7 @@ from roost.migrations._plugin_service import PluginMigrationService
 from roost.migrations._protocol import IMigrationService
 from roost.migrations._records import (
     ChangedStep,
+    ClaimedSteps,
     ManifestChanges,
     MigrationRecord,
     MigrationReport,
@@ -39,7 +42,9 @@ from roost.migrations._records import (
     StepReport,
     StepsCheck,
     UnclaimedPlugin,
+    UnmarkedStep,
 )
+from roost.migrations._repeatable_step import RepeatableStep
 from roost.migrations._run import MigrationRun
 from roost.migrations._service import MigrationService
 from roost.migrations._sql_files import load_sql_steps
@@ -49,8 +54,10 @@ from roost.migrations._versions import compare_versions
 
 __all__ = [
     "ChangedStep",
+    "ClaimedSteps",
     "DatabaseAheadNoticed",
     "IMigrationService",
+    "LedgerUpkeep",
     "LockWaitFinished",
     "LockWaitStarted",
     "ManifestChanges",
@@ -68,6 +75,8 @@ __all__ = [
     "Policy",
     "PolicyNoticed",
     "RepairedStep",
+    "RepeatableStep",
+    "RepeatableStepsLeft",
     "RunFinished",
     "RunStarted",
     "SchemaDiffers",
@@ -88,6 +97,7 @@ __all__ = [
     "StepsChanged",
     "StepsCheck",
     "UnclaimedPlugin",
+    "UnmarkedStep",
     "compare_versions",
     "load_sql_steps",
     "narrate",

@@ -42,7 +42,8 @@ def _check_service(service: KeepsLedger, *, among: Sequence[KeepsLedger], policy
             changes = service.write_manifest() if write else None
             has_manifest = service.manifest_hash() is not None
             service.prove_files()
-        steps = len(service.plan(_EMPTY, policy).steps)
+        plan = service.plan(_EMPTY, policy)
+        steps = len(plan.steps) + len(plan.repeatable)
         refuse_several_chains(other for other in among if other.plugin_name == service.plugin_name)
     except RoostError as error:
         failure = error

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 from roost.errors import DatabaseAhead
 from roost.migrations import _ledger as ledger
-from roost.migrations._plan import PluginState, check_requirements
+from roost.migrations._plan import PluginState
 from roost.migrations._protocol import keeps_ledger
 from roost.migrations._records import ChangedStep, StepReport
+from roost.migrations._requirements import check_requirements
 
 if TYPE_CHECKING:
     from roost.migrations._config import MigrationConfig
-    from roost.migrations._plan import Plan
+    from roost.migrations._plan import Plan, PlannedStep
     from roost.migrations._protocol import IMigrationService
+    from roost.migrations._repeatable import PlannedRepeatable
     from roost.migrations._rollback import RollbackPlan
     from roost.postgres import MigrationSession
 
@@ -54,7 +56,8 @@ async def dry_run_plans(
 
 
 def planned_steps(plan: Plan) -> list[StepReport]:
-    """Return a plan's steps as a report shows them. Pure."""
+    """Return a plan's steps as a report shows them, the repeatable ones last. Pure."""
+    steps: Sequence[PlannedStep | PlannedRepeatable] = (*plan.steps, *plan.repeatable)
     return [
         StepReport(
             plugin=plan.plugin,
@@ -65,7 +68,7 @@ def planned_steps(plan: Plan) -> list[StepReport]:
             sql=planned.step.up if isinstance(planned.step.up, str) else None,
             irreversible=planned.step.irreversible,
         )
-        for planned in plan.steps
+        for planned in steps
     ]
 
 

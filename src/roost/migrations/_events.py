@@ -174,3 +174,11 @@ class PolicyNoticed:
 
     plugin: str
     notice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepeatableStepsLeft:
+    """Repeatable `steps` have run once and are no longer declared: what they made is still there, and nobody keeps it up to date."""
+
+    plugin: str
+    steps: tuple[str, ...]

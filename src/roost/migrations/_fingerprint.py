@@ -24,7 +24,7 @@ def fingerprint_of(step: MigrationStep) -> str:
     if step.fingerprint is not None:
         return step.fingerprint
     if isinstance(step.up, str):
-        return "sql:" + sha256(with_unix_lines(step.up).encode()).hexdigest()
+        return sql_fingerprint(step.up)
     return _python_fingerprint(step.up)
 
 
@@ -33,6 +33,11 @@ def normal_form_of(step: MigrationStep) -> str | None:
     if step.fingerprint is not None or not isinstance(step.up, str):
         return None
     return sha256(normal_form(with_unix_lines(step.up)).encode()).hexdigest()
+
+
+def sql_fingerprint(sql: str) -> str:
+    """Return what stands for SQL text: ``sql:`` and a hash."""
+    return "sql:" + sha256(with_unix_lines(sql).encode()).hexdigest()
 
 
 def _python_fingerprint(function: Callable[..., Any]) -> str:

@@ -113,16 +113,21 @@ def open_up(turn: Turn, planned: PlannedStep, limits: Limits, *, planned_on: str
         state: What the claim says until the step is finished.
         is_first: Whether it is the first step of its turn, before which it is noted what the plugin's own schema holds.
     """
+    begun = f"{turn.begin}; {claim(turn, planned, planned_on=planned_on, state=state)}"
+    if is_first and turn.own_schema is not None:
+        texts = f"{quote_literal(turn.plugin)}, {quote_literal(planned.step.id)}, {quote_literal(turn.own_schema)}"
+        begun = f"{begun}; SELECT roost.note_shape({texts})"
+    return f"{begun}; {settings(turn, limits, step=planned.step.id, local=True)}"
+
+
+def claim(turn: Turn, planned: PlannedStep, *, planned_on: str | None, state: str) -> str:
+    """Return the statement that fences a step's transaction and writes the step's row; arguments as of `open_up`."""
     step = planned.step
-    claim = (
+    return (
         f"SELECT roost.begin_step({turn.ours}, {quote_nullable(planned_on)}, {quote_literal(step.id)}, "
         f"{quote_literal(planned.version)}, '{state}', {quote_literal(fingerprint_of(step))}, "
         f"{quote_nullable(normal_form_of(step))}, '{planned.chain}', {step.breaking}, {_requires(planned)}, {_stored_down(planned)})"
     )
-    if is_first and turn.own_schema is not None:
-        texts = f"{quote_literal(turn.plugin)}, {quote_literal(step.id)}, {quote_literal(turn.own_schema)}"
-        claim = f"{claim}; SELECT roost.note_shape({texts})"
-    return f"{turn.begin}; {claim}; {settings(turn, limits, step=step.id, local=True)}"
 
 
 def close_up(turn: Turn, planned: PlannedStep, *, attempts: int, flush: bool) -> str:

@@ -160,6 +160,7 @@ class StepBack(StepInHand):
 def steps_forth(
     steps: Sequence[PlannedStep],
     *,
+    total: int,
     turn: groups.Turn,
     config: MigrationConfig,
     planned_on: str | None,
@@ -169,6 +170,7 @@ def steps_forth(
 
     Args:
         steps: The steps, in order.
+        total: How many steps the plan has, with its repeatable ones.
         turn: Whose steps these are.
         config: The limits of those that have none of their own.
         planned_on: The head's hash that the plan was made on.
@@ -178,7 +180,7 @@ def steps_forth(
     return [
         StepForth(
             turn=turn,
-            limits=_limits(config, planned.step.lock_timeout, planned.step.statement_timeout),
+            limits=limits_of(config, planned.step.lock_timeout, planned.step.statement_timeout),
             planned_on=head,
             telling=StepTelling(
                 emit=emit,
@@ -189,9 +191,9 @@ def steps_forth(
                 direction="up",
                 body=planned.step.up,
                 index=index,
-                total=len(steps),
+                total=total,
             ),
-            flush=_flushes(planned.step.up, index=index, total=len(steps)),
+            flush=flushes(planned.step.up, index=index, total=total),
             planned=planned,
         )
         for index, (planned, head) in enumerate(zip(steps, heads, strict=False), start=1)
@@ -222,7 +224,7 @@ def steps_back(
     return [
         StepBack(
             turn=turn,
-            limits=_limits(config, None, None),
+            limits=limits_of(config, None, None),
             planned_on=head,
             telling=StepTelling(
                 emit=emit,
@@ -235,19 +237,21 @@ def steps_back(
                 index=index,
                 total=len(steps),
             ),
-            flush=_flushes(undone.down, index=index, total=len(steps)),
+            flush=flushes(undone.down, index=index, total=len(steps)),
             undone=undone,
         )
         for index, (undone, head) in enumerate(zip(rest, heads, strict=False), start=after + 1)
     ]
 
 
-def _flushes(body: StepBody, *, index: int, total: int) -> bool:
+def flushes(body: StepBody, *, index: int, total: int) -> bool:
+    """Tell whether a step's commit waits for the disk: that of the last does, and takes the others along."""
     # A function may have done more than the database knows of, so its record is on disk before anything follows it.
     return index == total or not isinstance(body, str)
 
 
-def _limits(config: MigrationConfig, lock_timeout: float | None, statement_timeout: float | None) -> groups.Limits:
+def limits_of(config: MigrationConfig, lock_timeout: float | None, statement_timeout: float | None) -> groups.Limits:
+    """Return a step's limits; where it has none of its own, the configuration's."""
     return groups.Limits(
         lock_timeout=config.lock_timeout if lock_timeout is None else lock_timeout,
         statement_timeout=(config.statement_timeout or 0.0) if statement_timeout is None else statement_timeout,

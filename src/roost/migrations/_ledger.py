@@ -11,6 +11,7 @@ from roost.errors import LedgerDenied, LedgerTooNew
 from roost.migrations._outline import AppliedOutline
 from roost.migrations._plan import AppliedStep, PluginState
 from roost.migrations._records import MigrationRecord
+from roost.migrations._repeatable import RepeatedStep
 from roost.postgres import from_microseconds, microseconds, quote_literal, sqlstate_of
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ ESCAPED = "RST02"
 BUSY = "RST03"
 MOVED_ON = "RST04"
 """The ledger's own SQLSTATEs; what they mean stands beside the functions that raise them."""
+
+_REPEATABLE = "repeatable"
+"""Tells the rows of repeatable steps from those of others; no state of a step is called so."""
 
 NO_FLUSH = "SET LOCAL synchronous_commit = off"
 
@@ -132,10 +136,11 @@ async def plugin_outline(session: MigrationSession, plugin: str, *, apart: str =
         f"SELECT (SELECT version FROM roost.plugin WHERE name = {name}), (SELECT chain FROM roost.plugin WHERE name = {name}), "
         "pg_catalog.count(*), pg_catalog.bool_and(state = 'done'), "
         f"pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(coalesce({marks}, ''), 'UTF8')), 'hex'), "
-        f"(SELECT chain {applied} ORDER BY position DESC LIMIT 1), pg_catalog.array_to_json(pg_catalog.array_agg(DISTINCT version)) "
-        f"{applied}",
+        f"(SELECT chain {applied} ORDER BY position DESC LIMIT 1), pg_catalog.array_to_json(pg_catalog.array_agg(DISTINCT version)), "
+        "(SELECT pg_catalog.json_agg(pg_catalog.json_build_array(step, fingerprint, run)) "
+        f"FROM roost.repeatable WHERE plugin = {name}) {applied}",
     )
-    version, head, count, are_done, mark, chain, versions = rows[0] if rows else (None,) * 7
+    version, head, count, are_done, mark, chain, versions, repeated = rows[0] if rows else (None,) * 8
     return AppliedOutline(
         version=version,
         head=head,
@@ -144,6 +149,9 @@ async def plugin_outline(session: MigrationSession, plugin: str, *, apart: str =
         mark=mark or "",
         chain=chain or "",
         versions=tuple(json.loads(versions or "[]")),
+        repeated=tuple(
+            RepeatedStep(step=step, fingerprint=fingerprint, run=run) for step, fingerprint, run in json.loads(repeated or "[]")
+        ),
     )
 
 
@@ -163,11 +171,16 @@ async def plugin_state(session: MigrationSession, plugin: str, *, with_down: boo
         f"(SELECT NULL::text, version, NULL, NULL, chain, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM roost.plugin WHERE name = {name}) "
         "UNION ALL (SELECT step, version, state, fingerprint, chain, breaking::text, pg_catalog.array_to_json(requires)::text, "
         f"run::text, statements_done::text, normal_form, {down} "
-        f"FROM roost.applied WHERE plugin = {name}{_only(wanted)} ORDER BY position)",
+        f"FROM roost.applied WHERE plugin = {name}{_only(wanted)} ORDER BY position) "
+        f"UNION ALL (SELECT step, NULL, '{_REPEATABLE}', fingerprint, NULL, NULL, NULL, run::text, NULL, NULL, NULL, NULL "
+        f"FROM roost.repeatable WHERE plugin = {name} ORDER BY step)",
     )
-    applied = tuple(_applied(row) for row in rows if row[0] is not None)
+    applied = tuple(_applied(row) for row in rows if row[0] is not None and row[2] != _REPEATABLE)
+    repeated = tuple(
+        RepeatedStep(step=row[0] or "", fingerprint=row[3] or "", run=int(row[7] or 0)) for row in rows if row[2] == _REPEATABLE
+    )
     version, head = next(((row[1], row[4]) for row in rows if row[0] is None), (None, None))
-    return PluginState(version=version, applied=applied, head=head)
+    return PluginState(version=version, applied=applied, head=head, repeated=repeated)
 
 
 def _only(wanted: RowsWanted | None) -> str:
@@ -256,6 +269,17 @@ async def last_run(session: MigrationSession, plugin: str) -> datetime | None:
         f"SELECT {microseconds('max(executed_at)')} FROM roost.history WHERE success AND plugin = {quote_literal(plugin)}",
     )
     return from_microseconds(rows[0][0]) if rows and rows[0][0] is not None else None
+
+
+async def steps_by_hand(session: MigrationSession, plugin: str) -> int:
+    """Count a plugin's applied steps of which a person said that they are there, as the history tells it."""
+    rows = await _rows(
+        session,
+        "SELECT count(*) FROM (SELECT DISTINCT ON (step) direction, attempts FROM roost.history "
+        f"WHERE success AND step IS NOT NULL AND plugin = {quote_literal(plugin)} ORDER BY step, id DESC) AS last "
+        "WHERE direction = 'up' AND attempts = 0",
+    )
+    return int(rows[0][0] or 0) if rows else 0
 
 
 def _record(row: Sequence[str | None]) -> MigrationRecord:

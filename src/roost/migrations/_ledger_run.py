@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 FIRST_NUMBER = 1
 """The number of the run that made the ledger, by which its sequence begins."""
-
 
 POOLED = "RST05"
 """SQLSTATE where another server process answers than the one that greeted us."""
@@ -65,6 +64,21 @@ class OpenedRun:
 
     number: int
     is_ledger_new: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """On what a plugin is found settled, if it still stands there.
+
+    Attributes:
+        declaration: The digest of what the code declares.
+        head: The chain's hash, as this run has left it.
+        repeatable: The id and the fingerprint of each repeatable step that is declared.
+    """
+
+    declaration: str
+    head: str | None
+    repeatable: tuple[tuple[str, str], ...] = ()
 
 
 Answer: TypeAlias = Literal["opened", "granted", "refused", "pooled", "unclear"]
@@ -135,7 +149,7 @@ async def _enter_nothing(session: MigrationSession, key: int, who: Who) -> Entry
     try:
         await session.execute(
             f"{session.begin}; SELECT NULL{session.lifting}; {NO_FLUSH}; SET LOCAL check_function_bodies = off; DO {dollar_quote(guard)};\n"
-            f"{_scripts('tables', 'functions')}\nSELECT {_opening(session, who)};\nCOMMIT"
+            f"{_scripts('tables', *FUNCTIONS)}\nSELECT {_opening(session, who)};\nCOMMIT"
         )
     except Exception as error:
         if session.is_open:
@@ -233,23 +247,20 @@ async def _unless(condition: str, session: MigrationSession, key: int, *scripts:
     return True
 
 
-async def close_run(
-    session: MigrationSession, *, number: int, key: int, settled: Mapping[str, str], heads: Mapping[str, str | None]
-) -> None:
+async def close_run(session: MigrationSession, *, number: int, key: int, settled: Mapping[str, Settled]) -> None:
     """Settle the plugins whose declarations are satisfied, close the run, give the lock back and wake who waits: one message.
 
     Args:
         session: The run's session.
         number: The run's number.
         key: The lock's key.
-        settled: For each satisfied plugin the digest of its declaration.
-        heads: For each of them its chain's hash, as this run has left it.
+        settled: What each satisfied plugin is settled on.
 
     Raises:
         Exception: As the driver raises it, SQLSTATE `BUSY` where another run is at work.
     """
     try:
-        await session.execute(closing(session, number=number, key=key, settled=settled, heads=heads))
+        await session.execute(closing(session, number=number, key=key, settled=settled))
     except BaseException as error:
         if sqlstate_of(error) == BUSY:
             await session.rollback()
@@ -258,11 +269,12 @@ async def close_run(
         raise
 
 
-def closing(session: MigrationSession, *, number: int, key: int, settled: Mapping[str, str], heads: Mapping[str, str | None]) -> str:
+def closing(session: MigrationSession, *, number: int, key: int, settled: Mapping[str, Settled]) -> str:
     """Return what closes a run: one transaction, and the lock given back behind it. Arguments as of `close_run`."""
     settle = "".join(
-        f"SELECT roost.settle({quote_literal(name)}, {quote_literal(declaration)}, {quote_nullable(heads.get(name))}); "
-        for name, declaration in settled.items()
+        f"SELECT roost.settle({quote_literal(name)}, {quote_literal(one.declaration)}, {quote_nullable(one.head)}, "
+        f"{_texts(step for step, _ in one.repeatable)}, {_texts(fingerprint for _, fingerprint in one.repeatable)}); "
+        for name, one in settled.items()
     )
     unlock = "" if session.shares_server_process else f"; SELECT pg_catalog.pg_advisory_unlock({key})"
     return (
@@ -270,6 +282,10 @@ def closing(session: MigrationSession, *, number: int, key: int, settled: Mappin
         f"UPDATE roost.run SET open = false, finished_at = pg_catalog.clock_timestamp() WHERE number = {number}; "
         f"NOTIFY {CHANNEL}; COMMIT{unlock}"
     )
+
+
+def _texts(values: Iterable[str]) -> str:
+    return f"ARRAY[{', '.join(map(quote_literal, values))}]::text[]"
 
 
 async def release(session: MigrationSession, *, key: int) -> None:

@@ -21,6 +21,7 @@ from roost.migrations._manifest import (
     says,
 )
 from roost.migrations._records import ManifestChanges
+from roost.migrations._repeatable_files import repeatable_of
 from roost.migrations._sql_files import SqlFolder, read_folder, steps_of
 
 
@@ -67,6 +68,7 @@ def write_manifest(directory: str | Path) -> ManifestChanges:
     path = Path(directory) / MANIFEST_NAME
     folder = read_folder(directory)
     steps_of(folder)
+    repeatable_of(folder.repeatable)
     hashes = _hashes(folder)
     data = b""
     with suppress(OSError):  # what is there and can't be read is replaced, or can't be: that is seen below
@@ -87,7 +89,8 @@ def write_manifest(directory: str | Path) -> ManifestChanges:
 
 
 def _hashes(folder: SqlFolder) -> Mapping[str, str]:
-    return {path.name: file_hash(data) for path, data in folder.files.items()}
+    files = {**folder.files, **folder.repeatable}
+    return {path.relative_to(folder.path).as_posix(): file_hash(data) for path, data in files.items()}
 
 
 def _read(path: Path) -> bytes | None:

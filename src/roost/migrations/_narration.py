@@ -45,6 +45,8 @@ def narrate(event: object) -> str | None:  # noqa: C901, PLR0911, PLR0912 -- a t
             return (
                 f"Plugin {event.plugin}: steps were edited after they ran, and are not run again: {steps}; what they lack is for a new step"
             )
+        case events.RepeatableStepsLeft():
+            return f"Plugin {event.plugin}: what these steps made is still there, and they are no longer declared: {', '.join(event.steps)}"
         case events.PolicyNoticed():
             return f"Plugin {event.plugin}: {event.notice}"
         case events.RunFinished(error=None, steps=0):

@@ -13,28 +13,25 @@ from roost.migrations._config import MigrationConfig
 from roost.migrations._dry_run import changed_steps, dry_run_plans, planned_steps
 from roost.migrations._events import RunFinished, RunStarted
 from roost.migrations._fingerprint import digest
-from roost.migrations._granting import grant
+from roost.migrations._ledger_upkeep import LedgerUpkeep
 from roost.migrations._legacy_hook import LegacyHook
 from roost.migrations._order import sort_services
 from roost.migrations._protocol import IMigrationService, KeepsManifest, keeps_ledger
 from roost.migrations._reading import reading
-from roost.migrations._records import MigrationRecord, MigrationReport, MigrationStatus, RepairedStep, StepsCheck
-from roost.migrations._repairing import check_doubt, index_of, repair
+from roost.migrations._records import MigrationRecord, MigrationReport, MigrationStatus, StepsCheck
 from roost.migrations._run import MigrationRun, current_run
 from roost.migrations._states import states_of
 from roost.migrations._status import is_pending, status_of
 from roost.migrations._turns import Turns, report_of
 from roost.migrations._unclaimed import unclaimed_plugins
-from roost.migrations._unlocking import find_lock_holder, unlock
 from roost.postgres import Database, is_connection_lost
 from roost.runtime import parse_dependency
 
 if TYPE_CHECKING:
-    from roost.migrations._lock_holding import MigrationLockHolder
     from roost.runtime import Plugin, Runtime
 
 
-class MigrationOrchestrator:
+class MigrationOrchestrator(LedgerUpkeep):
     """Brings a runtime's database to where its plugins want it.
 
     Args:
@@ -199,79 +196,6 @@ class MigrationOrchestrator:
                 for record in await read(plugin_name) if read is not None else ():
                     records[record.id if isinstance(record, MigrationRecord) else object()] = record
         return sorted(records.values(), key=_newest, reverse=True)
-
-    async def get_lock_holder(self) -> MigrationLockHolder | None:
-        """Return who holds the migration lock just now, what it does and for how long; None when the lock is free.
-
-        Raises:
-            NoDatabase: The runtime has no database.
-            DatabaseError: The database can't be asked.
-        """
-        return await find_lock_holder(self._runtime)
-
-    async def unlock(self, pid: int) -> bool:
-        """End the server process that holds the migration lock, for a run that is frozen; what it had in hand is rolled back.
-
-        Args:
-            pid: The server process, as `get_lock_holder` tells it. Nothing is done to one that does not hold the lock.
-
-        Returns:
-            Whether it held the lock, and is gone now.
-
-        Raises:
-            UnlockDenied: The role that migrates may not end it.
-            UnlockFailed: It was told to end and did not.
-            NoDatabase: The runtime has no database.
-            DatabaseError: The database can't be used.
-        """
-        return await unlock(self._runtime, pid=pid)
-
-    async def repair(self, plugin: str, step: str, *, done: bool) -> RepairedStep:
-        """Write down, under the lock, what a person found out about a step whose outcome nobody knew.
-
-        Args:
-            plugin: The plugin's name.
-            step: The step's id.
-            done: Whether its effect is there: then the step counts as applied, else the next run takes it anew.
-
-        Returns:
-            What the ledger says now.
-
-        Raises:
-            UnknownMigrationPlugin: No service of the runtime keeps steps for that plugin.
-            StepNotInDoubt: The ledger knows what became of the step.
-            NoDatabase: The runtime has no database.
-            RoostError: As `run_all_migrations`, for the lock and the connection.
-        """
-        services = [service for service in self.get_migration_services() if keeps_ledger(service)]
-        service = services[index_of(services, plugin=plugin, step=step)]
-        await check_doubt(self._runtime, plugin=plugin, step=step)
-        written: list[RepairedStep] = []
-
-        async def write(run: MigrationRun) -> None:
-            written.append(await repair(run, service, step=step, done=done))
-
-        await self.in_a_run(service, write)
-        return written[0]
-
-    async def grant(self, role: str) -> None:
-        """Let a role read the ledger, also tables that come later: for an application that does not migrate.
-
-        With that it can start when nothing is to be done, and read status and history; it can write nothing. To do it again changes
-        nothing.
-
-        Args:
-            role: The role, which exists already.
-
-        Raises:
-            UnknownRole: The server has no such role.
-            InvalidIdentifier: No role can have that name.
-            LedgerMissing: There is no ledger yet.
-            LedgerNotOwned: The ledger does not belong to the role that migrates.
-            NoDatabase: The runtime has no database.
-            DatabaseError: The database can't be used.
-        """
-        await grant(self._runtime, role=role)
 
     async def prepare(self, plugins: Sequence[Plugin]) -> None:
         """Migrate before a runtime's services start: the runtime's port `Preparer`.

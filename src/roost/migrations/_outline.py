@@ -16,6 +16,7 @@ from roost.migrations._versions import compare_versions
 if TYPE_CHECKING:
     from roost.migrations._config import Policy
     from roost.migrations._plan import Plan
+    from roost.migrations._repeatable import RepeatedStep
     from roost.migrations._step import MigrationStep
 
 
@@ -31,6 +32,7 @@ class AppliedOutline:
         mark: One hash over their ids and fingerprints in applied order (`mark_of`).
         chain: The chain's hash after the last of them; empty without any.
         versions: Those they were applied for, each once.
+        repeated: The plugin's repeatable steps that have run.
     """
 
     version: str | None
@@ -40,11 +42,14 @@ class AppliedOutline:
     mark: str
     chain: str
     versions: tuple[str, ...]
+    repeated: tuple[RepeatedStep, ...] = ()
 
     @property
     def state(self) -> PluginState:
         """Where the plugin stands, with its applied steps unread."""
-        return PluginState(version=self.version, applied=(), head=self.head, unread=self.count, last_chain=self.chain)
+        return PluginState(
+            version=self.version, applied=(), head=self.head, repeated=self.repeated, unread=self.count, last_chain=self.chain
+        )
 
     def above(self, version: str | None) -> tuple[str, ...]:
         """Return the versions above another."""

@@ -12,7 +12,6 @@ from roost.errors import (
     DatabaseAhead,
     DuplicateStep,
     HistoriesDiverged,
-    RequiredStepMissing,
     StepEscaped,
     StepOutcomeUnknown,
     StepsMissing,
@@ -23,6 +22,7 @@ from roost.migrations._versions import UNVERSIONED, compare_versions, parse_vers
 
 if TYPE_CHECKING:
     from roost.migrations._config import Policy
+    from roost.migrations._repeatable import PlannedRepeatable, RepeatedStep
     from roost.migrations._step import MigrationStep
 
 
@@ -69,11 +69,13 @@ class PluginState:
         head: The hash of its head. It changes with all that is done to the plugin, so that a plan made on another one is refused.
         unread: How many applied steps come before those in `applied` and were not read, because they are as the code declares them.
         last_chain: The chain's hash after the last applied step, where that one may not be in `applied`.
+        repeated: Its repeatable steps that have run.
     """
 
     version: str | None
     applied: tuple[AppliedStep, ...]
     head: str | None = None
+    repeated: tuple[RepeatedStep, ...] = ()
     unread: int = 0
     last_chain: str | None = None
 
@@ -124,6 +126,9 @@ class Plan:
         changed: Applied steps whose SQL differs from the declared one in more than its layout and comments.
         changed_functions: The same for Python functions, which is only a notice.
         notices: What the policy ``allow`` let pass.
+        repeatable: Repeatable steps that are to be run after all others, in order.
+        repeatable_declared: The id and the fingerprint of each repeatable step that is declared.
+        repeatable_left: Repeatable steps that have run once and are no longer declared.
     """
 
     plugin: str
@@ -136,6 +141,15 @@ class Plan:
     changed: tuple[str, ...] = ()
     changed_functions: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    repeatable: tuple[PlannedRepeatable, ...] = ()
+    repeatable_declared: tuple[tuple[str, str], ...] = ()
+    repeatable_left: tuple[str, ...] = ()
+
+    @property
+    def reaches(self) -> str | None:
+        """The plugin's version once all versioned steps are applied."""
+        reached = self.steps[-1].version_after if self.steps else self.from_version
+        return self.target if self.target is not None and compare_versions(reached, self.target) < 0 else reached
 
 
 def in_order(steps: Sequence[MigrationStep], *, plugin: str, default_version: str | None) -> list[MigrationStep]:
@@ -297,23 +311,6 @@ def refuse_breaking(newer: Sequence[AppliedStep], *, plugin: str) -> None:
     breaking = tuple(row.step for row in newer if row.breaking)
     if breaking:
         raise DatabaseAhead(plugin=plugin, steps=breaking)
-
-
-def check_requirements(plan: Plan, met: set[str]) -> None:
-    """Refuse a plan whose steps require what is not applied, and add to `met` what the plan applies.
-
-    Args:
-        plan: The plan.
-        met: The names of all applied steps, each ``"plugin:step-id"``.
-
-    Raises:
-        RequiredStepMissing: A step requires one that is not among them.
-    """
-    for planned in plan.steps:
-        for name in planned.step.requires:
-            if name not in met:
-                raise RequiredStepMissing(plugin=plan.plugin, step=planned.step.id, required=name)
-        met.add(f"{plan.plugin}:{planned.step.id}")
 
 
 def check_outcomes(state: PluginState, declared: Sequence[MigrationStep], *, plugin: str) -> None:

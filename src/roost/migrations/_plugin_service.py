@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from roost.errors import InvalidStep
 from roost.migrations import _ledger as ledger
+from roost.migrations._adoption import cut
 from roost.migrations._dry_run import undone_steps
 from roost.migrations._fingerprint import digest
 from roost.migrations._legacy_hook import LEGACY_STEP
@@ -15,21 +17,20 @@ from roost.migrations._outline import ByOutline, RowsWanted, plan_chain_by_outli
 from roost.migrations._plan import Plan, PluginState, check_outcomes, in_order, plan_chain, plan_computed, refuse_breaking, rows_above
 from roost.migrations._reading import reading
 from roost.migrations._records import MigrationRecord, MigrationReport
+from roost.migrations._repeatable import in_turn
+from roost.migrations._repeatable_step import RepeatableStep
 from roost.migrations._reserved import check_schema
-from roost.migrations._rollback import RollbackPlan, check_dependants, plan_rollback
+from roost.migrations._rollback import RollbackPlan, check_dependants, plan_rollback, plugins_on
 from roost.migrations._service import MigrationService
 from roost.migrations._step import MigrationStep
 from roost.migrations._versions import UNVERSIONED, compare_versions
-from roost.runtime import parse_dependency
+from roost.migrations._whole_plan import with_repeatable
 
 if TYPE_CHECKING:
-    from packaging.specifiers import SpecifierSet
-
     from roost.migrations._config import Policy
     from roost.migrations._outline import AppliedOutline, OutlinePlan
     from roost.migrations._run import MigrationRun
     from roost.postgres import MigrationSession
-    from roost.runtime import Plugin
 
 
 class PluginMigrationService(MigrationService):
@@ -39,10 +40,12 @@ class PluginMigrationService(MigrationService):
 
     Attributes:
         steps: All steps of the plugin, old ones included. Their order is version, then place in the list.
+        repeatable: What is run again after the steps whenever its text changes. The order is that of the list, but for `after`.
         schema: The PostgreSQL schema for the steps' unqualified names, made where it is missing; None is ``public``.
     """
 
     steps: Sequence[MigrationStep] = ()
+    repeatable: Sequence[RepeatableStep] = ()
     schema: ClassVar[str | None] = None
 
     def get_target_version(self) -> str:
@@ -84,7 +87,7 @@ class PluginMigrationService(MigrationService):
 
     def has_plugin_migrations(self, plugin_name: str, /) -> bool:
         """Tell whether these are the plugin's migrations, and whether there are any."""
-        return plugin_name == self.plugin_name and self.target_version() is not None
+        return plugin_name == self.plugin_name and (self.target_version() is not None or bool(self.load_repeatable()))
 
     async def get_migration_history(self, plugin_name: str | None = None, /) -> Sequence[MigrationRecord]:
         """Return the plugin's attempts, newest first; errors as of `MigrationService.get_migration_history`."""
@@ -124,10 +127,10 @@ class PluginMigrationService(MigrationService):
 
         async def planned(session: MigrationSession) -> tuple[RollbackPlan, str | None]:
             state = (await ledger.plugin_state(session, self.plugin_name, with_down=True)).without(LEGACY_STEP)
-            check_outcomes(state, self._known(state), plugin=self.plugin_name)
+            check_outcomes(state, self.known_steps(state), plugin=self.plugin_name)
             plan = plan_rollback(
                 state,
-                {step.id: step for step in self._known(state)},
+                {step.id: step for step in self.known_steps(state)},
                 plugin=self.plugin_name,
                 version=version,
                 steps=steps,
@@ -136,9 +139,9 @@ class PluginMigrationService(MigrationService):
             )
             requiring = await ledger.requiring_steps(session, self.plugin_name)
             dependent = {
-                plugin.name: accepted
-                for plugin, accepted in self._dependent_plugins()
-                if (await ledger.plugin_state(session, plugin.name)).applied
+                plugin: accepted
+                for plugin, accepted in plugins_on(self.plugin_name, runtime.plugins).items()
+                if (await ledger.plugin_state(session, plugin)).applied
             }
             check_dependants(plan, requiring=requiring, dependent_plugins=dependent)
             return plan, state.head
@@ -165,20 +168,21 @@ class PluginMigrationService(MigrationService):
         return await MigrationOrchestrator(runtime).in_a_run(self, undo)
 
     def declaration(self, policy: Policy, /) -> str:
-        """Return the digest of what the code declares: the chain of steps, or the target where steps are computed.
+        """Return the digest of what the code declares: the chain of steps, or the target where steps are computed, and what is repeatable.
 
         Raises:
             InvalidIdentifier: `schema` can't be the name of a plugin's schema.
         """
         check_schema(self.schema)
         if self._computes_steps():
-            return digest(["computed", self.get_target_version()])
+            return digest(["computed", self.get_target_version(), *self._declared_repeatable(taken=())])
         declared = self._declared()
         # Column by column: a start with nothing to do passes here with all steps of the plugin.
         ids = [step.id for step in declared]
         versions = [step.version or UNVERSIONED for step in declared]
         texts = [step.declared_text for step in declared]
-        return digest(["steps", policy, self._target(declared) or "", *ids, *versions, *texts])
+        repeatable = self._declared_repeatable(taken=ids)
+        return digest(["steps", policy, self._target(declared) or "", *ids, *versions, *texts, *repeatable])
 
     def target_version(self) -> str | None:
         """Return the version the code aims at; None without any step."""
@@ -193,10 +197,16 @@ class PluginMigrationService(MigrationService):
             MigrationError: Code and ledger don't fit each other.
         """
         state = state.without(LEGACY_STEP)
-        if not self._computes_steps():
+        if self._computes_steps():
+            plan = self._plan_computed(state, policy)
+            taken = [planned.step.id for planned in plan.steps]
+        else:
             declared = self._declared()
-            target = self._target(declared)
-            return plan_chain(declared, state, plugin=self.plugin_name, policy=policy, target=target)
+            taken = [step.id for step in declared]
+            plan = plan_chain(declared, state, plugin=self.plugin_name, policy=policy, target=self._target(declared))
+        return with_repeatable(plan, in_turn(self.load_repeatable(), plugin=self.plugin_name, taken=taken), state)
+
+    def _plan_computed(self, state: PluginState, policy: Policy) -> Plan:
         target = self.get_target_version()
         distance = compare_versions(state.version, target)
         if distance < 0:
@@ -219,40 +229,82 @@ class PluginMigrationService(MigrationService):
         if not self._computes_steps():
             declared = self._declared()
             target = self._target(declared)
-            return plan_chain_by_outline(declared, outline, plugin=self.plugin_name, policy=policy, target=target)
+            planned = plan_chain_by_outline(declared, outline, plugin=self.plugin_name, policy=policy, target=target)
+            return self._then_repeatable(planned, outline, taken=[step.id for step in declared])
         target = self.get_target_version()
         if compare_versions(outline.version, target) < 0:
             returned = self.get_migration_steps(outline.version or UNVERSIONED, target)
             steps = in_order(returned, plugin=self.plugin_name, default_version=target)
-            return plan_computed_by_outline(steps, outline, plugin=self.plugin_name, policy=policy, target=target)
+            planned = plan_computed_by_outline(steps, outline, plugin=self.plugin_name, policy=policy, target=target)
+            return self._then_repeatable(planned, outline, taken=[step.id for step in steps])
         newer = outline.above(target)
         if outline.are_done and not newer:
             return self.plan(outline.state, policy)
         return RowsWanted(then=lambda state: self.plan(state, policy), steps=() if outline.are_done else None, versions=newer)
 
-    def _dependent_plugins(self) -> list[tuple[Plugin, SpecifierSet]]:
-        """Return the runtime's plugins that depend on this one, with the versions that they accept."""
-        found: list[tuple[Plugin, SpecifierSet]] = []
-        for plugin in self._bound().plugins:
-            for text in plugin.dependencies:
-                name, accepted = parse_dependency(text)
-                if name == self.plugin_name:
-                    found.append((plugin, accepted))
-        return found
+    def _then_repeatable(self, planned: OutlinePlan, outline: AppliedOutline, *, taken: Sequence[str]) -> OutlinePlan:
+        """Add the repeatable steps to a plan that was made by an outline, or to the one that follows once rows are read."""
+
+        def complete(plan: Plan, state: PluginState) -> Plan:
+            return with_repeatable(plan, in_turn(self.load_repeatable(), plugin=self.plugin_name, taken=taken), state)
+
+        if not isinstance(planned, RowsWanted):
+            return complete(planned, outline.state)
+        return replace(planned, then=lambda state: complete(planned.then(state), state))
+
+    def plan_up_to(self, version: str, state: PluginState, policy: Policy, /) -> Plan:
+        """Plan as `plan` does, as if the code aimed at an earlier version; in the computed form that is asked for its steps anew.
+
+        Raises:
+            UnknownBaseline: The steps don't lead to that version.
+            MigrationError: Code and ledger don't fit each other.
+        """
+        plan = self.plan(state, policy)
+        if not self._computes_steps():
+            return cut(plan, version)
+        target = self.get_target_version()
+        returned = self.get_migration_steps(state.version or UNVERSIONED, version) if compare_versions(version, target) <= 0 else ()
+        if not returned or all(step.version is not None for step in returned):
+            cut(plan, version)  # it refuses what is none of their versions
+        steps = in_order(returned, plugin=self.plugin_name, default_version=version)
+        return plan_computed(steps, state.without(LEGACY_STEP), plugin=self.plugin_name, policy=policy, target=version)
+
+    def known_steps(self, state: PluginState, /) -> list[MigrationStep]:
+        """Return all steps of the plugin; in the computed form those up to the version that the code aims at, or the ledger is at."""
+        if not self._computes_steps():
+            return self._declared()
+        target = self.get_target_version()
+        highest = target if compare_versions(state.version, target) < 0 else state.version or target
+        return in_order(self.get_migration_steps(UNVERSIONED, highest), plugin=self.plugin_name, default_version=target)
 
     def load_steps(self) -> Sequence[MigrationStep]:
         """Return all steps of the plugin; for services that don't keep them in `steps`."""
         return self.steps
 
+    def load_repeatable(self) -> Sequence[RepeatableStep]:
+        """Return all repeatable steps of the plugin; for services that don't keep them in `repeatable`."""
+        return self.repeatable
+
+    def _declared_repeatable(self, *, taken: Sequence[str]) -> list[str]:
+        """Return what the repeatable steps contribute to the digest of the declaration; nothing, where there are none."""
+        return self._parts_of(in_turn(self.load_repeatable(), plugin=self.plugin_name, taken=taken))
+
+    @staticmethod
+    def _parts_of(repeatable: Sequence[RepeatableStep]) -> list[str]:
+        return [part for step in repeatable for part in ("repeatable", step.id, step.declared_text, str(len(step.after)), *step.after)]
+
     def _computes_steps(self) -> bool:
         return type(self).get_migration_steps is not PluginMigrationService.get_migration_steps
 
     def _target(self, declared: Sequence[MigrationStep]) -> str | None:
-        if not declared:
+        if not declared and not self.load_repeatable():
             return None
         if type(self).get_target_version is not PluginMigrationService.get_target_version:
             return self.get_target_version()
-        return declared[-1].version
+        if declared:
+            return declared[-1].version
+        plugin = self._owner()
+        return plugin.version if plugin is not None else None
 
     def _declared(self) -> list[MigrationStep]:
         steps = self.load_steps()
@@ -261,10 +313,3 @@ class PluginMigrationService(MigrationService):
                 raise InvalidStep(step=repr(step), reason=f"{self.service_name} lists it, and it is no MigrationStep")
         plugin = self._owner()
         return in_order(steps, plugin=self.plugin_name, default_version=plugin.version if plugin is not None else None)
-
-    def _known(self, state: PluginState) -> list[MigrationStep]:
-        if not self._computes_steps():
-            return self._declared()
-        target = self.get_target_version()
-        highest = target if compare_versions(state.version, target) < 0 else state.version or target
-        return in_order(self.get_migration_steps(UNVERSIONED, highest), plugin=self.plugin_name, default_version=target)

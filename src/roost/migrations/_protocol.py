@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from roost.migrations._config import Policy
     from roost.migrations._plan import Plan, PluginState
     from roost.migrations._records import ManifestChanges
+    from roost.migrations._step import MigrationStep
     from roost.runtime import Runtime
 
 
@@ -64,6 +65,21 @@ class KeepsLedger(Protocol):
 
     def target_version(self) -> str | None:
         """Return the version the code aims at."""
+
+
+@runtime_checkable
+class KnowsItsSteps(Protocol):
+    """A migration service that can tell all its steps, so that what they leave in a database can be claimed, and looked for."""
+
+    @property
+    def schema(self) -> str | None:
+        """The PostgreSQL schema for the steps' unqualified names; None is ``public``."""
+
+    def known_steps(self, state: PluginState, /) -> Sequence[MigrationStep]:
+        """Return all steps of the plugin, in order."""
+
+    def plan_up_to(self, version: str, state: PluginState, policy: Policy, /) -> Plan:
+        """Decide what is to be run up to a version."""
 
 
 @runtime_checkable

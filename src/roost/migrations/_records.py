@@ -27,7 +27,8 @@ class MigrationRecord:
         direction: ``"up"`` or ``"down"``.
         success: Whether it took effect.
         error: The error's text, cut and without passwords; None after a success.
-        attempts: How often it was tried, the last time included; 0 where a person said what became of it (`roost repair`).
+        attempts: How often it was tried, the last time included; 0 where a person said that it is there, or is not (`baseline`, `mark`,
+            `unmark`, `repair`).
         started_at: When it began, by the server's clock.
         executed_at: When it ended, by the server's clock.
         duration: Seconds between the two.
@@ -79,6 +80,7 @@ class ServiceStatus:
         state: What the service did in this process, or ``"ahead"`` where the database is ahead of the code.
         error: The text of the last failure in this process.
         changed: Applied steps whose bodies are others than the ones that ran.
+        steps_by_hand: How many applied steps no run took: a person said that they are there (`baseline`, `mark`, `repair`).
     """
 
     service_name: str
@@ -90,6 +92,7 @@ class ServiceStatus:
     state: MigrationState
     error: str | None
     changed: tuple[ChangedStep, ...] = ()
+    steps_by_hand: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,3 +258,45 @@ class RepairedStep:
     done: bool
     version: str | None
     run: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedSteps:
+    """Steps that count as applied because a person says so: no run took them.
+
+    Attributes:
+        plugin: The plugin.
+        steps: The ids of the steps, in order.
+        version: The version that the plugin is at.
+        run: The number of the run that wrote this down; None after a dry run.
+        found: What the steps make, and what was looked for and found in the database.
+        not_checked: What they do that nobody looked for, each with its step.
+    """
+
+    plugin: str
+    steps: tuple[str, ...]
+    version: str | None
+    run: int | None
+    found: tuple[str, ...] = ()
+    not_checked: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnmarkedStep:
+    """A step that counts as not applied because a person says so: nothing took its effect back.
+
+    Attributes:
+        plugin: The plugin.
+        steps: The step's id.
+        version: The version that the plugin is at.
+        run: The number of the run that wrote this down; None after a dry run.
+        still_there: What the step makes, and what is in the database all the same: the next run may stumble over it.
+        not_checked: What it does that nobody looked for.
+    """
+
+    plugin: str
+    steps: tuple[str, ...]
+    version: str | None
+    run: int | None
+    still_there: tuple[str, ...] = ()
+    not_checked: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from roost.errors import MigrationError, StepNotInDoubt
+from roost.errors import MigrationError, StepIsRepeatable, StepNotInDoubt
 from roost.migrations import _groups as groups
 from roost.migrations._ledger import MOVED_ON
 from roost.migrations._rollback import highest_below
@@ -52,7 +52,10 @@ def doubtful_row(state: PluginState, *, plugin: str, step: str) -> AppliedStep:
 
     Raises:
         StepNotInDoubt: The ledger knows what became of it.
+        StepIsRepeatable: It is a repeatable step, which is never in doubt.
     """
+    if any(row.step == step for row in state.repeated):
+        raise StepIsRepeatable(plugin=plugin, step=step, wanted="repair")
     row = next((row for row in state.applied if row.step == step), None)
     if row is not None and row.state in IN_DOUBT:
         return row
@@ -125,4 +128,6 @@ def repairing(turn: Turn, repair: Repair) -> str:
         error=None if succeeded else "its outcome was in doubt, and a person found that it had no effect",
     )
     body = f"BEGIN {change}; IF NOT FOUND THEN {refuse}; END IF; END"
-    return f"{turn.begin}; {turn.fence}; {check}; DO {dollar_quote(body)}; {move}; {record}COMMIT"
+    # As after any other way back.
+    anew = f"SELECT roost.forget_repeatable({plugin}); " if repair.direction == "down" and not repair.done else ""
+    return f"{turn.begin}; {turn.fence}; {check}; DO {dollar_quote(body)}; {anew}{move}; {record}COMMIT"

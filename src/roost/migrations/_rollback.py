@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,11 @@ from roost.errors import DependantApplied, NoRollbackMethod, UnknownRollbackTarg
 from roost.migrations._plan import AppliedStep, PluginState
 from roost.migrations._records import SkippedStep
 from roost.migrations._versions import UNVERSIONED, compare_versions, parse_version
+from roost.runtime import parse_dependency
 
 if TYPE_CHECKING:
     from roost.migrations._step import MigrationStep, StepBody
+    from roost.runtime import Plugin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,14 +160,47 @@ def check_dependants(
     Raises:
         DependantApplied: There is such a thing.
     """
-    undone = {step.row.step for step in plan.steps}
-    names = [f"{plugin}:{step}" for plugin, step, required in requiring if required in undone]
-    for plugin, accepted in dependent_plugins.items():
-        gone = plan.version_after is None
-        if undone and (gone or not accepted.contains(plan.version_after or UNVERSIONED, prereleases=True)):
-            names.append(f"plugin {plugin}")
+    names = dependants(
+        {step.row.step for step in plan.steps},
+        version_after=plan.version_after,
+        requiring=requiring,
+        dependent_plugins=dependent_plugins,
+    )
     if names:
-        raise DependantApplied(plugin=plan.plugin, dependants=tuple(names))
+        raise DependantApplied(plugin=plan.plugin, dependants=names)
+
+
+def dependants(
+    gone: Collection[str],
+    *,
+    version_after: str | None,
+    requiring: Sequence[tuple[str, str, str]],
+    dependent_plugins: Mapping[str, SpecifierSet],
+) -> tuple[str, ...]:
+    """Return what stands on steps that are to go.
+
+    Args:
+        gone: The ids of the steps.
+        version_after: The version that their plugin is at then.
+        requiring: As of `check_dependants`.
+        dependent_plugins: As above.
+    """
+    names = [f"{plugin}:{step}" for plugin, step, required in requiring if required in gone]
+    for plugin, accepted in dependent_plugins.items():
+        if gone and (version_after is None or not accepted.contains(version_after, prereleases=True)):
+            names.append(f"plugin {plugin}")
+    return tuple(names)
+
+
+def plugins_on(plugin: str, plugins: Iterable[Plugin]) -> dict[str, SpecifierSet]:
+    """Return the plugins that depend on one, with the versions of it that they accept."""
+    found: dict[str, SpecifierSet] = {}
+    for other in plugins:
+        for text in other.dependencies:
+            name, accepted = parse_dependency(text)
+            if name == plugin:
+                found[other.name] = accepted
+    return found
 
 
 def highest_below(version: str, rows: Sequence[AppliedStep]) -> str | None:

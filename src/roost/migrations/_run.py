@@ -7,26 +7,35 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from roost.errors import DatabaseAhead, MigrationLockLost, NoDatabase, PoolerInTheWay
+from roost.errors import DatabaseAhead, MigrationLockLost, NoDatabase
 from roost.migrations import _ledger as ledger
 from roost.migrations._dry_run import changed_steps
-from roost.migrations._events import DatabaseAheadNoticed, PolicyNoticed, StepOutcomeLearned, StepsChanged, StepSkipped
+from roost.migrations._events import (
+    DatabaseAheadNoticed,
+    PolicyNoticed,
+    RepeatableStepsLeft,
+    StepOutcomeLearned,
+    StepsChanged,
+    StepSkipped,
+)
 from roost.migrations._groups import DEFAULT_SCHEMA, Turn
+from roost.migrations._ledger_run import Settled
 from roost.migrations._outline import ByOutline, RowsWanted, plan_chain_by_outline
-from roost.migrations._plan import PluginState, check_outcomes, check_requirements, in_order, plan_chain
+from roost.migrations._plan import PlannedStep, PluginState, check_outcomes, in_order, plan_chain
+from roost.migrations._requirements import check_requirements, refuse_outside_transactions
 from roost.migrations._run_entry import KEY, RunEntry
 from roost.migrations._runner import Closing, StepRunner
 from roost.migrations._shape import compare_shape
 from roost.migrations._turn_wait import TurnTaken
-from roost.migrations._versions import compare_versions
 from roost.postgres import is_connection_lost, sqlstate_of
 
 if TYPE_CHECKING:
     from roost.errors import SessionLost
     from roost.migrations._config import MigrationConfig
-    from roost.migrations._plan import Plan, PlannedStep
+    from roost.migrations._plan import Plan
     from roost.migrations._protocol import IMigrationService
     from roost.migrations._records import ChangedStep, SkippedStep, StepReport
+    from roost.migrations._repeatable import PlannedRepeatable
     from roost.migrations._rollback import RollbackPlan, UndoneStep
     from roost.migrations._states import MigrationStates
     from roost.migrations._step import MigrationStep
@@ -66,6 +75,7 @@ class MigrationRun:
     versions: dict[str, str | None] = field(default_factory=dict)
     _entry: RunEntry = field(init=False)
     _heads: dict[str, str | None] = field(default_factory=dict)
+    _repeatable: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     _sent: list[StepTelling] = field(default_factory=list)
     _last_turn: tuple[str, Mapping[str, str]] | None = None
 
@@ -137,7 +147,7 @@ class MigrationRun:
 
     async def end(self, settled: Mapping[str, str]) -> None:
         """Settle what is satisfied, close the run and give the lock back, also while being cancelled; errors as of `RunEntry.end`."""
-        await self._entry.end(settled, heads=self._heads)
+        await self._entry.end(self._settled(settled, self._heads))
 
     def abandon(self) -> None:
         """Drop the connection at once, and with it the lock and what is in hand."""
@@ -211,6 +221,7 @@ class MigrationRun:
         while True:
             head, plan = await self._decide(decide, by_outline, plugin=plugin)
             self._heads[plugin] = head
+            self._repeatable[plugin] = plan.repeatable_declared or self._repeatable.get(plugin, ())
             if not told:
                 self._tell(plan, service=service)
                 told = True
@@ -223,7 +234,7 @@ class MigrationRun:
                 if taken.is_busy:
                     await self._entry.wait.pause()
             else:
-                self._entry.wait.over(acquired=bool(plan.steps))
+                self._entry.wait.over(acquired=bool(plan.steps or plan.repeatable))
                 return tuple(self.steps[before:])
 
     async def _decide(self, decide: Callable[[PluginState], Plan], by_outline: ByOutline | None, *, plugin: str) -> tuple[str | None, Plan]:
@@ -244,28 +255,31 @@ class MigrationRun:
                 return state.head, planned.then(replace(state.without(by_outline.apart), last_chain=outline.chain))
 
     async def _carry_out(self, plan: Plan, *, planned_on: str | None, service: str, schema: str | None, ends_turn: bool) -> None:
-        await self._check_requirements(plan)
-        self._refuse_outside_transactions(plan)
+        if any(planned.step.requires for planned in plan.steps):
+            check_requirements(plan, await ledger.applied_names(self.session))
+        if self.session.shares_server_process:
+            refuse_outside_transactions(plan, location=self.session.url.location)
         runner = self._runner(plan.plugin, service=service, schema=schema)
-        if plan.steps and schema is not None:
+        if (plan.steps or plan.repeatable) and schema is not None:
             await runner.create_schema()
 
-        def done(planned: PlannedStep, report: StepReport) -> None:
+        def done(planned: PlannedStep | PlannedRepeatable, report: StepReport) -> None:
             self._entry.wait.over(acquired=True)
             self._sent = [telling for telling in self._sent if telling.step != report.step]
             self.steps.append(report)
-            self._heads[plan.plugin] = planned.chain
-            self.versions[plan.plugin] = planned.version_after
+            if isinstance(planned, PlannedStep):
+                self._heads[plan.plugin] = planned.chain
+                self.versions[plan.plugin] = planned.version_after
 
         reached = plan.steps[-1].version_after if plan.steps else plan.from_version
-        is_short = plan.target is not None and compare_versions(reached, plan.target) < 0
-        closing = self._closing(plan, service=service) if ends_turn and plan.steps and not is_short else None
-        await runner.up(plan.steps, planned_on=planned_on, sent=self._note_sent, done=done, closing=closing)
-        if plan.target is not None and is_short:
+        is_short = plan.reaches is not None and plan.reaches != reached
+        closing = self._closing(plan, service=service) if ends_turn and not is_short else None
+        await runner.up(plan.steps, plan.repeatable, planned_on=planned_on, sent=self._note_sent, done=done, closing=closing)
+        if plan.reaches is not None and is_short:
             chain = plan.steps[-1].chain if plan.steps else plan.chain
-            await runner.reach(version=plan.target, chain=chain, planned_on=self._heads[plan.plugin])
+            await runner.reach(version=plan.reaches, chain=chain, planned_on=self._heads[plan.plugin])
             self._heads[plan.plugin] = chain or None
-            self.versions[plan.plugin] = plan.target
+            self.versions[plan.plugin] = plan.reaches
 
     def last_turn(self, service: str, settled: Mapping[str, str]) -> None:
         """Note that the turn of the last service begins.
@@ -279,7 +293,15 @@ class MigrationRun:
     def _closing(self, plan: Plan, *, service: str) -> Closing | None:
         if self._last_turn is None or self._last_turn[0] != service:
             return None
-        return self._entry.closing(self._last_turn[1], {**self._heads, plan.plugin: plan.steps[-1].chain})
+        heads = {**self._heads, **({plan.plugin: plan.steps[-1].chain} if plan.steps else {})}
+        return self._entry.closing(self._settled(self._last_turn[1], heads))
+
+    def _settled(self, declarations: Mapping[str, str], heads: Mapping[str, str | None]) -> dict[str, Settled]:
+        """Return what plugins are settled on, by the digests of their declarations and the hashes of their heads."""
+        return {
+            plugin: Settled(declaration=declaration, head=heads.get(plugin), repeatable=self._repeatable.get(plugin, ()))
+            for plugin, declaration in declarations.items()
+        }
 
     def _note_sent(self, steps: Sequence[StepTelling]) -> None:
         self._sent = list(steps)
@@ -288,6 +310,7 @@ class MigrationRun:
         """Learn from the ledger, under the lock, what became of steps that were sent before the connection broke."""
         standing = {row.step for row in state.applied}
         applied = {row.step for row in state.applied if row.run in self._entry.numbers and row.state == "done"}
+        applied |= {row.step for row in state.repeated if row.run in self._entry.numbers}
         ours = [telling for telling in self._sent if telling.plugin == plugin]
         self._sent = [telling for telling in self._sent if telling.plugin != plugin]
         for telling in ours:
@@ -297,17 +320,6 @@ class MigrationRun:
                 self.emit(StepOutcomeLearned(plugin=plugin, step=telling.step, is_applied=is_applied))
             if is_done:
                 self.steps.append(telling.report())
-
-    def _refuse_outside_transactions(self, plan: Plan) -> None:
-        if not self.session.shares_server_process:
-            return
-        for planned in plan.steps:
-            if not planned.step.transactional:
-                reason = (
-                    f"it shares server processes, and step {planned.step.id!r} of plugin {plan.plugin} runs outside a transaction, "
-                    "where no lock would keep a second run from it"
-                )
-                raise PoolerInTheWay(location=self.session.url.location, reason=reason)
 
     async def undo(self, plan: RollbackPlan, *, planned_on: str | None, service: str, schema: str | None) -> tuple[StepReport, ...]:
         """Undo a rollback plan's steps in order, on a new session where the connection broke.
@@ -410,15 +422,13 @@ class MigrationRun:
         if plan.changed or plan.changed_functions:
             self.emit(StepsChanged(plugin=plan.plugin, steps=plan.changed + plan.changed_functions, functions=plan.changed_functions))
             self.changed += changed_steps(plan)
+        if plan.repeatable_left:
+            self.emit(RepeatableStepsLeft(plugin=plan.plugin, steps=plan.repeatable_left))
         if plan.is_ahead:
             if self.refuse_ahead:
                 raise DatabaseAhead(plugin=plan.plugin, steps=plan.ahead, version=plan.from_version)
             self.states.set(service, "ahead")
             self.emit(DatabaseAheadNoticed(plugin=plan.plugin, steps=plan.ahead, version=plan.from_version))
-
-    async def _check_requirements(self, plan: Plan) -> None:
-        if any(planned.step.requires for planned in plan.steps):
-            check_requirements(plan, await ledger.applied_names(self.session))
 
 
 def _moved_on(plugin: str) -> MigrationLockLost:

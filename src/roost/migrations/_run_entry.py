@@ -25,6 +25,7 @@ from roost.postgres import MigrationSession, advisory_lock_key, is_connection_lo
 
 if TYPE_CHECKING:
     from roost.migrations._config import MigrationConfig
+    from roost.migrations._ledger_run import Settled
     from roost.migrations._states import MigrationStates
     from roost.postgres import Database, LockHolder
 
@@ -209,30 +210,28 @@ class RunEntry:
         self.abandon()
         self._emit(SessionReopened(attempt=attempt, error=error))
 
-    def closing(self, settled: Mapping[str, str], heads: Mapping[str, str | None]) -> Closing | None:
+    def closing(self, settled: Mapping[str, Settled]) -> Closing | None:
         """Return what closes the run in the message of its last steps; None where nothing may share a message with them.
 
         Args:
-            settled: For each plugin that is satisfied then the digest of its declaration.
-            heads: For each of them its chain's hash, as the run will have left it.
+            settled: What each plugin is settled on that is satisfied then.
         """
         if self.session.shares_server_process:
             return None
-        text = ledger_run.closing(self.session, number=self.number, key=KEY, settled=settled, heads=heads)
+        text = ledger_run.closing(self.session, number=self.number, key=KEY, settled=settled)
         return Closing(text=text, done=self._note_closed)
 
     def _note_closed(self) -> None:
         self._is_closed = True
 
-    async def end(self, settled: Mapping[str, str], *, heads: Mapping[str, str | None]) -> None:
+    async def end(self, settled: Mapping[str, Settled]) -> None:
         """Settle what is satisfied, close the run and give the lock back, also while being cancelled.
 
         A connection that breaks here, or another run that is at work for too long, takes nothing with it but the note of what is settled:
         every step's record is committed, and the next start finds that out under the lock.
 
         Args:
-            settled: For each satisfied plugin the digest of its declaration.
-            heads: For each of them its chain's hash, as this run has left it.
+            settled: What each satisfied plugin is settled on.
 
         Raises:
             Exception: As the driver raises it.
@@ -243,7 +242,7 @@ class RunEntry:
             if self._session.is_open and not self._is_closed:
                 with anyio.move_on_after(RELEASE_SECONDS, shield=True):
                     if self.run_id is not None:
-                        await self._close(settled, heads)
+                        await self._close(settled)
                     elif self._has_lock:
                         await ledger_run.release(self._session, key=KEY)
         except MigrationLockTimeout:
@@ -255,10 +254,10 @@ class RunEntry:
             self.wait.over(acquired=False)
             self._session.terminate()
 
-    async def _close(self, settled: Mapping[str, str], heads: Mapping[str, str | None]) -> None:
+    async def _close(self, settled: Mapping[str, Settled]) -> None:
         while True:
             try:
-                await ledger_run.close_run(self.session, number=self.number, key=KEY, settled=settled, heads=heads)
+                await ledger_run.close_run(self.session, number=self.number, key=KEY, settled=settled)
             except Exception as error:
                 if sqlstate_of(error) != ledger.BUSY:
                     raise

@@ -17,6 +17,7 @@ from roost.migrations._explain import explain, location_of
 from roost.migrations._in_hand import StepForth, StepInHand, steps_back, steps_forth
 from roost.migrations._patience import Patience
 from roost.migrations._step import takes_context
+from roost.migrations._step_again import StepAgain, steps_again
 from roost.migrations._telling import TellingsOfAMessage
 from roost.migrations._turn_wait import TurnTaken
 from roost.postgres import bind_step, is_lock_timeout, sqlstate_of, watching_blockers
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from roost.migrations._groups import Turn
     from roost.migrations._plan import PlannedStep
     from roost.migrations._records import StepReport
+    from roost.migrations._repeatable import PlannedRepeatable
     from roost.migrations._rollback import UndoneStep
     from roost.migrations._step import StepBody
     from roost.migrations._telling import StepTelling
@@ -84,16 +86,18 @@ class StepRunner:
     async def up(
         self,
         steps: Sequence[PlannedStep],
+        repeatable: Sequence[PlannedRepeatable],
         *,
         planned_on: str | None,
         sent: Callable[[Sequence[StepTelling]], None],
-        done: Callable[[PlannedStep, StepReport], None],
+        done: Callable[[PlannedStep | PlannedRepeatable, StepReport], None],
         closing: Closing | None = None,
     ) -> None:
         """Run steps in order: of each, its effect and its record live and die together.
 
         Args:
-            steps: A plan's steps.
+            steps: A plan's versioned steps.
+            repeatable: Its repeatable steps, which come after them.
             planned_on: The head's hash that the plan was made on.
             sent: Told before a message which steps are in it: if the connection breaks, nobody knows how many of them are applied.
             done: Told of each step that is applied, as soon as that is known.
@@ -107,7 +111,11 @@ class StepRunner:
             TurnTaken: Another run is at work, or has moved the plugin on; plan again.
             Exception: The connection broke; what was applied, the ledger says under the lock.
         """
-        in_hand = steps_forth(steps, turn=self._turn, config=self._config, planned_on=planned_on, emit=self._emit)
+        total = len(steps) + len(repeatable)
+        forth = steps_forth(steps, total=total, turn=self._turn, config=self._config, planned_on=planned_on, emit=self._emit)
+        head = steps[-1].chain if steps else planned_on
+        again = steps_again(repeatable, total=total, turn=self._turn, config=self._config, planned_on=head, emit=self._emit)
+        in_hand: list[StepForth | StepAgain] = [*forth, *again]
         await self._take(in_hand, sent=sent, done=lambda step: done(step.planned, step.telling.report()), closing=closing)
 
     async def down(

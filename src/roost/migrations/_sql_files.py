@@ -11,6 +11,9 @@ from roost.errors import InvalidSqlFile, InvalidStep
 from roost.migrations._sql_text import PSQL_ONLY, psql_command
 from roost.migrations._step import MigrationStep, SqlText
 
+REPEATABLE = "repeatable"
+"""The name of the folder for repeatable files, beside the versioned ones."""
+
 _MARKER = re.compile(r"^--[ \t]*migrate:(up|down)\b(.*)$", re.MULTILINE)
 _IRREVERSIBLE = re.compile(r"^--[ \t]*migrate:irreversible\b(.*)$", re.MULTILINE)
 _OPTION = re.compile(r"(\w+):(\S+)")
@@ -48,10 +51,12 @@ class SqlFolder:
     Attributes:
         path: The folder.
         files: The bytes of each file, in the order of their names.
+        repeatable: The same for the files of the folder ``repeatable`` in it.
     """
 
     path: Path
     files: Mapping[Path, bytes]
+    repeatable: Mapping[Path, bytes]
 
 
 def read_folder(directory: str | Path) -> SqlFolder:
@@ -63,17 +68,39 @@ def read_folder(directory: str | Path) -> SqlFolder:
     folder = Path(directory)
     if not folder.is_dir():
         raise InvalidSqlFile(path=str(folder), reason="there is no such folder")
+    return SqlFolder(folder, read_sql(folder), read_sql(repeatable) if has_repeatable(repeatable := folder / REPEATABLE) else {})
+
+
+def has_repeatable(folder: Path) -> bool:
+    """Tell whether a folder for repeatable files is there.
+
+    Raises:
+        InvalidSqlFile: It is a link that leads nowhere.
+    """
+    if folder.is_dir():
+        return True
+    if folder.is_symlink():
+        raise InvalidSqlFile(path=str(folder), reason="it is a link that leads nowhere")
+    return False
+
+
+def read_sql(folder: Path) -> dict[Path, bytes]:
+    """Read the bytes of the files in a folder whose names end in ``.sql``, in the order of these.
+
+    Raises:
+        InvalidSqlFile: The folder can't be listed, or a file can't be read.
+    """
     try:
         # A link that leads nowhere is a migration that got lost, and no file to be passed over.
         paths = sorted(path for path in folder.iterdir() if path.name.endswith(".sql") and (path.is_file() or not path.exists()))
     except OSError as error:
         raise InvalidSqlFile(path=str(folder), reason=f"it can't be listed: {error.strerror}") from error
-    return SqlFolder(folder, {path: _read(path) for path in paths})
+    return {path: _read(path) for path in paths}
 
 
 def steps_of(folder: SqlFolder, *, version: str | None = None) -> list[MigrationStep]:
     """Return the steps that a folder's files are; arguments and errors as of `load_sql_steps`."""
-    if not folder.files:
+    if not folder.files and not folder.repeatable:
         raise InvalidSqlFile(path=str(folder.path), reason="there is no .sql file in it")
     downs = {path.name.removesuffix(".down.sql"): path for path in folder.files if path.name.endswith(".down.sql")}
     steps: dict[str, MigrationStep] = {}
@@ -91,10 +118,10 @@ def steps_of(folder: SqlFolder, *, version: str | None = None) -> list[Migration
 
 def _step(folder: SqlFolder, path: Path, down_path: Path | None, *, version: str | None) -> MigrationStep:
     name = path.name.removesuffix(".sql").removesuffix(".up")
-    text = _decoded(path, folder.files[path])
+    text = decoded(path, folder.files[path])
     markers = list(_MARKER.finditer(text))
     up: str = SqlText.read_from(text, path)
-    down: str | None = None if down_path is None else SqlText.read_from(_decoded(down_path, folder.files[down_path]), down_path)
+    down: str | None = None if down_path is None else SqlText.read_from(decoded(down_path, folder.files[down_path]), down_path)
     transactional = True
     if markers:
         if down_path is not None:
@@ -102,7 +129,7 @@ def _step(folder: SqlFolder, path: Path, down_path: Path | None, *, version: str
         up, down, transactional = _read_marked(path, text, markers)
     try:
         return MigrationStep(
-            name, _describe(name), up=up, down=down, version=version, transactional=transactional, irreversible=_irreversible(path, text)
+            name, describe(name), up=up, down=down, version=version, transactional=transactional, irreversible=_irreversible(path, text)
         )
     except InvalidStep as error:
         raise InvalidSqlFile(path=str(path), reason=error.reason) from error
@@ -145,8 +172,12 @@ def _read(path: Path) -> bytes:
         raise InvalidSqlFile(path=str(path), reason=f"it can't be read: {error.strerror}") from error
 
 
-def _decoded(path: Path, data: bytes) -> str:
-    """Return the text of a file, without the byte order mark that some editors leave."""
+def decoded(path: Path, data: bytes) -> str:
+    """Return the text of a file, without the byte order mark that some editors leave.
+
+    Raises:
+        InvalidSqlFile: It is not UTF-8, or holds what can't be sent to PostgreSQL.
+    """
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -161,5 +192,6 @@ def _decoded(path: Path, data: bytes) -> str:
     return text
 
 
-def _describe(name: str) -> str:
+def describe(name: str) -> str:
+    """Return what the name of a file says in words."""
     return re.sub(r"^[\d.]+[_-]*", "", name).replace("_", " ").replace("-", " ").strip() or name

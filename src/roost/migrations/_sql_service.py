@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 from roost.migrations import _manifest_file as manifest
 from roost.migrations._fingerprint import digest
 from roost.migrations._plugin_service import PluginMigrationService
+from roost.migrations._repeatable import in_turn
+from roost.migrations._repeatable_files import read_repeatable
+from roost.migrations._repeatable_step import RepeatableStep
 from roost.migrations._reserved import check_schema
 from roost.migrations._sql_files import steps_of
 from roost.migrations._step import MigrationStep
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
 class SqlMigrationService(PluginMigrationService):
     """Runs the SQL files of a folder in the order of their names, each once, each in a transaction of its own.
 
-    The layouts are those of `load_sql_steps`. The files have the version of the plugin. Where the folder has a manifest,
+    The layouts are those of `load_sql_steps`. The files have the version of the plugin. Those of a folder ``repeatable`` in it are run
+    after them, and again whenever their text changes; they come after the service's own `repeatable`. Where the folder has a manifest,
     ``roost.sum``, a start with nothing to do reads that instead of the files; a start that has something to do, and every command,
     reads the files, and refuses those that are not as the manifest says.
 
@@ -42,6 +46,14 @@ class SqlMigrationService(PluginMigrationService):
         """
         return steps_of(manifest.read_proven(self.directory))
 
+    def load_repeatable(self) -> Sequence[RepeatableStep]:
+        """Read the repeatable files.
+
+        Raises:
+            InvalidSqlFile: The folder or a file can't be used.
+        """
+        return [*self.repeatable, *read_repeatable(self.directory)]
+
     def manifest_hash(self) -> str | None:
         """Return what stands for all files of the folder, without looking at one; None where there is no manifest.
 
@@ -57,9 +69,12 @@ class SqlMigrationService(PluginMigrationService):
             InvalidSqlFile: The folder or a file can't be read.
             InvalidManifest: The manifest can't be used.
             ManifestMismatch: The manifest is not that of the files.
+            UnknownRepeatable: A repeatable file comes after one that is not there.
+            RepeatableCycle: Repeatable files come after each other.
         """
         if self.manifest_hash() is not None:
             manifest.read_proven(self.directory)
+            in_turn(self.load_repeatable(), plugin=self.plugin_name)
 
     def write_manifest(self) -> ManifestChanges:
         """Write the folder's manifest as its files are now; one that is right already is left untouched.
@@ -79,7 +94,8 @@ class SqlMigrationService(PluginMigrationService):
         if stands_for_all is None:
             return super().declaration(policy)
         check_schema(self.schema)
-        return digest(["manifest", policy, self._aim(), self._version(), stands_for_all])
+        own = self._parts_of(self.repeatable)
+        return digest(["manifest", policy, self._aim(), self._version(), stands_for_all, *own])
 
     def target_version(self) -> str | None:
         """Return the version the code aims at; None without any step."""
@@ -87,7 +103,10 @@ class SqlMigrationService(PluginMigrationService):
 
     def _manifest_of_steps(self) -> str | None:
         # Who computes steps, or makes others of them than the files are, has said more than the manifest knows.
-        if self._computes_steps() or type(self).load_steps is not SqlMigrationService.load_steps:
+        cls = type(self)
+        if cls.load_steps is not SqlMigrationService.load_steps or cls.load_repeatable is not SqlMigrationService.load_repeatable:
+            return None
+        if self._computes_steps():
             return None
         return self.manifest_hash()
 

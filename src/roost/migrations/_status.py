@@ -48,10 +48,11 @@ async def status_of(
         return await _status_of_other(service, plugin, state=state, error=error)
     async with reading(runtime) as session:
         found = PluginState(version=None, applied=())
-        last_run = None
+        last_run, by_hand = None, 0
         if session is not None:
             found = await ledger.plugin_state(session, plugin)
             last_run = await ledger.last_run(session, plugin)
+            by_hand = await ledger.steps_by_hand(session, plugin)
     pending: int | None = None
     target: str | None = None
     changed: tuple[ChangedStep, ...] = ()
@@ -61,12 +62,12 @@ async def status_of(
     except MigrationError as refusal:
         state, error = ("failed" if state == "failed" else "blocked"), error or str(refusal)
     else:
-        pending = len(plan.steps)
+        pending = len(plan.steps) + len(plan.repeatable)
         state = "ahead" if plan.is_ahead else state
         changed = tuple(changed_steps(plan))
     return ServiceStatus(
         service_name=service.service_name,
-        has_migrations=bool(found.applied) or target is not None,
+        has_migrations=bool(found.applied or found.repeated or pending) or target is not None,
         last_run=last_run,
         version=found.version,
         target_version=target,
@@ -74,6 +75,7 @@ async def status_of(
         state=state,
         error=error,
         changed=changed,
+        steps_by_hand=by_hand,
     )
 
 
@@ -112,7 +114,7 @@ def has_work(plan: Plan) -> bool:
     """Tell whether a plan changes anything: steps, or a version that is reached without one."""
     if plan.is_ahead:
         return False
-    return bool(plan.steps) or (plan.target is not None and compare_versions(plan.from_version, plan.target) < 0)
+    return bool(plan.steps or plan.repeatable) or (plan.target is not None and compare_versions(plan.from_version, plan.target) < 0)
 
 
 async def _ask(service: object, method: str, *args: object, default: Any) -> Any:  # noqa: ANN401 -- another's answer

@@ -87,10 +87,7 @@ class MigrationStep:
     """
 
     def __post_init__(self) -> None:
-        if not _is_printable(self.id):
-            raise InvalidStep(step=repr(self.id), reason="a step's id is a non-empty, printable string")
-        if len(self.id.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
-            raise InvalidStep(step=f"{self.id[:40]}…", reason=f"its id is longer than {MAX_NAME_BYTES} bytes")
+        check_id(self.id)
         if self.fingerprint is not None and not _is_printable(self.fingerprint):
             raise InvalidStep(step=self.id, reason="its fingerprint is not printable")
         if self.version is not None:
@@ -101,10 +98,7 @@ class MigrationStep:
                 raise InvalidStep(step=self.id, reason=f"requires {name!r}, which is not of the form 'plugin:step-id'")
         self._check_body("up", self.up)
         self._check_way_back()
-        for name in ("lock_timeout", "statement_timeout"):
-            seconds = getattr(self, name)
-            if seconds is not None and seconds < 0:
-                raise InvalidStep(step=self.id, reason=f"{name} is negative; it is seconds, and 0 means no limit")
+        check_limits(self.id, lock_timeout=self.lock_timeout, statement_timeout=self.statement_timeout)
         text = self.fingerprint or (with_unix_lines(self.up) if isinstance(self.up, str) else "py")
         object.__setattr__(self, "declared_text", text)
 
@@ -143,6 +137,29 @@ def with_unix_lines(sql: str) -> str:
 
 def _is_printable(value: object) -> bool:
     return isinstance(value, str) and value != "" and value.isprintable()
+
+
+def check_id(step: str) -> None:
+    """Refuse what can't name a step in the ledger, in errors and on a terminal.
+
+    Raises:
+        InvalidStep: It is empty, unprintable or too long.
+    """
+    if not _is_printable(step):
+        raise InvalidStep(step=repr(step), reason="a step's id is a non-empty, printable string")
+    if len(step.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
+        raise InvalidStep(step=f"{step[:40]}…", reason=f"its id is longer than {MAX_NAME_BYTES} bytes")
+
+
+def check_limits(step: str, **limits: float | None) -> None:
+    """Refuse negative time limits of a step.
+
+    Raises:
+        InvalidStep: One is negative.
+    """
+    for name, seconds in limits.items():
+        if seconds is not None and seconds < 0:
+            raise InvalidStep(step=step, reason=f"{name} is negative; it is seconds, and 0 means no limit")
 
 
 def check_sql_text(text: str, *, step: str, field: str) -> None:

@@ -7,6 +7,7 @@ from roost.postgres._copy_text import Row, from_microseconds, microseconds
 from roost.postgres._database import Database
 from roost.postgres._embedded import EmbeddedPostgres
 from roost.postgres._lock_holder import LockHolder, end_lock_holder, lock_holder, lock_timeout
+from roost.postgres._parser import SQL_EXTRA, ParsedStatement, has_parser, parse_sql
 from roost.postgres._protocols import Connection, ConnectionPool
 from roost.postgres._quoting import dollar_quote, quote_identifier, quote_literal, quote_nullable
 from roost.postgres._retry import retrying
@@ -17,6 +18,7 @@ from roost.postgres._url_reading import parse_url
 
 __all__ = [
     "CHANNEL",
+    "SQL_EXTRA",
     "Connection",
     "ConnectionPool",
     "Database",
@@ -24,6 +26,7 @@ __all__ = [
     "EmbeddedPostgres",
     "LockHolder",
     "MigrationSession",
+    "ParsedStatement",
     "PasswordCallable",
     "PasswordSource",
     "Row",
@@ -32,6 +35,7 @@ __all__ = [
     "dollar_quote",
     "end_lock_holder",
     "from_microseconds",
+    "has_parser",
     "is_connection_lost",
     "is_lock_timeout",
     "is_retryable",
@@ -39,6 +43,7 @@ __all__ = [
     "lock_or_satisfied",
     "lock_timeout",
     "microseconds",
+    "parse_sql",
     "parse_url",
     "quote_identifier",
     "quote_literal",

@@ -99,6 +99,24 @@ def test_status_has_a_row_for_each_service() -> None:
     assert lines[4] == "- other - - - - blocked: first line"
 
 
+def test_status_tells_what_no_run_did() -> None:
+    """Applied steps that a person answers for are counted beside the state."""
+    row = ServiceStatus(
+        service_name="x-migration",
+        has_migrations=True,
+        last_run=AT,
+        version="1.0.0",
+        target_version="1.0.0",
+        pending=0,
+        state="idle",
+        error="no",
+        steps_by_hand=1,
+    )
+    rows = (row, replace(row, steps_by_hand=2, error=None))
+    lines = _drawn(status_table(MigrationStatus(total_services=2, last_migration=AT, services=rows), plugins={}))
+    assert [line.split("07 ")[1] for line in lines[3:5]] == ["idle (1 step by hand): no", "idle (2 steps by hand)"]
+
+
 def test_history_says_what_it_cuts() -> None:
     """A cut history says how many rows there are; a failure shows the start of its first line."""
     done = SimpleNamespace(
@@ -109,6 +127,14 @@ def test_history_says_what_it_cuts() -> None:
     assert lines[0] == "History (the last 2 of 9)"
     assert lines[3] == "2025-03-04 05:06:07 3 p 1.0.0 a up 0.500 s done"
     assert lines[4] == f"2025-03-04 05:06:07 - - - - - - failed: {'x' * 59}…"
+
+
+def test_history_tells_what_no_run_did() -> None:
+    """A row without an attempt was written by a person's word."""
+    claimed = SimpleNamespace(executed_at=AT, success=True, attempts=0, step="a")
+    ran = SimpleNamespace(executed_at=AT, success=True, attempts=1, step="b")
+    lines = _drawn(history_table([claimed, ran], total=2))
+    assert (lines[3].endswith(" - by hand"), lines[4].endswith(" - done")) == (True, True)
 
 
 def test_whole_history_says_its_number() -> None:

@@ -46,7 +46,7 @@ def forth(kinds: str) -> list[StepForth]:
     """Return steps on their way: s is SQL, L long SQL, p a function, o SQL outside a transaction."""
     steps = [MigrationStep(f"s{number}", "A step", **BODIES[kind]) for number, kind in enumerate(kinds)]  # type: ignore[arg-type]
     planned = [PlannedStep(step=step, version="1.0.0", chain=step.id, version_after=None) for step in steps]
-    return steps_forth(planned, turn=TURN, config=MigrationConfig(), planned_on=None, emit=lambda _: None)
+    return steps_forth(planned, total=len(planned), turn=TURN, config=MigrationConfig(), planned_on=None, emit=lambda _: None)
 
 
 def back(kinds: str) -> list[StepBack]:

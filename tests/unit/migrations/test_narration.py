@@ -9,6 +9,7 @@ from roost.migrations import (
     LockWaitFinished,
     LockWaitStarted,
     PolicyNoticed,
+    RepeatableStepsLeft,
     RunFinished,
     RunStarted,
     SchemaDiffers,
@@ -56,6 +57,10 @@ STEP: dict[str, Any] = {"plugin": "p", "step": "s", "version": "1.0.0", "index":
         (
             StepsChanged(plugin="p", steps=("s", "f"), functions=("f",)),
             "Plugin p: steps were edited after they ran, and are not run again: s, f; what they lack is for a new step",
+        ),
+        (
+            RepeatableStepsLeft(plugin="p", steps=("a", "b")),
+            "Plugin p: what these steps made is still there, and they are no longer declared: a, b",
         ),
         (PolicyNoticed(plugin="p", notice="steps run out of order: s"), "Plugin p: steps run out of order: s"),
         (RunFinished(steps=0, duration=0.1, error=None), "nothing to do: the database is where the plugins want it"),

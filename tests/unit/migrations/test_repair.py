@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from roost import MigrationStep, Plugin, PluginMigrationService, Runtime
-from roost.errors import StepNotInDoubt
+from roost.errors import StepIsRepeatable, StepNotInDoubt
 from roost.migrations._plan import AppliedStep, PluginState
 from roost.migrations._repair import Repair, plan_repair
+from roost.migrations._repeatable import RepeatedStep
 
 STEPS = [
     MigrationStep("a", "A", up="A", version="1.0.0"),
@@ -124,3 +125,11 @@ def test_a_step_that_is_in_no_doubt(step: str, state: str | None, suggestions: t
     with pytest.raises(StepNotInDoubt) as caught:
         plan_repair(service_of(make, fill), at(None, "#make-notes", row(make), row(fill, "escaped")), step=step, done=True)
     assert (caught.value.state, caught.value.suggestions, caught.value.hint) == (state, suggestions, hint)
+
+
+def test_a_repeatable_step_is_never_in_doubt() -> None:
+    """It is refused as what it is, not as a step that nobody knows."""
+    state = PluginState(version=None, applied=(), repeated=(RepeatedStep(step="view", fingerprint="f", run=1),))
+    with pytest.raises(StepIsRepeatable) as caught:
+        plan_repair(service_of(*STEPS), state, step="view", done=True)
+    assert caught.value.message == "Can't repair step 'view' of plugin p: it is repeatable"

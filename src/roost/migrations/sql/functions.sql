@@ -154,8 +154,46 @@ BEGIN
             RAISE EXCEPTION 'step % of plugin % ended its own transaction', step_id, plugin_name USING ERRCODE = 'RST02';
         END IF;
     END IF;
+    PERFORM roost.forget_repeatable(plugin_name);
     PERFORM roost.clean_session(lock_key, step_by_step);
     PERFORM roost.move_head(plugin_name, plugin_version, plugin_chain);
+END $$;
+
+-- Begins a repeatable step's transaction: the fence, then whether the ledger still holds what it was planned over. `planned_over` is the
+-- fingerprint of the text that ran last, and null where there is none.
+CREATE FUNCTION roost.begin_repeatable(
+    run_number bigint, lock_key bigint, step_by_step boolean, plugin_name text, planned_on text, step_id text, planned_over text
+) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM roost.fence(run_number, lock_key, step_by_step);
+    PERFORM roost.check_plan(plugin_name, planned_on, '{}');
+    IF (SELECT fingerprint FROM roost.repeatable WHERE plugin = plugin_name AND step = step_id) IS DISTINCT FROM planned_over THEN
+        RAISE EXCEPTION 'step % of plugin % has been run since this was planned', step_id, plugin_name USING ERRCODE = 'RST04';
+    END IF;
+    RAISE INFO 'roost: step begins' USING DETAIL = step_id;
+END $$;
+
+-- Ends a repeatable step's transaction. The steps that come after it are as good as never run: if this run does not come to them, the next
+-- one will. Whatever was settled is so no more.
+CREATE FUNCTION roost.finish_repeatable(
+    run_number bigint, lock_key bigint, step_by_step boolean, plugin_name text, step_id text, step_fingerprint text, followers text[]
+) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO roost.repeatable (plugin, step, fingerprint, run) VALUES (plugin_name, step_id, step_fingerprint, run_number)
+    ON CONFLICT (plugin, step) DO UPDATE
+    SET fingerprint = excluded.fingerprint, run = excluded.run, applied_at = excluded.applied_at;
+    DELETE FROM roost.repeatable WHERE plugin = plugin_name AND step = ANY (followers);
+    UPDATE roost.plugin SET settled = NULL WHERE name = plugin_name;
+    PERFORM roost.clean_session(lock_key, step_by_step);
+END $$;
+
+-- Lets all repeatable steps of a plugin run anew: a way back may have taken away, with what they stand on, also them.
+CREATE FUNCTION roost.forget_repeatable(plugin_name text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM roost.repeatable WHERE plugin = plugin_name;
 END $$;
 
 -- Takes away what a step left in the session and no RESET reaches: advisory locks, temporary tables, subscriptions, statements and cursors
@@ -208,10 +246,22 @@ BEGIN
             attempt_count, began, ended, extract(epoch FROM ended - began)::double precision, body_checksum);
 END $$;
 
--- Notes that a plugin's declaration was found satisfied, unless the plugin has moved on since.
-CREATE FUNCTION roost.settle(plugin_name text, declaration text, found_at text) RETURNS void
+-- Notes that a plugin's declaration was found satisfied, unless the plugin has moved on since: its chain, or the text that ran last of a
+-- repeatable step.
+CREATE FUNCTION roost.settle(
+    plugin_name text, declaration text, found_at text, repeatable_steps text[], repeatable_fingerprints text[]
+) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF EXISTS (
+        SELECT FROM unnest(repeatable_steps, repeatable_fingerprints) AS found (step, fingerprint)
+        WHERE NOT EXISTS (
+            SELECT FROM roost.repeatable AS row
+            WHERE row.plugin = plugin_name AND row.step = found.step AND row.fingerprint = found.fingerprint
+        )
+    ) THEN
+        RETURN;
+    END IF;
     UPDATE roost.plugin SET settled = declaration WHERE name = plugin_name AND chain IS NOT DISTINCT FROM found_at;
     IF NOT FOUND AND found_at IS NULL THEN
         INSERT INTO roost.plugin (name, settled) VALUES (plugin_name, declaration) ON CONFLICT DO NOTHING;

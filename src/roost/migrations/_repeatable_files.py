@@ -1,0 +1,77 @@
+"""Reads repeatable steps from files: each is one file, with at most a few words for roost in the comments at its top."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from roost.errors import InvalidSqlFile, InvalidStep
+from roost.migrations._repeatable_step import RepeatableStep
+from roost.migrations._sql_files import REPEATABLE, decoded, describe, has_repeatable, read_sql
+from roost.migrations._sql_text import is_blank
+from roost.migrations._step import SqlText
+
+_MIGRATE = re.compile(r"^--[ \t]*migrate:(?:up|down)\b", re.MULTILINE)
+_WORD = re.compile(r"^--[ \t]*roost:(.*)$", re.MULTILINE)
+_AFTER = re.compile(r"[ \t]*after[ \t]*=[ \t]*([^\s,]+(?:[ \t]*,[ \t]*[^\s,]+)*)\s*")
+
+
+def read_repeatable(directory: str | Path) -> list[RepeatableStep]:
+    """Read the repeatable steps that lie in the folder ``repeatable`` of a folder of migrations; errors as of `repeatable_of`.
+
+    Returns:
+        The steps; none where there is no such folder.
+    """
+    folder = Path(directory) / REPEATABLE
+    return repeatable_of(read_sql(folder)) if has_repeatable(folder) else []
+
+
+def repeatable_of(files: Mapping[Path, bytes]) -> list[RepeatableStep]:
+    """Return the repeatable steps that files are, in the order of their names.
+
+    A step's id is the file's name without its ending. A line ``-- roost: after = one, another`` among the comments at the top of a file
+    names steps that must run before.
+
+    Args:
+        files: The bytes of each file.
+
+    Raises:
+        InvalidSqlFile: A file is not UTF-8, holds a NUL byte or a command of psql, is one half of a pair or has markers, as only a
+            versioned file may, or a word for roost is wrong.
+    """
+    return [_step(path, data) for path, data in files.items()]
+
+
+def _step(path: Path, data: bytes) -> RepeatableStep:
+    name = path.name.removesuffix(".sql")
+    if name.endswith((".up", ".down")):
+        raise InvalidSqlFile(path=str(path), reason="a repeatable file is no pair: it has no way back")
+    text = decoded(path, data)
+    marker = _MIGRATE.search(text)
+    if marker is not None:
+        raise InvalidSqlFile(path=str(path), line=_line(text, marker.start()), reason="a repeatable file has no markers, and no way back")
+    after = _after(path, text)
+    try:
+        return RepeatableStep(name, describe(name), up=SqlText.read_from(text, path), after=after)
+    except InvalidStep as error:
+        raise InvalidSqlFile(path=str(path), reason=error.reason) from error
+
+
+def _after(path: Path, text: str) -> tuple[str, ...]:
+    names: list[str] = []
+    for word in _WORD.finditer(text):
+        line = _line(text, word.start())
+        if not is_blank(text[: word.start()]):
+            raise InvalidSqlFile(path=str(path), line=line, reason="words for roost stand at the top of a file, before its first statement")
+        found = _AFTER.fullmatch(word[1])
+        if found is None:
+            raise InvalidSqlFile(
+                path=str(path), line=line, reason=f"{word[0].strip()!r} is not of the form '-- roost: after = one, another'"
+            )
+        names += re.split(r"[ \t]*,[ \t]*", found[1])
+    return tuple(names)
+
+
+def _line(text: str, position: int) -> int:
+    return text.count("\n", 0, position) + 1
