@@ -11,10 +11,10 @@ from roost.migrations import _ledger as ledger
 from roost.migrations._adoption import adopt_all, adopt_one, adopting, check_requirements, disown, disowning, refuse_applied
 from roost.migrations._claim import Claim, claim_of
 from roost.migrations._claim_lookup import differences, look_up
+from roost.migrations._groups import DEFAULT_SCHEMA
 from roost.migrations._protocol import KnowsItsSteps
 from roost.migrations._records import ClaimedSteps, UnmarkedStep
 from roost.migrations._rollback import plugins_on
-from roost.migrations._run import DEFAULT_SCHEMA
 from roost.postgres import SQL_EXTRA, has_parser, parse_sql
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from roost.errors import DatabaseAhead
 from roost.migrations import _ledger as ledger
-from roost.migrations._plan import PluginState
+from roost.migrations._plan import PlannedStep, PluginState
 from roost.migrations._protocol import keeps_ledger
 from roost.migrations._records import ChangedStep, StepReport
 from roost.migrations._requirements import check_requirements
 
 if TYPE_CHECKING:
     from roost.migrations._config import MigrationConfig
-    from roost.migrations._plan import Plan, PlannedStep
+    from roost.migrations._plan import Plan
     from roost.migrations._protocol import IMigrationService
     from roost.migrations._repeatable import PlannedRepeatable
     from roost.migrations._rollback import RollbackPlan
@@ -66,7 +66,7 @@ def planned_steps(plan: Plan) -> list[StepReport]:
             version=planned.version,
             direction="up",
             sql=planned.step.up if isinstance(planned.step.up, str) else None,
-            irreversible=planned.step.irreversible,
+            irreversible=planned.step.irreversible if isinstance(planned, PlannedStep) else None,
         )
         for planned in steps
     ]
