@@ -189,6 +189,7 @@ def steps_forth(
                 body=planned.step.up,
                 index=index,
                 total=len(steps),
+                transactional=planned.step.transactional,
             ),
             flush=_flushes(planned.step.up, index=index, total=len(steps)),
             planned=planned,

@@ -12,6 +12,7 @@ from roost.migrations import _ledger as ledger
 from roost.migrations._dry_run import changed_steps
 from roost.migrations._events import DatabaseAheadNoticed, PolicyNoticed, StepOutcomeLearned, StepsChanged, StepSkipped
 from roost.migrations._groups import Turn
+from roost.migrations._outside_statements import check_outside
 from roost.migrations._plan import PluginState, check_outcomes, check_requirements, in_order, plan_chain
 from roost.migrations._run_entry import KEY, RunEntry
 from roost.migrations._runner import StepRunner
@@ -191,6 +192,7 @@ class MigrationRun:
             RequiredStepMissing: A step requires one that is not applied; nothing was run.
             StepFailed: A step failed; those before it are kept.
             PoolerInTheWay: A step can't be run through the pooler in between; nothing was run.
+            InvalidStep: A step outside a transaction could not be taken up again after a crash; nothing was run.
         """
         before = len(self.steps)
         told = False
@@ -217,6 +219,8 @@ class MigrationRun:
     async def _carry_out(self, plan: Plan, *, planned_on: str | None, service: str, schema: str | None) -> None:
         await self._check_requirements(plan)
         self._refuse_outside_transactions(plan)
+        for planned in plan.steps:
+            check_outside(planned.step)
         runner = self._runner(plan.plugin, service=service, schema=schema)
         if plan.steps and schema is not None:
             await runner.create_schema()
