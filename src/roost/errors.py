@@ -1135,7 +1135,10 @@ class Blocker:
 
 @dataclass(eq=False, kw_only=True)
 class StepFailed(MigrationError):
-    """A migration step raised an error; it was rolled back, and the steps before it stay."""
+    """A migration step raised an error; it was rolled back, and the steps before it stay.
+
+    What a step outside a transaction (`transactional` is False) had done stays as well; the next run looks what that is, and goes on.
+    """
 
     service: str
     plugin: str
@@ -1146,6 +1149,7 @@ class StepFailed(MigrationError):
     sqlstate: str | None = None
     attempts: int = 1
     blockers: tuple[Blocker, ...] = ()
+    transactional: bool = True
 
     @property
     def message(self) -> str:
@@ -1164,6 +1168,11 @@ class StepFailed(MigrationError):
             return (
                 "the steps before it are kept, and the next run goes on from here: let what blocks it end, or end it with "
                 f"SELECT {end}, or wait longer with MigrationConfig(lock_wait_budget=…)"
+            )
+        if not self.transactional:
+            return (
+                "it ran outside a transaction, so what it had done stays, and the steps before it are kept; mend what was wrong and run "
+                "again: it looks what is done already, and goes on from here"
             )
         return "the step was rolled back and the steps before it are kept; mend it and run again, it goes on from here"
 
@@ -1186,11 +1195,21 @@ class StepEscaped(MigrationError):
 
 @dataclass(eq=False, kw_only=True)
 class StepOutcomeUnknown(MigrationError):
-    """A step outside a transaction was begun and not seen to end."""
+    """A step outside a transaction was begun and not seen to end, and the catalogue can't tell what became of it.
+
+    Attributes:
+        plugin: The plugin.
+        step: The step's id.
+        sql: The statement in doubt.
+        check: What a person is to look for.
+        needs_extra: Whether roost could find out more if the extra `sql` were installed.
+    """
 
     plugin: str
     step: str
     sql: str
+    check: str = "check in the database whether it took effect"
+    needs_extra: bool = False
 
     @property
     def message(self) -> str:
@@ -1198,9 +1217,43 @@ class StepOutcomeUnknown(MigrationError):
 
     @property
     def hint(self) -> str:
+        extra = "; what the catalogue tells of it roost finds out by itself with: pip install 'roost[sql]'" if self.needs_extra else ""
+        return f"{self.check}; {_repairs(self.plugin, self.step)}{extra}"
+
+
+@dataclass(eq=False, kw_only=True)
+class IndexConflict(MigrationError):
+    """A step would build an index, and its name is taken by something else, which is left alone.
+
+    Attributes:
+        plugin: The plugin.
+        step: The step's id.
+        index: The index, in quotes where it needs them.
+        declared: What the step declares, in PostgreSQL's own words where it could be asked.
+        found: What is there.
+        reason: How they differ, or why that could not be found out.
+    """
+
+    plugin: str
+    step: str
+    index: str
+    declared: str
+    found: str
+    reason: str
+
+    @property
+    def message(self) -> str:
         return (
-            "check in the database whether it took effect (an interrupted CREATE INDEX CONCURRENTLY leaves an INVALID index: drop "
-            f"it); {_repairs(self.plugin, self.step)}"
+            f"Migration step {self.step!r} of plugin {self.plugin} can't build index {self.index}: {self.reason}\n"
+            f"  there is:     {self.found}\n"
+            f"  it declares:  {self.declared}"
+        )
+
+    @property
+    def hint(self) -> str:
+        return (
+            "nothing was changed; give the step's index another name, or declare what is there, or, if what is there may go, drop it "
+            "yourself and run again"
         )
 
 

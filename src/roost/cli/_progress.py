@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from roost.migrations import RunFinished, StepFinished, StepStarted, narrate
+from roost.migrations import RunFinished, StepFinished, StepProgressed, StepStarted, narrate
 
 if TYPE_CHECKING:
     from roost.cli._output import Output
@@ -29,9 +29,15 @@ def shown_progress(runtime: Runtime, output: Output) -> Iterator[None]:
                 unsubscribe()
         return
 
+    last: str | None = None
+
     def tell(event: object) -> None:
+        nonlocal last
         line = _line(event)
-        if line is not None:
+        # Where a line can't be written over, a build tells of each of its phases once.
+        phase = f"{event.step} {event.phase}" if isinstance(event, StepProgressed) else None
+        is_news, last = phase is None or phase != last, phase
+        if line is not None and is_news:
             output.note(line)
 
     unsubscribe = runtime.events.subscribe(tell)
@@ -69,6 +75,9 @@ class _Bars:
                     bar = self.progress.add_task("", total=event.total, plugin=event.plugin)
                     self._bars[event.plugin] = bar
                 self.progress.update(bar, total=event.total, completed=event.index - 1, description=event.step)
+            case StepProgressed():
+                share = f" {event.done * 100 // event.total}%" if event.total else ""
+                self.progress.update(self._bars[event.plugin], description=f"{event.step}: {event.phase}{share}")
             case StepFinished(error=None):
                 bar = self._bars[event.plugin]
                 self.progress.update(bar, completed=event.index)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from roost.errors import RoostError, SeveralMigrationServices
 from roost.migrations._legacy_hook import LegacyHook
+from roost.migrations._outside_statements import check_outside
 from roost.migrations._plan import PluginState
 from roost.migrations._protocol import KeepsLedger, KeepsManifest, keeps_ledger
 from roost.migrations._records import StepsCheck
@@ -43,6 +44,8 @@ def _check_service(service: KeepsLedger, *, among: Sequence[KeepsLedger], policy
             has_manifest = service.manifest_hash() is not None
             service.prove_files()
         plan = service.plan(_EMPTY, policy)
+        for planned in plan.steps:
+            check_outside(planned.step)
         steps = len(plan.steps) + len(plan.repeatable)
         refuse_several_chains(other for other in among if other.plugin_name == service.plugin_name)
     except RoostError as error:

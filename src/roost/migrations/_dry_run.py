@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from roost.errors import DatabaseAhead
 from roost.migrations import _ledger as ledger
+from roost.migrations._outside_statements import check_outside
 from roost.migrations._plan import PlannedStep, PluginState
 from roost.migrations._protocol import keeps_ledger
 from roost.migrations._records import ChangedStep, StepReport
@@ -51,6 +52,8 @@ async def dry_run_plans(
             met.update(f"{earlier.plugin}:{planned.step.id}" for earlier in plans for planned in earlier.steps)
         if met is not None:
             check_requirements(plan, met)
+        for planned in plan.steps:
+            check_outside(planned.step)
         plans.append(plan)
     return plans
 

@@ -113,6 +113,17 @@ class StepBlocked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepProgressed:
+    """A step outside a transaction builds an index: `done` of `total` in a `phase`, in the server's words; `total` 0 is not known."""
+
+    plugin: str
+    step: str
+    phase: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepSkipped:
     """A rollback left the effect of a step in place, because the step has no `down`; `reason` says why, where the code does."""
 

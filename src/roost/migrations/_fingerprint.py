@@ -40,6 +40,17 @@ def sql_fingerprint(sql: str) -> str:
     return "sql:" + sha256(with_unix_lines(sql).encode()).hexdigest()
 
 
+def is_same_text(step: MigrationStep, *, fingerprint: str, form: str | None) -> bool:
+    """Tell whether a step's body is the one that was run, but for layout and comments; without a record of its form the bytes decide.
+
+    Args:
+        step: The step as it is declared now.
+        fingerprint: What the ledger says of the body that was run.
+        form: The hash of its SQL without layout and comments, where the ledger has one.
+    """
+    return fingerprint == fingerprint_of(step) or (form is not None and form == normal_form_of(step))
+
+
 def _python_fingerprint(function: Callable[..., Any]) -> str:
     # `ast.unparse` is the one form that agrees between 3.11, 3.12 and 3.13; bytecode and `ast.dump` differ.
     try:

@@ -126,7 +126,7 @@ def claim(turn: Turn, planned: PlannedStep, *, planned_on: str | None, state: st
     return (
         f"SELECT roost.begin_step({turn.ours}, {quote_nullable(planned_on)}, {quote_literal(step.id)}, "
         f"{quote_literal(planned.version)}, '{state}', {quote_literal(fingerprint_of(step))}, "
-        f"{quote_nullable(normal_form_of(step))}, '{planned.chain}', {step.breaking}, {_requires(planned)}, {_stored_down(planned)})"
+        f"{quote_nullable(normal_form_of(step))}, '{planned.chain}', {step.breaking}, {requires(planned)}, {stored_down(planned)})"
     )
 
 
@@ -149,13 +149,13 @@ def close_up(turn: Turn, planned: PlannedStep, *, attempts: int, flush: bool) ->
     return f"{turn.resets}; {patience}{finish}; {_success(turn, planned, attempts=attempts)}COMMIT"
 
 
-def finish_intent(turn: Turn, planned: PlannedStep, *, attempts: int, took: float) -> str:
-    """Return the transaction that ends a step which ran outside one."""
+def finish_intent(turn: Turn, planned: PlannedStep, *, attempts: int, took: float, verify: str = "") -> str:
+    """Return the transaction that ends a step which ran outside one, once what it did is verified (`verify`)."""
     finish = (
         f"SELECT roost.finish_intent({turn.run}, {turn.key}, {quote_literal(turn.plugin)}, {quote_literal(planned.step.id)}, "
         f"{quote_nullable(planned.version_after)}, '{planned.chain}')"
     )
-    return f"{turn.resets}; {turn.begin}; {finish}; {_success(turn, planned, attempts=attempts, took=took)}COMMIT"
+    return f"{turn.resets}; {turn.begin}; {verify}{finish}; {_success(turn, planned, attempts=attempts, took=took)}COMMIT"
 
 
 def _success(turn: Turn, planned: PlannedStep, *, attempts: int, took: float | None = None) -> str:
@@ -223,16 +223,18 @@ def escape(turn: Turn, planned: PlannedStep) -> str:
         f"{turn.resets}; {turn.begin}; {turn.fence}; INSERT INTO roost.applied "
         "(plugin, step, version, state, fingerprint, chain, breaking, requires, down_sql, run) VALUES "
         f"({quote_literal(turn.plugin)}, {quote_literal(step.id)}, {quote_literal(planned.version)}, 'escaped', "
-        f"{quote_literal(fingerprint_of(step))}, '{planned.chain}', {step.breaking}, {_requires(planned)}, {_stored_down(planned)}, "
+        f"{quote_literal(fingerprint_of(step))}, '{planned.chain}', {step.breaking}, {requires(planned)}, {stored_down(planned)}, "
         f"{turn.run}) ON CONFLICT DO NOTHING; COMMIT"
     )
 
 
-def _requires(planned: PlannedStep) -> str:
+def requires(planned: PlannedStep) -> str:
+    """Return the array of what a step requires."""
     return "ARRAY[" + ", ".join(quote_literal(name) for name in planned.step.requires) + "]::text[]"
 
 
-def _stored_down(planned: PlannedStep) -> str:
+def stored_down(planned: PlannedStep) -> str:
+    """Return the way back that the ledger keeps: SQL, else NULL."""
     down = planned.step.down
     return quote_nullable(down if isinstance(down, str) else None)
 

@@ -192,6 +192,7 @@ def steps_forth(
                 body=planned.step.up,
                 index=index,
                 total=total,
+                transactional=planned.step.transactional,
             ),
             flush=flushes(planned.step.up, index=index, total=total),
             planned=planned,

@@ -25,6 +25,9 @@ def narrate(event: object) -> str | None:  # noqa: C901, PLR0911, PLR0912 -- a t
             return f"{event.plugin}: {event.step} is tried again after: {_first_line(event.error)}"
         case events.StepBlocked():
             return f"{event.plugin}: {event.step} waits for {'; '.join(map(str, event.blockers))}"
+        case events.StepProgressed():
+            share = f" {event.done * 100 // event.total}%" if event.total else ""
+            return f"{event.plugin}: {event.step} {event.phase}{share}"
         case events.StepSkipped():
             reason = f" ({event.reason})" if event.reason else ""
             return f"{event.plugin}: {event.step} has no way back and is left in place{reason}"

@@ -17,7 +17,8 @@ from roost.errors import (
     StepsMissing,
     StepsOutOfOrder,
 )
-from roost.migrations._fingerprint import body_changed, chain_hash, declared_mark, fingerprint_of, normal_form_of
+from roost.migrations._fingerprint import body_changed, chain_hash, declared_mark, fingerprint_of, is_same_text
+from roost.migrations._outside_statements import doubt, shown
 from roost.migrations._versions import UNVERSIONED, compare_versions, parse_version
 
 if TYPE_CHECKING:
@@ -104,12 +105,14 @@ class PlannedStep:
         version: The version it belongs to.
         chain: The chain's hash once it is applied.
         version_after: The plugin's version once it is applied: the step's own after the last step of that version.
+        begun: The ledger's row of a step outside a transaction that was begun and not seen to end; None for all others.
     """
 
     step: MigrationStep
     version: str
     chain: str
     version_after: str | None
+    begun: AppliedStep | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +213,9 @@ def plan_chain(
         StepsMissing: An applied step is not declared, under ``strict``.
         StepsOutOfOrder: A step stands before one that is applied, under ``strict``.
     """
-    check_outcomes(state, declared, plugin=plugin)
+    begun = begun_step(state, declared, plugin=plugin)
+    if begun is not None:
+        state = state.without(begun.step)
     applied = {row.step: row for row in state.applied}
     rest = declared[state.unread :]
     positions = {step.id: index for index, step in enumerate(rest)}
@@ -224,17 +229,17 @@ def plan_chain(
     notices = _missing_notices(missing, plugin=plugin, policy=policy)
     refuse_breaking(newer, plugin=plugin)
     last = max((positions[row.step] for row in known), default=-1)
-    early = [step.id for step in pending if positions[step.id] < last]
+    early = [step.id for step in pending if positions[step.id] < last and not _is(step, begun)]
     notices += _early_notices(early, before=rest[last].id if known else "", state=state, plugin=plugin, policy=policy)
     # They are in order, so that the last one's version is the highest.
     if target is not None and pending and compare_versions(pending[-1].version, target) > 0:
-        pending = [step for step in pending if compare_versions(step.version, target) <= 0]
+        pending = [step for step in pending if compare_versions(step.version, target) <= 0 or _is(step, begun)]
     changed, changed_functions = _changed_bodies(rest, applied)
     return Plan(
         plugin=plugin,
         from_version=state.version,
         target=target or (declared[-1].version if declared else None),
-        steps=_with_chain(pending, state, state.chain, declared_after=declared),
+        steps=_with_chain(pending, state, state.chain, declared_after=declared, begun=begun),
         chain=state.chain,
         ahead=tuple(row.step for row in newer),
         is_ahead=bool(newer),
@@ -265,7 +270,9 @@ def plan_computed(steps: Sequence[MigrationStep], state: PluginState, *, plugin:
         StepsMissing: A step of a version that is not complete is applied and was not returned, under ``strict``.
         StepsOutOfOrder: A step stands before one that is applied, under ``strict``.
     """
-    check_outcomes(state, steps, plugin=plugin)
+    begun = begun_step(state, steps, plugin=plugin)
+    if begun is not None:
+        state = state.without(begun.step)
     applied = {row.step: row for row in state.applied}
     returned = {step.id for step in steps}
     pending = [step for step in steps if step.id not in applied and compare_versions(step.version, target) <= 0]
@@ -277,10 +284,14 @@ def plan_computed(steps: Sequence[MigrationStep], state: PluginState, *, plugin:
     notices = _missing_notices([row.step for row in halfway if row.step not in returned], plugin=plugin, policy=policy)
     last = max((index for index, step in enumerate(steps) if step.id in applied), default=-1)
     before = {step.id for step in steps[: max(last, 0)]}
-    early = [step.id for step in pending if step.id in before or (applied and compare_versions(step.version, state.version) < 0)]
+    early = [
+        step.id
+        for step in pending
+        if not _is(step, begun) and (step.id in before or (applied and compare_versions(step.version, state.version) < 0))
+    ]
     notices += _early_notices(early, before=steps[last].id if last >= 0 else "", state=state, plugin=plugin, policy=policy)
     changed, changed_functions = _changed_bodies(steps, applied)
-    planned = _with_chain(pending, state, state.chain, declared_after=pending)
+    planned = _with_chain(pending, state, state.chain, declared_after=pending, begun=begun)
     if planned:
         planned = (*planned[:-1], replace(planned[-1], version_after=target))
     return Plan(
@@ -313,6 +324,24 @@ def refuse_breaking(newer: Sequence[AppliedStep], *, plugin: str) -> None:
         raise DatabaseAhead(plugin=plugin, steps=breaking)
 
 
+def begun_step(state: PluginState, declared: Sequence[MigrationStep], *, plugin: str) -> AppliedStep | None:
+    """Return the row of a step outside a transaction that was begun and not seen to end, and that a run can go on with.
+
+    Raises:
+        StepEscaped: A step's function ended its own transaction.
+        StepOutcomeUnknown: Only a person can find out what became of a step.
+    """
+    rows = [row for row in state.applied if row.state == "intent"]
+    for row in rows:
+        step = next((step for step in declared if step.id == row.step), None)
+        is_same = step is not None and is_same_text(step, fingerprint=row.fingerprint, form=row.normal_form)
+        unknown = doubt(step, plugin=plugin, name=row.step, ended=row.statements_done, is_same=is_same)
+        if unknown is not None:
+            raise unknown
+    check_outcomes(state.without(rows[0].step) if rows else state, declared, plugin=plugin)
+    return rows[0] if rows else None
+
+
 def check_outcomes(state: PluginState, declared: Sequence[MigrationStep], *, plugin: str) -> None:
     """Refuse to go on from a step whose outcome nobody knows.
 
@@ -325,13 +354,22 @@ def check_outcomes(state: PluginState, declared: Sequence[MigrationStep], *, plu
             raise StepEscaped(plugin=plugin, step=row.step)
         if row.state == "intent":
             body = next((step.up for step in declared if step.id == row.step), "its SQL is no longer in the code")
-            raise StepOutcomeUnknown(plugin=plugin, step=row.step, sql=" ".join(str(body).split())[:200])
+            raise StepOutcomeUnknown(plugin=plugin, step=row.step, sql=shown(str(body)))
+
+
+def _is(step: MigrationStep, begun: AppliedStep | None) -> bool:
+    return begun is not None and step.id == begun.step
 
 
 def _with_chain(
-    pending: Sequence[MigrationStep], state: PluginState, chain: str, *, declared_after: Sequence[MigrationStep]
+    pending: Sequence[MigrationStep],
+    state: PluginState,
+    chain: str,
+    *,
+    declared_after: Sequence[MigrationStep],
+    begun: AppliedStep | None,
 ) -> tuple[PlannedStep, ...]:
-    """Give each step the chain's hash and the plugin's version after it.
+    """Give each step the chain's hash and the plugin's version after it; what was begun comes first.
 
     A version is reached with its last step, so that a plugin that stopped halfway is asked for the rest again.
     """
@@ -339,14 +377,15 @@ def _with_chain(
     planned: list[PlannedStep] = []
     version = state.version
     reached = None if version is None else parse_version(version)
-    for step in pending:
+    for step in sorted(pending, key=lambda step: not _is(step, begun)):
         own = step.version or UNVERSIONED
         chain = chain_hash(chain, step.id, own, declared_mark(step))
         if last_of_version[step.version] == step.id:
             key = parse_version(own)
             if reached is None or reached < key:
                 version, reached = own, key
-        planned.append(PlannedStep(step=step, version=own, chain=chain, version_after=version))
+        row = begun if _is(step, begun) else None
+        planned.append(PlannedStep(step=step, version=own, chain=chain, version_after=version, begun=row))
     return tuple(planned)
 
 
@@ -370,12 +409,7 @@ def _changed_bodies(declared: Sequence[MigrationStep], applied: dict[str, Applie
         if row is None:
             continue
         fingerprint = fingerprint_of(step)
-        if body_changed(row.fingerprint, fingerprint) and not _is_laid_out_anew(row, step):
+        if body_changed(row.fingerprint, fingerprint) and not is_same_text(step, fingerprint=row.fingerprint, form=row.normal_form):
             both_python = row.fingerprint.startswith("py:") and fingerprint.startswith("py:")
             (functions if both_python else changed).append(step.id)
     return tuple(changed), tuple(functions)
-
-
-def _is_laid_out_anew(row: AppliedStep, step: MigrationStep) -> bool:
-    """Tell whether a step's SQL differs from what ran in nothing but layout and comments; without a record of its form the bytes decide."""
-    return row.normal_form is not None and row.normal_form == normal_form_of(step)

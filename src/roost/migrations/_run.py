@@ -21,6 +21,7 @@ from roost.migrations._events import (
 from roost.migrations._groups import DEFAULT_SCHEMA, Turn
 from roost.migrations._ledger_run import Settled
 from roost.migrations._outline import ByOutline, RowsWanted, plan_chain_by_outline
+from roost.migrations._outside_statements import check_outside
 from roost.migrations._plan import PlannedStep, PluginState, check_outcomes, in_order, plan_chain
 from roost.migrations._requirements import check_requirements, refuse_outside_transactions
 from roost.migrations._run_entry import KEY, RunEntry
@@ -215,6 +216,7 @@ class MigrationRun:
             RequiredStepMissing: A step requires one that is not applied; nothing was run.
             StepFailed: A step failed; those before it are kept.
             PoolerInTheWay: A step can't be run through the pooler in between; nothing was run.
+            InvalidStep: A step outside a transaction could not be taken up again after a crash; nothing was run.
         """
         before = len(self.steps)
         told = False
@@ -252,13 +254,17 @@ class MigrationRun:
             state = await ledger.plugin_state(self.session, plugin, wanted=planned)
             # Behind a pooler another run may have come in between.
             if state.head == outline.head:
-                return state.head, planned.then(replace(state.without(by_outline.apart), last_chain=outline.chain))
+                state = state.without(by_outline.apart)
+                # Where all rows are read the last one of them says it, whatever a plan leaves out.
+                return state.head, planned.then(state if planned.steps is None else replace(state, last_chain=outline.chain))
 
     async def _carry_out(self, plan: Plan, *, planned_on: str | None, service: str, schema: str | None, ends_turn: bool) -> None:
         if any(planned.step.requires for planned in plan.steps):
             check_requirements(plan, await ledger.applied_names(self.session))
         if self.session.shares_server_process:
             refuse_outside_transactions(plan, location=self.session.url.location)
+        for planned in plan.steps:
+            check_outside(planned.step)
         runner = self._runner(plan.plugin, service=service, schema=schema)
         if (plan.steps or plan.repeatable) and schema is not None:
             await runner.create_schema()

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from roost.errors import MigrationLockLost, StepEscaped, StepFailed
+from roost.errors import IndexConflict, MigrationLockLost, RoostError, StepEscaped, StepFailed
 from roost.migrations import _groups as groups
 from roost.migrations import _ledger as ledger
 from roost.migrations._batches import in_batches
 from roost.migrations._context import MigrationContext
 from roost.migrations._explain import explain, location_of
 from roost.migrations._in_hand import StepForth, StepInHand, steps_back, steps_forth
+from roost.migrations._outside import OutsideStep
 from roost.migrations._patience import Patience
 from roost.migrations._step import takes_context
 from roost.migrations._step_again import StepAgain, steps_again
 from roost.migrations._telling import TellingsOfAMessage
 from roost.migrations._turn_wait import TurnTaken
+from roost.migrations._watching import StatementStopped
 from roost.postgres import bind_step, is_lock_timeout, sqlstate_of, watching_blockers
 
 if TYPE_CHECKING:
@@ -33,9 +35,6 @@ if TYPE_CHECKING:
     from roost.migrations._telling import StepTelling
     from roost.migrations._turn_wait import TurnWait
     from roost.postgres import Database, MigrationSession
-
-SURELY_WITHOUT_EFFECT = ("42", "0A", "25", "28", "3D", "3F")
-"""SQLSTATE classes of errors that a statement raises before it does anything: syntax, names, rights, wrong place."""
 
 Step = TypeVar("Step", bound=StepInHand)
 
@@ -207,10 +206,21 @@ class StepRunner:
     async def _one(self, step: StepInHand, *, failure: Exception | None) -> None:
         """Take one step, as often as its errors and the configuration allow; with `failure` it was tried once already."""
         step.telling.attempts = 0 if failure is None else 1
-        way = partial(self._inside, step)
+        way: Callable[[], Awaitable[None]] = partial(self._inside, step)
         if isinstance(step, StepForth) and not step.planned.step.transactional:
-            way = partial(self._outside, step)
+            way = self._outside(step).attempt
         await self._attempt(way, step, failure=failure)
+
+    def _outside(self, step: StepForth) -> OutsideStep:
+        return OutsideStep(
+            self._session,
+            turn=self._turn,
+            planned=step.planned,
+            planned_on=step.planned_on,
+            telling=step.telling,
+            config=self._config,
+            limits=step.limits,
+        )
 
     async def _inside(self, step: StepInHand) -> None:
         """Run a step's body in a transaction of its own; SQL with all around it is one message."""
@@ -245,22 +255,6 @@ class StepRunner:
             self._session.terminate()
             raise
 
-    async def _outside(self, step: StepForth) -> None:
-        """Run a step outside a transaction, between a recorded intent and its end."""
-        planned, telling = step.planned, step.telling
-        # A lock time-out would break off CREATE INDEX CONCURRENTLY in its own waits and leave an invalid index.
-        limits = replace(step.limits, lock_timeout=0.0)
-        own_settings = groups.settings(self._turn, limits, step=planned.step.id, local=False)
-        await self._transaction(f"{step.opening}; COMMIT; {own_settings}")
-        telling.begin()
-        try:
-            await self._session.execute(str(planned.step.up))
-        except Exception as error:
-            if (sqlstate_of(error) or "").startswith(SURELY_WITHOUT_EFFECT):
-                await self._transaction(groups.forget_intent(self._turn, planned))
-            raise
-        await self._transaction(groups.finish_intent(self._turn, planned, attempts=telling.attempts, took=telling.took))
-
     async def _transaction(self, message: str) -> None:
         try:
             await self._session.execute(message)
@@ -288,7 +282,7 @@ class StepRunner:
             await patience.repeat(counted, failure=failure)
         except Exception as error:
             raised = await self._failure(error, telling, checksum=step.checksum)
-            if telling.has_begun or isinstance(raised, StepFailed):
+            if telling.has_begun or isinstance(raised, (StepFailed, IndexConflict)):
                 telling.finish(raised)
             if raised is error:
                 raise
@@ -306,18 +300,24 @@ class StepRunner:
             return refusal
         if not self._session.is_open or isinstance(error, StepEscaped):
             return error
-        reason = self._session.url.redact(explain(error))
-        failed = StepFailed(
+        is_blocked = is_lock_timeout(error)
+        if isinstance(error, StatementStopped):
+            is_blocked, error = error.is_blocked, error.told
+        reason = self._session.url.redact(explain(error, transactional=telling.transactional))
+        failed: RoostError = StepFailed(
             service=self._turn.service,
             plugin=self._turn.plugin,
             step=telling.step,
             direction=telling.direction,
             reason=reason,
-            location=location_of(error, telling.body),
+            location=location_of(error, telling.body, part=telling.part),
             sqlstate=sqlstate_of(error),
             attempts=telling.attempts,
-            blockers=telling.blockers if is_lock_timeout(error) else (),
+            blockers=telling.blockers if is_blocked else (),
+            transactional=telling.transactional,
         )
+        if isinstance(error, IndexConflict):
+            failed = error
         try:
             await self._wait.for_turn(
                 self._session,

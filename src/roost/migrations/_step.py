@@ -52,7 +52,7 @@ class MigrationStep:
         down: The way back, in the same forms; None means that the step can't be rolled back.
         version: The plugin version the step belongs to; None takes the target version of the call that returned the step.
         transactional: False runs `up` outside a transaction, for statements such as ``CREATE INDEX CONCURRENTLY`` that
-            PostgreSQL refuses inside one; such a step is one SQL statement.
+            PostgreSQL refuses inside one; each of its statements is sent by itself (several need the extra `sql`).
         requires: Steps of other plugins that must be applied before, each ``"plugin:step-id"``.
         breaking: True says that code from before this step must not run against a database that has it.
         lock_timeout: Seconds one attempt waits for a table's lock; None takes the configuration's.
@@ -125,7 +125,7 @@ class MigrationStep:
     def _check_statement(self, sql: str) -> None:
         # Inside a transaction the server bears the one and refuses the other.
         if is_blank(sql):
-            raise InvalidStep(step=self.id, reason="transactional=False is for one SQL statement, and up holds none")
+            raise InvalidStep(step=self.id, reason="transactional=False is for SQL statements, and up holds none")
         if copies_from_stdin(sql):
             raise InvalidStep(step=self.id, reason="COPY FROM STDIN has no data here; use ctx.copy_records_to_table(…) in a function")
 

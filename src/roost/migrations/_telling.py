@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from roost.migrations._events import StepBlocked, StepFinished, StepRetried, StepStarted
+from roost.migrations._events import StepBlocked, StepFinished, StepProgressed, StepRetried, StepStarted
 from roost.migrations._records import StepReport
 
 if TYPE_CHECKING:
     from roost.errors import Blocker
     from roost.migrations._records import Direction
     from roost.migrations._step import StepBody
+    from roost.postgres import BuildProgress
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,6 +34,8 @@ class StepTelling:
         attempts: How often it was begun.
         duration: Seconds from its beginning to its end.
         blockers: Who was last seen to keep it from a lock.
+        transactional: Whether it runs in a transaction.
+        part: What of its body was sent last, and how many characters come before that; None where it is sent as a whole.
     """
 
     emit: Callable[[object], None]
@@ -47,6 +50,8 @@ class StepTelling:
     attempts: int = 0
     duration: float = 0.0
     blockers: tuple[Blocker, ...] = ()
+    transactional: bool = True
+    part: tuple[str, int] | None = None
     _began: float | None = field(default=None, init=False)
 
     @property
@@ -84,6 +89,10 @@ class StepTelling:
         """Tell who keeps it from a lock."""
         self.blockers = blockers
         self.emit(StepBlocked(plugin=self.plugin, step=self.step, blockers=blockers))
+
+    def progress(self, progress: BuildProgress) -> None:
+        """Tell how far the build of an index is."""
+        self.emit(StepProgressed(plugin=self.plugin, step=self.step, phase=progress.phase, done=progress.done, total=progress.total))
 
     def finish(self, error: BaseException | None = None) -> None:
         """Tell how it ended."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -31,13 +31,33 @@ async def blockers_of(session: MigrationSession, application_name: str) -> tuple
     Raises:
         Exception: As the driver raises it.
     """
-    rows = await session.rows(
-        "SELECT DISTINCT b.pid, b.application_name, b.state, extract(epoch FROM pg_catalog.clock_timestamp() - b.xact_start), "
-        f"pg_catalog.left(b.query, {QUERY_CHARACTERS}), b.xact_start "
-        "FROM pg_catalog.pg_stat_activity AS a, pg_catalog.unnest(pg_catalog.pg_blocking_pids(a.pid)) AS blocking "
+    return await _blockers(
+        session,
+        "pg_catalog.pg_stat_activity AS a, pg_catalog.unnest(pg_catalog.pg_blocking_pids(a.pid)) AS blocking "
         "JOIN pg_catalog.pg_stat_activity AS b ON b.pid = blocking "
         f"WHERE a.datname = pg_catalog.current_database() AND a.application_name = {quote_literal(application_name)} "
-        "AND a.wait_event_type = 'Lock' ORDER BY b.xact_start"
+        "AND a.wait_event_type = 'Lock'",
+    )
+
+
+async def blockers_of_pid(session: MigrationSession, pid: int) -> tuple[Blocker, ...]:
+    """Return who keeps a server process from a lock at this moment; results and errors as of `blockers_of`."""
+    return await _blockers(
+        session,
+        f"pg_catalog.unnest(pg_catalog.pg_blocking_pids({pid:d})) AS blocking "
+        "JOIN pg_catalog.pg_stat_activity AS b ON b.pid = blocking WHERE true",
+    )
+
+
+async def blockers_by_pid(session: MigrationSession, pids: Sequence[int]) -> tuple[Blocker, ...]:
+    """Return what these server processes are; results and errors as of `blockers_of`."""
+    return await _blockers(session, f"pg_catalog.pg_stat_activity AS b WHERE b.pid = ANY (ARRAY[{', '.join(map(str, pids))}]::int[])")
+
+
+async def _blockers(session: MigrationSession, source: str) -> tuple[Blocker, ...]:
+    rows = await session.rows(
+        "SELECT DISTINCT b.pid, b.application_name, b.state, extract(epoch FROM pg_catalog.clock_timestamp() - b.xact_start), "
+        f"pg_catalog.left(b.query, {QUERY_CHARACTERS}), b.xact_start FROM {source} ORDER BY b.xact_start"
     )
     return tuple(
         Blocker(

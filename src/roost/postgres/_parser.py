@@ -1,13 +1,69 @@
-"""Reads SQL by PostgreSQL's own grammar: the extra ``sql``, which only this module imports."""
+"""Splits SQL into statements, and says what they are and do, by PostgreSQL's own grammar. The one room that knows postgast."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from importlib import import_module
+from typing import Any, Literal, TypeAlias
+
+from roost.postgres._statements import (
+    AddsEnumValue,
+    BuildsIndex,
+    ControlsTransaction,
+    DetachesPartition,
+    DropsIndex,
+    Effect,
+    FitsTransaction,
+    ObjectName,
+    RebuildsIndexes,
+    RunsAgain,
+    Sets,
+    Statement,
+    Uncertain,
+)
+
+Node: TypeAlias = Any
+"""A node of the grammar's tree. The types that postgast brings can't be read by every checker, and users check what they import."""
 
 SQL_EXTRA = "pip install 'roost[sql]'"
 """What brings the grammar."""
+
+_IN_TRANSACTIONS = frozenset(
+    {
+        *(
+            "insert_stmt",
+            "update_stmt",
+            "delete_stmt",
+            "merge_stmt",
+            "select_stmt",
+            "truncate_stmt",
+            "drop_stmt",
+            "rename_stmt",
+            "define_stmt",
+        ),
+        *("create_stmt", "create_schema_stmt", "create_function_stmt", "create_trig_stmt", "create_enum_stmt", "create_range_stmt"),
+        *(
+            "create_domain_stmt",
+            "create_seq_stmt",
+            "create_table_as_stmt",
+            "create_extension_stmt",
+            "create_policy_stmt",
+            "create_stats_stmt",
+        ),
+        *("create_cast_stmt", "create_publication_stmt", "create_foreign_table_stmt", "composite_type_stmt", "view_stmt", "rule_stmt"),
+        *("alter_table_stmt", "alter_seq_stmt", "alter_owner_stmt", "alter_object_schema_stmt", "alter_function_stmt", "alter_domain_stmt"),
+        *("alter_type_stmt", "alter_policy_stmt", "alter_stats_stmt", "alter_publication_stmt", "alter_default_privileges_stmt"),
+        *("comment_stmt", "grant_stmt", "grant_role_stmt", "index_stmt", "alter_enum_stmt", "refresh_mat_view_stmt"),
+    }
+)
+_MAINTENANCE = frozenset({"vacuum_stmt", "reindex_stmt", "check_point_stmt", "alter_system_stmt"})
+_SCOPES: dict[str, Literal["index", "table", "schema", "database"]] = {
+    "REINDEX_OBJECT_INDEX": "index",
+    "REINDEX_OBJECT_TABLE": "table",
+    "REINDEX_OBJECT_SCHEMA": "schema",
+    "REINDEX_OBJECT_DATABASE": "database",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +84,29 @@ class ParsedStatement:
 def has_parser() -> bool:
     """Tell whether the grammar is installed."""
     try:
-        import postgast  # noqa: F401, PLC0415 -- an extra, loaded only where a step needs it
+        _grammar()
     except ImportError:
         return False
     return True
+
+
+def _grammar() -> Any:  # noqa: ANN401 -- as above
+    return import_module("postgast")
+
+
+def _part(name: str) -> Any:  # noqa: ANN401 -- as above
+    return getattr(_grammar().pg_query_pb2, name)
+
+
+def _parsed(sql: str) -> Any:  # noqa: ANN401 -- as above
+    """Return the tree of a text; None where the grammar, that of PostgreSQL 18, does not take it, or it nests too deep."""
+    from google.protobuf.message import DecodeError  # noqa: PLC0415 -- what the extra brings, loaded only where a step needs it
+
+    grammar = _grammar()
+    try:
+        return grammar.parse(sql)
+    except (grammar.PgQueryError, DecodeError):
+        return None
 
 
 def parse_sql(sql: str) -> tuple[ParsedStatement, ...] | None:
@@ -43,13 +118,10 @@ def parse_sql(sql: str) -> tuple[ParsedStatement, ...] | None:
     Returns:
         The statements in their order; None where the grammar, that of PostgreSQL 18, does not take the text, or the text nests too deep.
     """
-    from google.protobuf.json_format import MessageToDict  # noqa: PLC0415 -- as above
-    from google.protobuf.message import DecodeError  # noqa: PLC0415 -- as above
-    from postgast import PgQueryError, parse  # noqa: PLC0415 -- as above
+    from google.protobuf.json_format import MessageToDict  # noqa: PLC0415 -- what the extra brings, loaded only where a step needs it
 
-    try:
-        found = parse(sql)
-    except (PgQueryError, DecodeError):
+    found = _parsed(sql)
+    if found is None:
         return None
     source = sql.encode()
     statements: list[ParsedStatement] = []
@@ -59,3 +131,108 @@ def parse_sql(sql: str) -> tuple[ParsedStatement, ...] | None:
         text = source[raw.stmt_location : end].decode()
         statements.append(ParsedStatement(kind=kind, tree=tree, text=text.strip()))
     return tuple(statements)
+
+
+def statements_of(sql: str) -> tuple[Statement, ...] | None:
+    """Split SQL into its statements.
+
+    Args:
+        sql: The text.
+
+    Returns:
+        The statements in their order. A text that the grammar refuses is one statement of uncertain effect: the server may know more,
+        or says where the error is. None without the extra `sql`.
+    """
+    if not has_parser():
+        return None
+    parsed = _parsed(sql)
+    if parsed is None:
+        return (Statement(text=sql, start=0, effect=Uncertain()),)
+    raw = sql.encode()
+    found = []
+    for one in parsed.stmts:
+        end = one.stmt_location + one.stmt_len if one.stmt_len else len(raw)
+        piece = raw[one.stmt_location : end].decode()
+        text = piece.strip()
+        start = len(raw[: one.stmt_location].decode()) + len(piece) - len(piece.lstrip())
+        found.append(Statement(text=text, start=start, effect=_effect(one.stmt, text)))
+    return tuple(found)
+
+
+def _effect(node: Node, text: str) -> Effect:  # noqa: PLR0911 -- a table: one line for one kind of statement
+    kind = node.WhichOneof("node") or ""
+    if kind == "index_stmt" and node.index_stmt.concurrent:
+        return _builds(node, text)
+    if kind == "drop_stmt" and node.drop_stmt.concurrent:
+        objects = node.drop_stmt.objects
+        return DropsIndex(_qualified(objects[0].list.items)) if len(objects) == 1 else Uncertain()
+    if kind == "reindex_stmt" and any(option.def_elem.defname == "concurrently" for option in node.reindex_stmt.params):
+        return _rebuilds(node.reindex_stmt)
+    if kind == "alter_table_stmt":
+        return _alters(node.alter_table_stmt)
+    if kind == "alter_enum_stmt" and not node.alter_enum_stmt.old_val:
+        return AddsEnumValue(type=_qualified(node.alter_enum_stmt.type_name), value=node.alter_enum_stmt.new_val)
+    if kind == "transaction_stmt":
+        return ControlsTransaction()
+    if kind == "variable_set_stmt":
+        return Sets()
+    if kind in _MAINTENANCE:
+        return RunsAgain()
+    return FitsTransaction() if kind in _IN_TRANSACTIONS else Uncertain()
+
+
+def _builds(node: Node, text: str) -> BuildsIndex:
+    statement = node.index_stmt
+    name, table = statement.idxname or None, _named(statement.relation)
+    return BuildsIndex(name=name, table=table, strict=_without_if_not_exists(text), twin=_twin(node))
+
+
+def _twin(node: Node) -> str:
+    whole = _part("ParseResult")(stmts=[_part("RawStmt")(stmt=node)])
+    twin = whole.stmts[0].stmt.index_stmt
+    twin.concurrent, twin.if_not_exists, twin.table_space = False, False, ""
+    twin.relation.schemaname, twin.relation.catalogname, twin.relation.inh = "pg_temp", "", True
+    return str(_grammar().deparse(whole))
+
+
+def _without_if_not_exists(text: str) -> str:
+    raw = bytearray(text.encode())
+    name_of = _part("Token").Name
+    tokens = [token for token in _grammar().scan(text).tokens if not name_of(token.token).endswith("_COMMENT")]
+    words = [name_of(token.token) for token in tokens]
+    for index in range(len(words) - 2):
+        if words[index : index + 3] == ["IF_P", "NOT", "EXISTS"]:
+            for token in tokens[index : index + 3]:
+                raw[token.start : token.end] = b" " * (token.end - token.start)
+            break
+        if words[index] == "ON":  # what follows is of the index itself
+            break
+    return raw.decode()
+
+
+def _rebuilds(statement: Node) -> Effect:
+    scope = _SCOPES.get(_part("ReindexObjectType").Name(statement.kind))
+    if scope is None:
+        return Uncertain()
+    if scope in ("index", "table"):
+        return RebuildsIndexes(scope=scope, of=_named(statement.relation))
+    return RebuildsIndexes(scope=scope, of=ObjectName(statement.name) if scope == "schema" else None)
+
+
+def _alters(statement: Node) -> Effect:
+    if len(statement.cmds) == 1:
+        command = statement.cmds[0].alter_table_cmd
+        partition = getattr(command, "def").partition_cmd
+        subtype = _part("AlterTableType").Name(command.subtype)
+        if subtype == "AT_DetachPartitionFinalize" or (subtype == "AT_DetachPartition" and partition.concurrent):
+            return DetachesPartition(parent=_named(statement.relation), partition=_named(partition.name))
+    return FitsTransaction()
+
+
+def _named(relation: Node) -> ObjectName:
+    return ObjectName(relation.relname, relation.schemaname or None)
+
+
+def _qualified(names: Sequence[Node]) -> ObjectName:
+    parts = [part.string.sval for part in names]
+    return ObjectName(parts[-1], parts[-2] if len(parts) > 1 else None)

@@ -16,6 +16,7 @@ from roost.migrations import (
     ServiceMigrationFinished,
     SessionReopened,
     StepFinished,
+    StepProgressed,
     StepRetried,
     StepsChanged,
     StepSkipped,
@@ -31,6 +32,8 @@ STEP: dict[str, Any] = {"plugin": "p", "step": "s", "version": "1.0.0", "index":
     ("event", "line"),
     [
         (LockWaitStarted(holder="roost: p s"), "waiting for another run (roost: p s)"),
+        (StepProgressed(plugin="p", step="s", phase="building index", done=1, total=8), "p: s building index 12%"),
+        (StepProgressed(plugin="p", step="s", phase="initializing", done=0, total=0), "p: s initializing"),
         (LockWaitStarted(holder=None), "waiting for another run (unknown)"),
         (LockWaitFinished(acquired=True, duration=1.25, error=None), "waited 1.2 s; it is our turn"),
         (LockWaitFinished(acquired=False, duration=1.0, error=None), "waited 1.0 s; the other run did it all"),

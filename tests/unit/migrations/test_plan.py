@@ -153,7 +153,7 @@ def test_layout_is_no_drift() -> None:
 
 def test_forms_are_compared_only_where_bytes_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     """A start with nothing edited works out no normal form."""
-    monkeypatch.setattr("roost.migrations._plan.normal_form_of", lambda _: pytest.fail("a form was worked out"))
+    monkeypatch.setattr("roost.migrations._fingerprint.normal_form_of", lambda _: pytest.fail("a form was worked out"))
     assert plan(STEPS, at("2.0.0", *applied(*STEPS))).changed == ()
 
 
@@ -191,6 +191,18 @@ def test_outcomes_that_nobody_knows(state: str, error: type[Exception]) -> None:
         plan(STEPS, stuck)
     with pytest.raises(error):
         plan_computed(STEPS, stuck, plugin="p", policy="strict", target="2.0.0")
+
+
+def test_a_step_that_was_begun_comes_first() -> None:
+    """A run goes on with it before all others, on the head that was there before it, and its version is reached as usual."""
+    index = MigrationStep("b", "B", up="VACUUM", version="1.0.0", transactional=False)
+    steps = [STEPS[0], index, STEPS[2]]
+    begun = applied(index, state="intent")[0]
+    stuck = at("0.0.0", *applied(STEPS[0]), begun)
+    for found in (plan(steps, stuck), plan_computed(steps, stuck, plugin="p", policy="strict", target="2.0.0")):
+        assert [(planned.step.id, planned.begun) for planned in found.steps] == [("b", begun), ("c", None)]
+        assert found.chain == applied(STEPS[0])[0].chain
+    assert plan(steps, stuck).steps[0].version_after == "1.0.0"
 
 
 def test_computed_steps() -> None:

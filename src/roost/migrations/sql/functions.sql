@@ -106,6 +106,35 @@ BEGIN
     PERFORM roost.move_head(plugin_name, plugin_version, plugin_chain);
 END $$;
 
+-- Takes up again a step outside a transaction whose intent is written down, as it is declared now; `ended` of its statements have ended.
+CREATE FUNCTION roost.resume_step(
+    run_number bigint, lock_key bigint, plugin_name text, step_id text, step_version text, step_fingerprint text, step_normal_form text,
+    step_chain text, step_breaking boolean, step_requires text[], step_down text, ended integer
+) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM roost.fence(run_number, lock_key, false);
+    UPDATE roost.applied
+    SET version = step_version, fingerprint = step_fingerprint, normal_form = step_normal_form, chain = step_chain,
+        breaking = step_breaking, requires = step_requires, down_sql = step_down, run = run_number, xid = pg_current_xact_id(), statements_done = ended
+    WHERE plugin = plugin_name AND step = step_id AND state = 'intent';
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'step % of plugin % is no longer in doubt', step_id, plugin_name USING ERRCODE = 'RST04';
+    END IF;
+    RAISE INFO 'roost: step begins' USING DETAIL = step_id;
+END $$;
+
+-- Notes how many statements of a step outside a transaction have ended.
+CREATE FUNCTION roost.note_statements(run_number bigint, lock_key bigint, plugin_name text, step_id text, ended integer) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM roost.fence(run_number, lock_key, false);
+    UPDATE roost.applied SET statements_done = ended WHERE plugin = plugin_name AND step = step_id AND state IN ('intent', 'undoing');
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'step % of plugin % is no longer in doubt', step_id, plugin_name USING ERRCODE = 'RST04';
+    END IF;
+END $$;
+
 -- Ends a step that ran outside a transaction: its intent becomes done.
 CREATE FUNCTION roost.finish_intent(
     run_number bigint, lock_key bigint, plugin_name text, step_id text, plugin_version text, plugin_chain text
@@ -113,7 +142,7 @@ CREATE FUNCTION roost.finish_intent(
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM roost.fence(run_number, lock_key, false);
-    UPDATE roost.applied SET state = 'done' WHERE plugin = plugin_name AND step = step_id AND state = 'intent';
+    UPDATE roost.applied SET state = 'done', statements_done = 0 WHERE plugin = plugin_name AND step = step_id AND state = 'intent';
     PERFORM roost.clean_session(lock_key, false);
     PERFORM roost.move_head(plugin_name, plugin_version, plugin_chain);
 END $$;

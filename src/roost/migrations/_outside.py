@@ -1,0 +1,234 @@
+"""Runs a step outside a transaction: its intent is written down, its statements run one by one, each is noted, and then it is done.
+
+Whatever ends it in between, the intent says that it was begun and the note how far it came; the next run looks into the catalogue what
+became of the statement that was in hand, and goes on from there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from roost.errors import IndexConflict
+from roost.migrations import _groups as groups
+from roost.migrations import _outside_groups as outside
+from roost.migrations._fingerprint import is_same_text
+from roost.migrations._healing import Healer
+from roost.migrations._outside_statements import outside_statements
+from roost.migrations._reconcile import Seen
+from roost.migrations._watching import StatementStopped
+from roost.postgres import (
+    AddsEnumValue,
+    BuildsIndex,
+    FitsTransaction,
+    RebuildsIndexes,
+    RunsAgain,
+    Sets,
+    Uncertain,
+    is_retryable,
+    sqlstate_of,
+)
+
+if TYPE_CHECKING:
+    from roost.migrations._config import MigrationConfig
+    from roost.migrations._groups import Limits, Turn
+    from roost.migrations._plan import PlannedStep
+    from roost.migrations._telling import StepTelling
+    from roost.postgres import MigrationSession
+
+SURELY_WITHOUT_EFFECT = ("42", "0A", "25", "28", "3D", "3F")
+"""SQLSTATE classes of errors that a statement raises before it does anything: syntax, names, rights, wrong place."""
+
+REFUSALS = "RST"
+"""How the SQLSTATEs of the ledger's own functions begin."""
+
+MOST_ROUNDS = 3
+"""So often a statement is carried out again that ended without its effect."""
+
+NOTHING_SEEN = Seen(pid=0)
+
+
+class OutsideStep:
+    """One step outside a transaction, in as many attempts as it takes.
+
+    Args:
+        session: The run's session.
+        turn: Whose step it is.
+        planned: The step.
+        planned_on: The head's hash that the ledger must have.
+        telling: What is told of it.
+        config: How long to wait for others.
+        limits: The limits of a step in a transaction.
+    """
+
+    def __init__(
+        self,
+        session: MigrationSession,
+        *,
+        turn: Turn,
+        planned: PlannedStep,
+        planned_on: str | None,
+        telling: StepTelling,
+        config: MigrationConfig,
+        limits: Limits,
+    ) -> None:
+        self._session = session
+        self._turn = turn
+        self._planned = planned
+        self._planned_on = planned_on
+        self._telling = telling
+        self._limits = limits
+        # A lock time-out would break off CREATE INDEX CONCURRENTLY in its own waits and leave an invalid index.
+        self._own_limits = groups.Limits(lock_timeout=0.0, statement_timeout=limits.statement_timeout)
+        self._statements = outside_statements(str(planned.step.up))
+        begun = planned.begun
+        self._is_written = begun is not None
+        self._has_changed = begun is not None and not is_same_text(planned.step, fingerprint=begun.fingerprint, form=begun.normal_form)
+        self._ended = 0 if begun is None or self._has_changed else begun.statements_done
+        # The statement that may have been begun and was not seen to end.
+        self._in_hand: int | None = None if begun is None else self._ended
+        self._is_finished = False
+        self._healer = Healer(session, turn=turn, telling=telling, limits=limits, budget=config.lock_wait_budget)
+
+    async def attempt(self) -> None:
+        """Run what is left of the step.
+
+        Raises:
+            IndexConflict: The name of an index is taken by something else.
+            StatementStopped: A statement can't be tried again in this run.
+            Exception: As the server raises it.
+        """
+        seen = await self._begin()
+        while self._ended < len(self._statements):
+            seen = await self._one(self._ended, seen)
+        if not self._is_finished:
+            await self._finish()
+
+    async def _begin(self) -> Seen:
+        """Write the intent down, or take it up again, and look at what the first statement finds."""
+        if self._is_written:
+            opening = outside.resume(self._turn, self._planned, ended=self._ended)
+        else:
+            claim = groups.open_up(
+                self._turn,
+                self._planned,
+                self._own_limits,
+                planned_on=self._planned_on,
+                state="intent",
+                is_first=self._telling.index == 1,
+            )
+            opening = f"{claim}; COMMIT"
+        try:
+            seen = await self._send_and_look(opening, index=self._ended)
+        except Exception as error:
+            if self._session.is_open and not self._is_written and not _is_refusal(error):
+                await self._send(groups.forget_intent(self._turn, self._planned))
+            raise
+        self._is_written = True
+        self._telling.begin()
+        return seen
+
+    async def _one(self, index: int, seen: Seen) -> Seen:
+        """Bring about one statement's effect, note that, and return what the next one finds."""
+        statement, rounds = self._statements[index], 0
+        while True:
+            try:
+                await self._healer.carry_out(
+                    statement,
+                    seen,
+                    is_resumed=self._has_changed or self._in_hand == index,
+                    run=lambda found: self._run(index, found),
+                )
+            except Exception as error:
+                if self._session.is_open and not _is_refusal(error):
+                    await self._after_failure(index, error)
+                if isinstance(statement.effect, Uncertain) and self._session.is_open and is_retryable(error):
+                    raise StatementStopped(str(error), told=error) from error
+                raise
+            try:
+                return await self._note(index, table=seen.table)
+            except Exception as error:
+                rounds += 1
+                if sqlstate_of(error) != outside.UNVERIFIED or rounds == MOST_ROUNDS:
+                    raise
+            seen = await self._send_and_look("", index=index)
+
+    async def _run(self, index: int, seen: Seen) -> None:
+        statement = self._statements[index]
+        effect = statement.effect
+        sent = effect.strict if isinstance(effect, BuildsIndex) else statement.text
+        self._telling.part = sent, statement.start
+        self._in_hand = index
+        if isinstance(effect, (FitsTransaction, AddsEnumValue)):
+            await self._send(
+                outside.in_transaction(self._turn, self._planned, self._limits, sets=self._sets(index), sql=sent, ended=index + 1)
+            )
+            self._ended = index + 1
+        elif isinstance(effect, Sets):
+            await self._session.execute(sent)
+        else:
+            await self._healer.send(sent, seen)
+
+    async def _note(self, index: int, *, table: int | None) -> Seen:
+        """Note that a statement has ended, and look at what the next one finds. The end of the last one is noted with the step's."""
+        verify = outside.verify(self._statements[index].effect, table=table)
+        if index + 1 == len(self._statements):
+            await self._finish(verify)
+            self._ended = index + 1
+            return NOTHING_SEEN
+        noted = outside.note(self._turn, self._planned, ended=index + 1, verify=verify)
+        seen = await self._send_and_look(noted, index=index + 1)
+        self._ended = index + 1
+        return seen
+
+    async def _finish(self, verify: str = "") -> None:
+        attempts, took = self._telling.attempts, self._telling.took
+        await self._send(groups.finish_intent(self._turn, self._planned, attempts=attempts, took=took, verify=verify))
+        self._is_finished = True
+
+    async def _after_failure(self, index: int, error: Exception) -> None:
+        """Take away what a failed statement has left; where nothing of the step is left, its intent goes too."""
+        try:
+            if await self._is_without_trace(index, error) and self._ended == 0:
+                await self._send(groups.forget_intent(self._turn, self._planned))
+                self._is_written, self._has_changed, self._in_hand = False, False, None
+        except Exception as other:  # noqa: BLE001 -- the step's own error is the one to raise; what is left is the next run's to find
+            error.add_note(f"what it has left could not be taken away: {other}")
+
+    async def _is_without_trace(self, index: int, error: Exception) -> bool:
+        effect = self._statements[index].effect
+        await self._session.rollback(f"{self._turn.resets}; {groups.clean_up(self._turn)}")
+        if isinstance(error, IndexConflict):
+            return True
+        if isinstance(effect, (BuildsIndex, RebuildsIndexes)):
+            # Who was in the way of the build would be in the way of the removal as well: it is left to the next run.
+            if isinstance(error, StatementStopped):
+                return False
+            return await self._healer.remove_remains(self._statements[index], await self._send_and_look("", index=index))
+        if isinstance(effect, (FitsTransaction, AddsEnumValue, Sets, RunsAgain)):
+            return True
+        return (sqlstate_of(error) or "").startswith(SURELY_WITHOUT_EFFECT)
+
+    def _sets(self, index: int) -> list[str]:
+        """Return what the statements before this one have set: it lasts as long as the session, and is set again after each reset."""
+        return [statement.text for statement in self._statements[:index] if isinstance(statement.effect, Sets)]
+
+    async def _send_and_look(self, opening: str, *, index: int) -> Seen:
+        effect = self._statements[index].effect if index < len(self._statements) else Uncertain()
+        sets = self._sets(index)
+        out = outside.set_out(self._turn, self._planned, self._own_limits, sets=sets, look=outside.look_at(effect))
+        heard: list[str] = []
+        with self._session.hearing(heard.append):
+            await self._send(f"{opening}; {out}" if opening else out)
+        return Seen.read(heard[-1])
+
+    async def _send(self, message: str) -> None:
+        try:
+            await self._session.execute(message)
+        except Exception:
+            if self._session.is_open:
+                await self._session.rollback(f"{self._turn.resets}; {groups.clean_up(self._turn)}")
+            raise
+
+
+def _is_refusal(error: Exception) -> bool:
+    return (sqlstate_of(error) or "").startswith(REFUSALS)

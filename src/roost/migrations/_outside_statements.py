@@ -1,0 +1,76 @@
+"""The statements of a step outside a transaction: which are refused, and which leave a doubt that only a person can end. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from roost.errors import InvalidStep, StepOutcomeUnknown
+from roost.postgres import BuildsIndex, ControlsTransaction, FitsTransaction, Statement, Uncertain, has_parser, statements_of
+
+if TYPE_CHECKING:
+    from roost.migrations._step import MigrationStep
+    from roost.postgres import Effect
+
+SHOWN_CHARACTERS = 200
+IS_IT_THERE = "check in the database whether it took effect"
+
+
+def outside_statements(sql: str) -> tuple[Statement, ...]:
+    """Split a step's SQL; without the extra `sql` it is one statement of uncertain effect, and sent as it is."""
+    found = statements_of(sql)
+    return (Statement(text=sql, start=0, effect=Uncertain()),) if found is None else found
+
+
+def check_outside(step: MigrationStep) -> None:
+    """Refuse, before anything runs, what could not be taken up again after a crash.
+
+    Raises:
+        InvalidStep: An index that is built concurrently has no name, or the step holds BEGIN, COMMIT or their like.
+    """
+    if step.transactional or not isinstance(step.up, str):
+        return
+    for statement in outside_statements(step.up):
+        if isinstance(statement.effect, BuildsIndex) and statement.effect.name is None:
+            reason = f"it builds an index without a name, which nobody could find again after a crash; name it: {shown(statement.text)}"
+            raise InvalidStep(step=step.id, reason=reason)
+        if isinstance(statement.effect, ControlsTransaction):
+            reason = (
+                f"transactional=False runs each statement by itself, and it holds {shown(statement.text)}; put what belongs into one "
+                "transaction into a step of its own"
+            )
+            raise InvalidStep(step=step.id, reason=reason)
+
+
+def doubt(step: MigrationStep | None, *, plugin: str, name: str, ended: int, is_same: bool) -> StepOutcomeUnknown | None:
+    """Tell what only a person can find out about a step that was begun outside a transaction and not seen to end.
+
+    Args:
+        step: The step as the code declares it now; None where it no longer does.
+        plugin: The plugin.
+        name: The step's id.
+        ended: How many of its statements were seen to end.
+        is_same: Whether its SQL is still the one that was begun. If it is another one, each of its statements must be one whose effect
+            the catalogue tells, because nobody knows which of them was begun.
+
+    Returns:
+        What to raise; None where the run can go on with the step.
+    """
+    if step is None or step.transactional or not isinstance(step.up, str):
+        body = "its SQL is no longer in the code" if step is None else step.up
+        return StepOutcomeUnknown(plugin=plugin, step=name, sql=shown(str(body)))
+    statements = outside_statements(step.up)
+    begun = statements[ended : ended + 1] if is_same else statements
+    untold: tuple[type[Effect], ...] = (Uncertain,) if is_same else (Uncertain, FitsTransaction, ControlsTransaction)
+    uncertain = next((statement for statement in begun if isinstance(statement.effect, untold)), None)
+    if uncertain is None:
+        return None
+    check = IS_IT_THERE if is_same else f"{IS_IT_THERE}, and what the SQL that the step held before has left"
+    if not has_parser():
+        check = f"{check} (an interrupted CREATE INDEX CONCURRENTLY leaves an INVALID index: drop it)"
+    return StepOutcomeUnknown(plugin=plugin, step=name, sql=shown(uncertain.text), check=check, needs_extra=not has_parser())
+
+
+def shown(sql: str) -> str:
+    """Return SQL in one line that fits an error."""
+    line = " ".join(sql.split())
+    return line if len(line) <= SHOWN_CHARACTERS else line[: SHOWN_CHARACTERS - 1] + "…"
