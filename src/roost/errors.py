@@ -1455,6 +1455,22 @@ class SessionLost(MigrationError):
         return "the steps before that are applied and recorded; run again when the server is steady, and it goes on there"
 
 
+@dataclass(eq=False, kw_only=True)
+class RehearsalLost(MigrationError):
+    """The connection of a rehearsal broke; the server rolls back what was rehearsed, as it always is."""
+
+    location: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"The connection to {self.location} broke during the rehearsal: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "nothing of it is left; rehearse again when the server is steady"
+
+
 # --- Command line: what was asked for, and what the command itself could not do -----------------------------------------
 
 

@@ -7,6 +7,8 @@ from roost.migrations._events import (
     LockWaitFinished,
     LockWaitStarted,
     PolicyNoticed,
+    RehearsalFinished,
+    RehearsalStarted,
     RunFinished,
     RunStarted,
     ServiceMigrationFinished,
@@ -15,6 +17,8 @@ from roost.migrations._events import (
     StepBlocked,
     StepFinished,
     StepOutcomeLearned,
+    StepRehearsalFinished,
+    StepRehearsalStarted,
     StepRetried,
     StepsChanged,
     StepSkipped,
@@ -37,6 +41,7 @@ from roost.migrations._records import (
     StepReport,
     StepsCheck,
 )
+from roost.migrations._rehearsal import HeldLock, RehearsalOutcome, RehearsalReport, RehearsedStep, TakenLock, TouchedRows
 from roost.migrations._run import MigrationRun
 from roost.migrations._service import MigrationService
 from roost.migrations._sql_files import load_sql_steps
@@ -47,6 +52,7 @@ from roost.migrations._versions import compare_versions
 __all__ = [
     "ChangedStep",
     "DatabaseAheadNoticed",
+    "HeldLock",
     "IMigrationService",
     "LockWaitFinished",
     "LockWaitStarted",
@@ -64,6 +70,11 @@ __all__ = [
     "PluginMigrationService",
     "Policy",
     "PolicyNoticed",
+    "RehearsalFinished",
+    "RehearsalOutcome",
+    "RehearsalReport",
+    "RehearsalStarted",
+    "RehearsedStep",
     "RepairedStep",
     "RunFinished",
     "RunStarted",
@@ -76,12 +87,16 @@ __all__ = [
     "StepBlocked",
     "StepFinished",
     "StepOutcomeLearned",
+    "StepRehearsalFinished",
+    "StepRehearsalStarted",
     "StepReport",
     "StepRetried",
     "StepSkipped",
     "StepStarted",
     "StepsChanged",
     "StepsCheck",
+    "TakenLock",
+    "TouchedRows",
     "compare_versions",
     "load_sql_steps",
     "narrate",

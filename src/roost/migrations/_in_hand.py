@@ -177,7 +177,7 @@ def steps_forth(
     return [
         StepForth(
             turn=turn,
-            limits=_limits(config, planned.step.lock_timeout, planned.step.statement_timeout),
+            limits=groups.limits_under(config, lock_timeout=planned.step.lock_timeout, statement_timeout=planned.step.statement_timeout),
             planned_on=head,
             telling=StepTelling(
                 emit=emit,
@@ -221,7 +221,7 @@ def steps_back(
     return [
         StepBack(
             turn=turn,
-            limits=_limits(config, None, None),
+            limits=groups.limits_under(config),
             planned_on=head,
             telling=StepTelling(
                 emit=emit,
@@ -244,10 +244,3 @@ def steps_back(
 def _flushes(body: StepBody, *, index: int, total: int) -> bool:
     # A function may have done more than the database knows of, so its record is on disk before anything follows it.
     return index == total or not isinstance(body, str)
-
-
-def _limits(config: MigrationConfig, lock_timeout: float | None, statement_timeout: float | None) -> groups.Limits:
-    return groups.Limits(
-        lock_timeout=config.lock_timeout if lock_timeout is None else lock_timeout,
-        statement_timeout=(config.statement_timeout or 0.0) if statement_timeout is None else statement_timeout,
-    )
