@@ -1112,6 +1112,17 @@ class StepFailed(MigrationError):
 
 
 @dataclass(eq=False, kw_only=True)
+class RehearsedStepFailed(StepFailed):
+    """A migration step raised an error in a rehearsal, as it would in a run; nothing of the rehearsal is kept."""
+
+    @property
+    def hint(self) -> str:
+        if self.blockers:
+            return "everything was rolled back: let what blocks it end, or rehearse on a copy of the database"
+        return "everything was rolled back; mend the step and rehearse again"
+
+
+@dataclass(eq=False, kw_only=True)
 class StepEscaped(MigrationError):
     """A step's function ended its own transaction, so nobody can say how much of it was kept."""
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from roost import MigrationConfig, MigrationContext, MigrationOrchestrator, MigrationStep, Plugin, Runtime
-from roost.errors import (
-    DatabaseAhead,
-    MigrationLockTimeout,
-    NoDatabase,
-    RehearsalLost,
-    RequiredStepMissing,
-    StepFailed,
-    UnknownMigrationPlugin,
+from roost import Database, MigrationContext, MigrationOrchestrator, MigrationStep, Plugin, PluginMigrationService, Runtime, Service
+from roost.errors import DatabaseAhead, NoDatabase, RequiredStepMissing, StepFailed, UnknownMigrationPlugin
+from roost.migrations import (
+    RehearsalFinished,
+    RehearsalReport,
+    RehearsalStarted,
+    StepRehearsalFinished,
+    StepRehearsalStarted,
+    TakenLock,
+    TouchedRows,
+    narrate,
 )
-from roost.migrations import RehearsalReport, RehearsedStep, TakenLock, TouchedRows
-from tests.plugins.build import make_plugin, make_runtime, migrate, query, residue
+from roost.postgres import parse_url
+from tests.plugins.build import execute, make_plugin, make_runtime, migrate, query, residue
 from tests.plugins.catalogue import catalogue_of
 
 LEDGER = """
@@ -176,7 +179,8 @@ async def test_a_failed_step_ends_it(database_url: str) -> None:
     with pytest.raises(StepFailed) as caught:
         await migrate(database_url, plugin, other)
     assert bad.error is not None
-    assert (str(bad.error), bad.error.location, bad.error.sqlstate) == (str(caught.value), "line 2", "42703")
+    assert (bad.error.message, bad.error.location, bad.error.sqlstate) == (caught.value.message, "line 2", "42703")
+    assert "rolled back" in bad.error.hint
     assert (following.reason, later.reason) == ("a step before failed", "a step before failed")
     assert (report.is_fine, report.broken_off) == (False, "a step before failed")
 
@@ -299,21 +303,200 @@ async def test_savepoints_are_a_functions_own_affair(database_url: str) -> None:
 @pytest.mark.asyncio
 async def test_a_role_without_temporary_tables(database_url: str) -> None:
     """Functions are left out, because nothing would keep them from committing; SQL is not, as it can't commit."""
-    (name,) = await query(database_url, "SELECT current_database()")
 
     async def fill(ctx: MigrationContext) -> None:
         await ctx.execute("SELECT 1")
 
-    await query(database_url, f'REVOKE TEMPORARY ON DATABASE "{name}" FROM PUBLIC')
-    await query(database_url, "CREATE ROLE roost_rehearser LOGIN")
+    role, name = f"rehearser_{os.getpid()}", parse_url(database_url).database
+    await execute(
+        database_url, f"CREATE ROLE {role} LOGIN; GRANT CREATE ON SCHEMA public TO {role}; REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC"
+    )
     try:
-        await query(database_url, "GRANT CREATE ON SCHEMA public TO roost_rehearser")
-        report = await rehearse(
-            database_url.replace("//", "//roost_rehearser@", 1) if "@" not in database_url else database_url,
-            make_plugin("notes", step("make", "CREATE TABLE mine (id int)"), step("fill", fill, "1.1.0")),
-        )
+        url = replace(parse_url(database_url), user=role, password=None).dsn
+        report = await rehearse(url, make_plugin("notes", step("make", "CREATE TABLE mine (id int)"), step("fill", fill, "1.1.0")))
     finally:
-        await query(database_url, "DROP OWNED BY roost_rehearser")
-        await query(database_url, "DROP ROLE roost_rehearser")
+        await execute(database_url, f"DROP OWNED BY {role}; DROP ROLE {role}")
     assert outcomes(report) == [("make", "rehearsed"), ("fill", "not rehearsed")]
     assert "GRANT TEMPORARY" in str(report.steps[1].reason)
+
+
+@pytest.mark.asyncio
+async def test_what_is_deferred_to_the_commit_is_checked(database_url: str) -> None:
+    """It is checked at the end of the step, as a run does it, and deferred again in the next one."""
+    refer = (
+        "CREATE TABLE parents (id int PRIMARY KEY); CREATE TABLE children (id int REFERENCES parents DEFERRABLE INITIALLY DEFERRED); "
+        # Of one name two constraints, of which only one can be deferred.
+        "CREATE TABLE others (id int UNIQUE, CONSTRAINT twin UNIQUE (id) DEFERRABLE INITIALLY DEFERRED); "
+        "CREATE TABLE more (id int CONSTRAINT twin CHECK (id > 0))"
+    )
+    late = step("late", "INSERT INTO children VALUES (1); INSERT INTO parents VALUES (1)", "1.2.0")
+    again = step("again", "INSERT INTO children VALUES (2); INSERT INTO parents VALUES (2); SET CONSTRAINTS ALL IMMEDIATE", "1.3.0")
+    alter = step("alter", "ALTER TABLE children ADD note text", "1.4.0")
+    late_too = step("late-too", "INSERT INTO children VALUES (3); INSERT INTO parents VALUES (3)", "1.5.0")
+    never = step("never", "INSERT INTO children VALUES (4)", "1.6.0")
+    report = await rehearse(database_url, make_plugin("family", step("refer", refer), late, again, alter, late_too, never))
+    assert [outcome for _, outcome in outcomes(report)] == ["rehearsed"] * 5 + ["failed"]
+    assert report.steps[-1].error is not None
+    assert report.steps[-1].error.sqlstate == "23503"
+
+
+@pytest.mark.asyncio
+async def test_no_step_leaks_into_the_next(database_url: str) -> None:
+    """Settings, role, temporary tables, prepared statements, advisory locks and cursors of a step are gone in the next one."""
+    leak = (
+        "SET work_mem = '77MB'; SET statement_timeout = 1; SET search_path = pg_catalog; SET ROLE pg_monitor; PREPARE leaked AS SELECT 1; "
+        "DECLARE leaked CURSOR WITH HOLD FOR SELECT 1; SELECT pg_advisory_lock(1); CREATE TEMP TABLE leaked (id int)"
+    )
+    look = (
+        "DO $$BEGIN ASSERT current_setting('work_mem') <> '77MB', 'setting'; ASSERT current_user <> 'pg_monitor', 'role'; "
+        "ASSERT NOT EXISTS (SELECT FROM pg_prepared_statements WHERE from_sql), 'statement'; "
+        "ASSERT NOT EXISTS (SELECT FROM pg_cursors WHERE is_holdable), 'cursor'; "
+        "ASSERT to_regclass('pg_temp.leaked') IS NULL, 'table'; ASSERT to_regclass('notes') IS NOT NULL, 'search path'; "
+        "ASSERT (SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()), 'lock'; END$$"
+    )
+    leaking = leak.replace("SET ROLE pg_monitor; ", "").replace(
+        "CREATE TEMP TABLE leaked (id int)", "CREATE TEMP TABLE leaked (id int); SET ROLE pg_monitor"
+    )
+    report = await rehearse(database_url, await prepared(database_url, step("leak", leaking, "1.1.0"), step("look", look, "1.2.0")))
+    assert [(one.outcome, one.error) for one in report.steps] == [("rehearsed", None), ("rehearsed", None)]
+
+
+@pytest.mark.asyncio
+async def test_a_plugins_schema_is_made_for_the_rehearsal(database_url: str) -> None:
+    """Its unqualified names live there, and afterwards there is no such schema."""
+    report = await rehearse(database_url, make_plugin("own", step("make", "CREATE TABLE things (id int)"), schema="own"))
+    assert [lock.relation for lock in report.steps[0].locks if lock.kind == "table"] == ["own.things"]
+    assert await query(database_url, "SELECT to_regnamespace('own')") == [None]
+
+
+@pytest.mark.asyncio
+async def test_steps_that_are_computed_are_asked_for_once(database_url: str) -> None:
+    """With the version that the ledger holds, as in a run."""
+    asked: list[tuple[str, str]] = []
+
+    class Computing(PluginMigrationService):
+        service_name = "computing"
+
+        def get_target_version(self) -> str:
+            return "2.0.0"
+
+        def get_migration_steps(self, from_version: str, to_version: str) -> list[MigrationStep]:
+            asked.append((from_version, to_version))
+            return [MigrationStep("two", "Two", up="CREATE TABLE two (id int)")]
+
+    report = await rehearse(database_url, Plugin("p", services=[Computing]))
+    assert (outcomes(report), asked) == ([("two", "rehearsed")], [("0.0.0", "2.0.0")])
+
+
+@pytest.mark.asyncio
+async def test_services_that_keep_no_ledger_are_named(database_url: str) -> None:
+    """They are not awaited, and what follows is rehearsed; without a database they are all that is told."""
+
+    class Foreign(Service):
+        service_name = "a-foreign"
+        service_type = "migration"
+
+        async def run_migrations(self, _runtime: object) -> None:
+            raise AssertionError
+
+    report = await rehearse(database_url, make_plugin("notes", NOTES), services=[Foreign])
+    assert outcomes(report) == [(None, "not rehearsed"), ("notes", "rehearsed")]
+    assert report.steps[0].service == "a-foreign"
+    assert "keeps no ledger" in str(report.steps[0].reason)
+    alone = await MigrationOrchestrator(Runtime(services=[Foreign])).rehearse()
+    assert outcomes(alone) == [(None, "not rehearsed")]
+
+
+@pytest.mark.asyncio
+async def test_an_old_migration_function_is_a_step_like_any_other(database_url: str) -> None:
+    """It gets the database, bound to the rehearsal's connection."""
+
+    async def hook(database: Database) -> None:
+        await database.execute("INSERT INTO notes VALUES (11)")
+
+    report = await rehearse(database_url, await prepared(database_url, run_plugin_migrations=hook))
+    assert outcomes(report) == [("run-plugin-migrations", "rehearsed")]
+    assert report.steps[0].rows == (TouchedRows(table="public.notes", inserted=1, updated=0, deleted=0),)
+
+
+@pytest.mark.asyncio
+async def test_the_bound_database_and_the_ledger_are_those_of_the_rehearsal(database_url: str) -> None:
+    """What a function does by the service is rolled back with it, and it may ask where its plugin stands."""
+    seen: list[object] = []
+
+    async def fill() -> None:
+        await runtime.get_service(Database).execute("INSERT INTO notes VALUES (11)")
+        seen.append(await runtime.get_service("notes-migration").get_plugin_version("notes"))
+
+    runtime = make_runtime(database_url, await prepared(database_url, step("fill", fill, "1.1.0")))
+    report = await MigrationOrchestrator(runtime).rehearse()
+    assert (outcomes(report), seen) == ([("fill", "rehearsed")], ["1.0.0"])
+    assert await query(database_url, "SELECT count(*) FROM notes") == [10]
+
+
+@pytest.mark.asyncio
+async def test_nothing_to_do(database_url: str) -> None:
+    """There is no step, and the lock is free again."""
+    report = await rehearse(database_url, await prepared(database_url))
+    assert (report.steps, report.is_fine) == ((), True)
+    assert (await MigrationOrchestrator(Runtime()).rehearse()).steps == ()
+
+
+@pytest.mark.asyncio
+async def test_one_plugin_only(database_url: str) -> None:
+    """The others' steps are left alone; a name that nobody has is refused with the nearest one."""
+    orchestrator = MigrationOrchestrator(
+        make_runtime(database_url, make_plugin("notes", NOTES), make_plugin("other", step("x", "SELECT 1")))
+    )
+    assert outcomes(await orchestrator.rehearse("other")) == [("x", "rehearsed")]
+    with pytest.raises(UnknownMigrationPlugin, match="did you mean notes"):
+        await orchestrator.rehearse("note")
+
+
+@pytest.mark.asyncio
+async def test_refusals_of_a_run_come_first(database_url: str) -> None:
+    """A required step that is missing and a database that is ahead are refused, dry as in a rehearsal, and nothing is left."""
+    needing = make_plugin("needing", step("x", "CREATE TABLE x (id int)", requires=("notes:notes",)))
+    for dry in (MigrationOrchestrator.rehearse, lambda one: one.run_all_migrations(dry_run=True)):
+        with pytest.raises(RequiredStepMissing, match="notes:notes"):
+            await dry(MigrationOrchestrator(make_runtime(database_url, needing)))
+    both = await rehearse(database_url, make_plugin("notes", NOTES), replace_dependencies(needing))
+    assert outcomes(both) == [("notes", "rehearsed"), ("x", "rehearsed")]
+    await migrate(database_url, make_plugin("notes", NOTES, step("new", "SELECT 1", "1.1.0")))
+    for ahead in (
+        MigrationOrchestrator(make_runtime(database_url, make_plugin("notes", NOTES))).rehearse(),
+        MigrationOrchestrator(make_runtime(database_url, make_plugin("notes", NOTES))).run_all_migrations(dry_run=True, refuse_ahead=True),
+    ):
+        with pytest.raises(DatabaseAhead, match="new"):
+            await ahead
+
+
+def replace_dependencies(plugin: Plugin) -> Plugin:
+    """Return the plugin as one that depends on `notes`, so that its turn comes later."""
+    return replace(plugin, dependencies=("notes",))
+
+
+@pytest.mark.asyncio
+async def test_without_a_database() -> None:
+    """It is refused as a run is."""
+    with pytest.raises(NoDatabase):
+        await MigrationOrchestrator(Runtime(plugins=[make_plugin("notes", NOTES)])).rehearse()
+
+
+@pytest.mark.asyncio
+async def test_events_come_in_pairs(database_url: str) -> None:
+    """One for the rehearsal and one for each step that is tried; none of a run."""
+    runtime = make_runtime(
+        database_url, await prepared(database_url, step("bad", "SELECT nope", "1.1.0"), step("next", "SELECT 1", "1.2.0"))
+    )
+    heard: list[object] = []
+    runtime.events.subscribe(heard.append)
+    report = await MigrationOrchestrator(runtime).rehearse()
+    assert [type(event) for event in heard] == [RehearsalStarted, StepRehearsalStarted, StepRehearsalFinished, RehearsalFinished]
+    finished = heard[2]
+    assert isinstance(finished, StepRehearsalFinished)
+    assert (finished.outcome, finished.error) == ("failed", report.steps[0].error)
+    assert [line for event in heard if (line := narrate(event)) is not None] == [
+        "notes 1/2 rehearse bad: Bad",
+        f"notes 1/2 FAILED: {report.steps[0].error.message}" if report.steps[0].error is not None else "",
+    ]

@@ -12,7 +12,8 @@ UNION ALL
 SELECT 'relation', c.oid::text, concat_ws(' ', nspname, relname, relkind, relfilenode, relhasindex, relowner, relacl::text)
 FROM pg_class AS c JOIN own ON own.oid = relnamespace
 UNION ALL
-SELECT 'column', c.oid::text, concat_ws(' ', attname, attnum, format_type(atttypid, atttypmod), attnotnull, attisdropped, pg_get_expr(adbin, adrelid))
+SELECT 'column', c.oid::text,
+    concat_ws(' ', attname, attnum, format_type(atttypid, atttypmod), attnotnull, attisdropped, pg_get_expr(adbin, adrelid))
 FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = attrelid JOIN own ON own.oid = relnamespace
 LEFT JOIN pg_attrdef AS d ON adrelid = attrelid AND adnum = attnum
 UNION ALL

@@ -41,7 +41,7 @@ from roost.migrations._records import (
     StepReport,
     StepsCheck,
 )
-from roost.migrations._rehearsal import HeldLock, RehearsalOutcome, RehearsalReport, RehearsedStep, TakenLock, TouchedRows
+from roost.migrations._rehearsal import LOCK_MODES, HeldLock, RehearsalOutcome, RehearsalReport, RehearsedStep, TakenLock, TouchedRows
 from roost.migrations._run import MigrationRun
 from roost.migrations._service import MigrationService
 from roost.migrations._sql_files import load_sql_steps
@@ -50,6 +50,7 @@ from roost.migrations._step import MigrationStep, SqlText
 from roost.migrations._versions import compare_versions
 
 __all__ = [
+    "LOCK_MODES",
     "ChangedStep",
     "DatabaseAheadNoticed",
     "HeldLock",

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from roost.errors import StepFailed
+    from roost.errors import RehearsedStepFailed
 
 RehearsalOutcome: TypeAlias = Literal["rehearsed", "failed", "not rehearsed"]
 
-LOCK_MODES = {
+_MODES = {
     "AccessShareLock": "ACCESS SHARE",
     "RowShareLock": "ROW SHARE",
     "RowExclusiveLock": "ROW EXCLUSIVE",
@@ -23,7 +23,10 @@ LOCK_MODES = {
 }
 """PostgreSQL's lock modes, weakest first: what ``pg_locks`` calls them, and what its documentation does."""
 
-_STRENGTH = {mode: strength for strength, mode in enumerate(LOCK_MODES)}
+LOCK_MODES: tuple[str, ...] = tuple(_MODES.values())
+"""PostgreSQL's lock modes on tables, the weakest first."""
+
+_STRENGTH = {mode: strength for strength, mode in enumerate(_MODES)}
 _HAS_ROWS = ("table", "materialized view")
 _UNSAFE_NEW_VALUE = "55P04"
 _OUT_OF_MEMORY = "53200"
@@ -139,7 +142,7 @@ class RehearsedStep:
     sql: str | None
     outcome: RehearsalOutcome
     reason: str | None = None
-    error: StepFailed | None = None
+    error: RehearsedStepFailed | None = None
     attempts: int = 0
     duration: float = 0.0
     locks: tuple[TakenLock, ...] = ()
@@ -219,7 +222,7 @@ def _taken(locks: frozenset[tuple[int, str]], relations: Mapping[int, Relation],
         if oid in relations and _STRENGTH[mode] >= _STRENGTH[strongest.get(oid, mode)]:
             strongest[oid] = mode
     taken = [
-        TakenLock(relation=relations[oid].name, kind=relations[oid].kind, mode=LOCK_MODES[mode], is_new=oid not in known)
+        TakenLock(relation=relations[oid].name, kind=relations[oid].kind, mode=_MODES[mode], is_new=oid not in known)
         for oid, mode in strongest.items()
     ]
     return tuple(sorted(taken, key=lambda lock: (lock.kind != "table", lock.kind, lock.relation)))
@@ -249,20 +252,15 @@ def held_locks(taken: Sequence[tuple[float, Sequence[TakenLock]]], *, ended: flo
     for began, locks in taken:
         for lock in locks:
             held = strongest.get(lock.relation)
-            if not lock.is_new and (held is None or strength(lock.mode) > strength(held.mode)):
+            if not lock.is_new and (held is None or LOCK_MODES.index(lock.mode) > LOCK_MODES.index(held.mode)):
                 strongest[lock.relation] = HeldLock(relation=lock.relation, kind=lock.kind, mode=lock.mode, seconds=ended - began)
-    return tuple(sorted(strongest.values(), key=lambda held: (-strength(held.mode), held.kind != "table", held.relation)))
+    return tuple(sorted(strongest.values(), key=lambda held: (-LOCK_MODES.index(held.mode), held.kind != "table", held.relation)))
 
 
 def moved_sequences(taken: Sequence[tuple[float, Sequence[TakenLock]]]) -> tuple[str, ...]:
     """Return the sequences that were there before and gave numbers away: who takes one locks its sequence so."""
     locks = [lock for _, step in taken for lock in step]
     return tuple(sorted({lock.relation for lock in locks if lock.kind == "sequence" and not lock.is_new and lock.mode == "ROW EXCLUSIVE"}))
-
-
-def strength(mode: str) -> int:
-    """Return the rank of a mode in PostgreSQL's words; a higher one conflicts with more."""
-    return list(LOCK_MODES.values()).index(mode)
 
 
 def why_not(sqlstate: str | None, *, before: Measure, first: Measure, is_first: bool) -> str | None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 READ_ONLY_OUTSIDE = "SET default_transaction_read_only = on"
 """What a step does after it has ended the rehearsal's transaction, the server refuses."""
 
+WRITABLE_AGAIN = "RESET default_transaction_read_only"
+"""For the next user of the server process, where a pooler gives it to one."""
+
 SAVEPOINT = "roost_rehearsed_step"
 
 OPEN_STEP = f"SAVEPOINT {SAVEPOINT}"
@@ -30,13 +33,18 @@ another refers to it and does not."""
 CHECK_CONSTRAINTS = "SET CONSTRAINTS ALL IMMEDIATE"
 """Lets what is deferred to COMMIT be checked at the end of each step, as a run checks it."""
 
+# A name stands for all constraints of a schema that have it, and is refused where one of them can't be deferred.
 _DEFER_AGAIN = """
 DECLARE
     names text;
 BEGIN
     SELECT pg_catalog.string_agg(DISTINCT pg_catalog.format('%I.%I', n.nspname, c.conname), ', ') INTO names
     FROM pg_catalog.pg_constraint AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.connamespace
-    WHERE c.condeferred;
+    WHERE c.condeferred AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND NOT pg_catalog.starts_with(n.nspname, 'pg_temp')
+        AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_constraint AS other
+            WHERE other.connamespace = c.connamespace AND other.conname = c.conname AND NOT other.condeferrable
+        );
     IF names IS NOT NULL THEN
         EXECUTE 'SET CONSTRAINTS ' || names || ' DEFERRED';
     END IF;

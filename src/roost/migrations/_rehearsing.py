@@ -201,7 +201,7 @@ class Rehearsal:
                 else:
                     self._note(turn, step, Verdict(reason=self._broken_off), Attempts())
         # The lock ends with the transaction.
-        await session.rollback(f"NOTIFY {CHANNEL}")
+        await session.rollback(f"{texts.WRITABLE_AGAIN}; NOTIFY {CHANNEL}")
 
     async def _step(
         self, rehearser: StepRehearser, planned: PlannedStep, *, turn: groups.Turn, opening: str, place: tuple[int, int]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from roost.errors import StepFailed
+from roost.errors import RehearsedStepFailed
 from roost.migrations import _groups as groups
 from roost.migrations import _rehearsal_groups as texts
 from roost.migrations._context import MigrationContext
@@ -77,7 +77,7 @@ class Verdict:
     """
 
     reason: str | None = None
-    error: StepFailed | None = None
+    error: RehearsedStepFailed | None = None
     breaks_off: str | None = None
 
 
@@ -226,7 +226,7 @@ class StepRehearser:
         reason = why_not(state, before=before, first=self._first, is_first=is_first)
         if reason is not None:
             return Verdict(reason=reason)
-        failed = StepFailed(
+        failed = RehearsedStepFailed(
             service=self._turn.service,
             plugin=self._turn.plugin,
             step=planned.step.id,
