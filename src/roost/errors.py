@@ -1178,6 +1178,17 @@ class StepFailed(MigrationError):
 
 
 @dataclass(eq=False, kw_only=True)
+class RehearsedStepFailed(StepFailed):
+    """A migration step raised an error in a rehearsal, as it would in a run; nothing of the rehearsal is kept."""
+
+    @property
+    def hint(self) -> str:
+        if self.blockers:
+            return "everything was rolled back: let what blocks it end, or rehearse on a copy of the database"
+        return "everything was rolled back; mend the step and rehearse again"
+
+
+@dataclass(eq=False, kw_only=True)
 class StepEscaped(MigrationError):
     """A step's function ended its own transaction, so nobody can say how much of it was kept."""
 
@@ -1725,6 +1736,22 @@ class SessionLost(MigrationError):
     @property
     def hint(self) -> str:
         return "the steps before that are applied and recorded; run again when the server is steady, and it goes on there"
+
+
+@dataclass(eq=False, kw_only=True)
+class RehearsalLost(MigrationError):
+    """The connection of a rehearsal broke; the server rolls back what was rehearsed, as it always is."""
+
+    location: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"The connection to {self.location} broke during the rehearsal: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "nothing of it is left; rehearse again when the server is steady"
 
 
 # --- Command line: what was asked for, and what the command itself could not do -----------------------------------------

@@ -25,7 +25,8 @@ from roost import (
     SqlMigrationService,
     run_plugin_migrations,
 )
-from roost.migrations import MigrationRecord, StepReport
+from roost.errors import RehearsedStepFailed
+from roost.migrations import HeldLock, MigrationRecord, RehearsalOutcome, RehearsalReport, RehearsedStep, StepReport
 
 
 async def fill(ctx: MigrationContext) -> None:
@@ -104,6 +105,8 @@ async def orchestrated(runtime: Runtime) -> None:
     orchestrator = MigrationOrchestrator(runtime)
     assert_type(await orchestrator.run_all_migrations(), MigrationReport)
     assert_type(await orchestrator.run_all_migrations(dry_run=True, refuse_ahead=True), MigrationReport)
+    assert_type(await orchestrator.rehearse(), RehearsalReport)
+    assert_type(await orchestrator.rehearse("post"), RehearsalReport)
     assert_type(await orchestrator.get_migration_status(), MigrationStatus)
     assert_type(await orchestrator.get_migration_history(), list[Any])
     assert_type(await orchestrator.get_migration_history("post"), list[Any])
@@ -128,6 +131,14 @@ async def reported(report: MigrationReport, status: MigrationStatus, record: Mig
     assert_type(status.services[0].pending, int | None)
     assert_type(record.executed_at, datetime)
     assert_type(record.step, str | None)
+
+
+async def rehearsed(report: RehearsalReport) -> None:
+    assert_type(report.steps, tuple[RehearsedStep, ...])
+    assert_type(report.is_fine, bool)
+    assert_type(report.steps[0].outcome, RehearsalOutcome)
+    assert_type(report.steps[0].error, RehearsedStepFailed | None)
+    assert_type(report.held, tuple[HeldLock, ...])
 
 
 async def on_a_service(runtime: Runtime) -> None:

@@ -18,6 +18,7 @@ from roost.cli._grant import grant
 from roost.cli._history import history
 from roost.cli._mark import mark
 from roost.cli._plan import plan
+from roost.cli._rehearse import rehearse
 from roost.cli._repair import repair
 from roost.cli._run import run as run_command
 from roost.cli._services_command import services
@@ -26,7 +27,7 @@ from roost.cli._unlock import unlock
 from roost.cli._unmark import unmark
 from roost.cli._up import up
 
-COMMANDS = (up, down, status, history, plan, check, unlock, repair, baseline, mark, unmark, grant, services, run_command, demo)
+COMMANDS = (up, down, status, history, plan, rehearse, check, unlock, repair, baseline, mark, unmark, grant, services, run_command, demo)
 
 
 def make_app() -> App:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from roost.cli._output import error_document
-from roost.migrations import MigrationLockHolder, MigrationRecord, MigrationReport, MigrationStatus, StepsCheck
+from roost.migrations import MigrationLockHolder, MigrationRecord, MigrationReport, MigrationStatus, RehearsalReport, StepsCheck
 
 
 def status_document(status: MigrationStatus, *, plugins: Mapping[str, str], pending: bool) -> dict[str, Any]:
@@ -38,6 +38,22 @@ def holder_document(holder: MigrationLockHolder | None, *, ended: bool) -> dict[
 def report_document(report: MigrationReport, *, dry_run: bool) -> dict[str, Any]:
     """Return what a run did, or would do, as plain data."""
     return {"dry_run": dry_run, **asdict(report)}
+
+
+def rehearsal_document(report: RehearsalReport) -> dict[str, Any]:
+    """Return what a rehearsal saw as plain data."""
+    return {
+        "fine": report.is_fine,
+        "broken_off": report.broken_off,
+        "waited": report.waited,
+        "duration": report.duration,
+        "held": [asdict(held) for held in report.held],
+        "sequences": report.sequences,
+        "steps": [
+            {**asdict(replace(step, error=None)), "error": None if step.error is None else error_document(step.error)}
+            for step in report.steps
+        ],
+    }
 
 
 def check_document(checks: Sequence[StepsCheck]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from roost.cli._perform import perform
 from roost.errors import BadUsage, RollbackUnconfirmed
 
 
-def down(
+def down(  # noqa: PLR0913 -- its parameters are the command's options
     runtime: RuntimeName = None,
     *,
     to: Annotated[str | None, Parameter(help="Undo what lies above this version.")] = None,
@@ -23,6 +23,7 @@ def down(
     everything: Annotated[bool, Parameter(name="--all", negative=(), help="Undo all of the plugin's steps.")] = False,
     plugin: Annotated[str | None, Parameter(help="Whose steps; needed where several plugins have some.")] = None,
     dry_run: Annotated[bool, Parameter(negative=(), help="Undo nothing; show the steps that would be undone.")] = False,
+    sql: Annotated[bool, Parameter(negative=(), help="With --dry-run: show the SQL of each step.")] = False,
     skip_irreversible: Annotated[bool, Parameter(negative=(), help="Leave steps without a way back in place instead of refusing.")] = False,
     yes: Annotated[bool, Parameter(negative=(), help="Do not ask.")] = False,
     common: Common = NOTHING_SPECIAL,
@@ -34,16 +35,19 @@ def down(
         from roost.cli._documents import report_document  # noqa: PLC0415 -- as above
         from roost.cli._progress import shown_progress  # noqa: PLC0415 -- as above
         from roost.cli._services import service_to_undo  # noqa: PLC0415 -- as above
-        from roost.cli._tables import counted_steps, steps_table  # noqa: PLC0415 -- as above
+        from roost.cli._tables import counted_steps, steps_sql, steps_table  # noqa: PLC0415 -- as above
         from roost.cli._workplace import workplace  # noqa: PLC0415 -- as above
 
         _refuse_unclear(to=to, steps=steps, run=run, everything=everything)
+        if sql and not dry_run:
+            raise BadUsage(reason="--sql shows what --dry-run finds", remedy="say both, or neither")
         async with workplace(runtime, database_url=common.database_url) as place:
             service = service_to_undo(place.orchestrator.get_migration_services(), plugin=plugin)
             planned = await service.rollback(to, steps=steps, run=run, dry_run=True, skip_irreversible=skip_irreversible)
             if dry_run or not planned.steps:
-                table = steps_table(planned, title="Would undo") if planned.steps or planned.skipped else "nothing to undo"
-                output.result(report_document(planned, dry_run=dry_run), table)
+                shown = steps_sql(planned) if sql else steps_table(planned, title="Would undo")
+                is_any = planned.steps or planned.skipped
+                output.result(report_document(planned, dry_run=dry_run), shown if is_any else "nothing to undo")
                 return ExitCode.FINE
             if not yes:
                 output.progress.print(steps_table(planned, title="To be undone"))

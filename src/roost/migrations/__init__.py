@@ -7,6 +7,8 @@ from roost.migrations._events import (
     LockWaitFinished,
     LockWaitStarted,
     PolicyNoticed,
+    RehearsalFinished,
+    RehearsalStarted,
     RepeatableStepsLeft,
     RunFinished,
     RunStarted,
@@ -18,6 +20,8 @@ from roost.migrations._events import (
     StepFinished,
     StepOutcomeLearned,
     StepProgressed,
+    StepRehearsalFinished,
+    StepRehearsalStarted,
     StepRetried,
     StepsChanged,
     StepSkipped,
@@ -45,6 +49,7 @@ from roost.migrations._records import (
     UnclaimedPlugin,
     UnmarkedStep,
 )
+from roost.migrations._rehearsal import LOCK_MODES, HeldLock, RehearsalOutcome, RehearsalReport, RehearsedStep, TakenLock, TouchedRows
 from roost.migrations._repeatable_step import RepeatableStep
 from roost.migrations._run import MigrationRun
 from roost.migrations._service import MigrationService
@@ -54,9 +59,11 @@ from roost.migrations._step import MigrationStep, SqlText
 from roost.migrations._versions import compare_versions
 
 __all__ = [
+    "LOCK_MODES",
     "ChangedStep",
     "ClaimedSteps",
     "DatabaseAheadNoticed",
+    "HeldLock",
     "IMigrationService",
     "LedgerUpkeep",
     "LockWaitFinished",
@@ -75,6 +82,11 @@ __all__ = [
     "PluginMigrationService",
     "Policy",
     "PolicyNoticed",
+    "RehearsalFinished",
+    "RehearsalOutcome",
+    "RehearsalReport",
+    "RehearsalStarted",
+    "RehearsedStep",
     "RepairedStep",
     "RepeatableStep",
     "RepeatableStepsLeft",
@@ -92,12 +104,16 @@ __all__ = [
     "StepFinished",
     "StepOutcomeLearned",
     "StepProgressed",
+    "StepRehearsalFinished",
+    "StepRehearsalStarted",
     "StepReport",
     "StepRetried",
     "StepSkipped",
     "StepStarted",
     "StepsChanged",
     "StepsCheck",
+    "TakenLock",
+    "TouchedRows",
     "UnclaimedPlugin",
     "UnmarkedStep",
     "compare_versions",

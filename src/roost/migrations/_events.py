@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from roost.errors import Blocker
     from roost.migrations._records import Direction
+    from roost.migrations._rehearsal import RehearsalOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,3 +194,46 @@ class RepeatableStepsLeft:
 
     plugin: str
     steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RehearsalStarted:
+    """A rehearsal of the pending steps begins. `services` are the names in their order."""
+
+    services: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RehearsalFinished:
+    """Everything was rolled back after `duration` seconds and `steps` rehearsed steps; `error` is set where it could not go on."""
+
+    steps: int
+    duration: float
+    error: BaseException | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRehearsalStarted:
+    """A step is about to be rehearsed: the `index`-th of `total` steps of its service, counted from 1."""
+
+    plugin: str
+    step: str
+    description: str
+    version: str
+    index: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRehearsalFinished:
+    """A step was rehearsed, failed, or could not be rehearsed for a `reason`; `error` is set when it failed, or the rehearsal did."""
+
+    plugin: str
+    step: str
+    version: str
+    index: int
+    total: int
+    outcome: RehearsalOutcome
+    reason: str | None
+    duration: float
+    error: BaseException | None

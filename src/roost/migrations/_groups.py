@@ -14,6 +14,7 @@ from roost.migrations._ledger import NO_FLUSH
 from roost.postgres import dollar_quote, quote_identifier, quote_literal, quote_nullable
 
 if TYPE_CHECKING:
+    from roost.migrations._config import MigrationConfig
     from roost.migrations._plan import PlannedStep
     from roost.migrations._rollback import UndoneStep
 
@@ -74,6 +75,14 @@ class Limits:
 
     lock_timeout: float
     statement_timeout: float
+
+
+def limits_under(config: MigrationConfig, *, lock_timeout: float | None = None, statement_timeout: float | None = None) -> Limits:
+    """Return a step's own limits; those of the configuration where it has none."""
+    return Limits(
+        lock_timeout=config.lock_timeout if lock_timeout is None else lock_timeout,
+        statement_timeout=(config.statement_timeout or 0.0) if statement_timeout is None else statement_timeout,
+    )
 
 
 def application_name(plugin: str, step: str) -> str:
@@ -251,9 +260,14 @@ def create_schema(turn: Turn) -> str:
 
     ``CREATE SCHEMA IF NOT EXISTS`` asks for the right to create before it looks, which a role with all it needs may lack.
     """
-    make = quote_literal(f"CREATE SCHEMA {quote_identifier(turn.schema)}")
-    body = f"BEGIN IF pg_catalog.to_regnamespace({quote_literal(quote_identifier(turn.schema))}) IS NULL THEN EXECUTE {make}; END IF; END"
-    return f"{turn.begin}; {turn.fence}; DO {dollar_quote(body)}; COMMIT"
+    return f"{turn.begin}; {turn.fence}; {make_schema(turn.schema)}; COMMIT"
+
+
+def make_schema(schema: str) -> str:
+    """Return the statement that makes a schema where it is missing."""
+    make = quote_literal(f"CREATE SCHEMA {quote_identifier(schema)}")
+    body = f"BEGIN IF pg_catalog.to_regnamespace({quote_literal(quote_identifier(schema))}) IS NULL THEN EXECUTE {make}; END IF; END"
+    return f"DO {dollar_quote(body)}"
 
 
 def record(

@@ -180,7 +180,7 @@ def steps_forth(
     return [
         StepForth(
             turn=turn,
-            limits=limits_of(config, planned.step.lock_timeout, planned.step.statement_timeout),
+            limits=groups.limits_under(config, lock_timeout=planned.step.lock_timeout, statement_timeout=planned.step.statement_timeout),
             planned_on=head,
             telling=StepTelling(
                 emit=emit,
@@ -225,7 +225,7 @@ def steps_back(
     return [
         StepBack(
             turn=turn,
-            limits=limits_of(config, None, None),
+            limits=groups.limits_under(config),
             planned_on=head,
             telling=StepTelling(
                 emit=emit,
@@ -249,11 +249,3 @@ def flushes(body: StepBody, *, index: int, total: int) -> bool:
     """Tell whether a step's commit waits for the disk: that of the last does, and takes the others along."""
     # A function may have done more than the database knows of, so its record is on disk before anything follows it.
     return index == total or not isinstance(body, str)
-
-
-def limits_of(config: MigrationConfig, lock_timeout: float | None, statement_timeout: float | None) -> groups.Limits:
-    """Return a step's limits; where it has none of its own, the configuration's."""
-    return groups.Limits(
-        lock_timeout=config.lock_timeout if lock_timeout is None else lock_timeout,
-        statement_timeout=(config.statement_timeout or 0.0) if statement_timeout is None else statement_timeout,
-    )

@@ -241,10 +241,11 @@ async def applied_names(session: MigrationSession) -> set[str]:
 async def requiring_steps(session: MigrationSession, plugin: str) -> list[tuple[str, str, str]]:
     """Read the applied steps of other plugins that require a step of `plugin`: (plugin, step, required step id)."""
     name = quote_literal(plugin)
-    rows = await session.rows(
+    rows = await _rows(
+        session,
         "SELECT plugin, step, pg_catalog.substr(required, pg_catalog.length("
         f"{name}) + 2) FROM roost.applied, pg_catalog.unnest(requires) AS required "
-        f"WHERE plugin <> {name} AND pg_catalog.starts_with(required, {name} || ':')"
+        f"WHERE plugin <> {name} AND pg_catalog.starts_with(required, {name} || ':')",
     )
     return [(row[0] or "", row[1] or "", row[2] or "") for row in rows]
 

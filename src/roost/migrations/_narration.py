@@ -52,6 +52,14 @@ def narrate(event: object) -> str | None:  # noqa: C901, PLR0911, PLR0912 -- a t
             return f"Plugin {event.plugin}: what these steps made is still there, and they are no longer declared: {', '.join(event.steps)}"
         case events.PolicyNoticed():
             return f"Plugin {event.plugin}: {event.notice}"
+        case events.StepRehearsalStarted():
+            return f"{event.plugin} {event.index}/{event.total} rehearse {event.step}: {event.description}"
+        case events.StepRehearsalFinished(outcome="rehearsed"):
+            return f"{event.plugin} {event.index}/{event.total} rehearsed in {event.duration:.2f} s"
+        case events.StepRehearsalFinished(outcome="not rehearsed"):
+            return f"{event.plugin} {event.index}/{event.total} not rehearsed: {event.reason}"
+        case events.StepRehearsalFinished():
+            return f"{event.plugin} {event.index}/{event.total} FAILED: {_first_line(event.error)}"
         case events.RunFinished(error=None, steps=0):
             return "nothing to do: the database is where the plugins want it"
         case events.RunFinished(error=None):

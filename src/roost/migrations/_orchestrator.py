@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 from roost.errors import NoDatabase, PendingMigrations
 from roost.migrations._check import check_services, refuse_several_chains
 from roost.migrations._config import MigrationConfig
-from roost.migrations._dry_run import changed_steps, dry_run_plans, planned_steps
+from roost.migrations._dry_run import changed_steps, planned_steps
 from roost.migrations._events import RunFinished, RunStarted
 from roost.migrations._fingerprint import digest
 from roost.migrations._ledger_upkeep import LedgerUpkeep
 from roost.migrations._legacy_hook import LegacyHook
-from roost.migrations._order import sort_services
+from roost.migrations._order import services_of, sort_services
+from roost.migrations._planning import plan_services
 from roost.migrations._protocol import IMigrationService, KeepsManifest, keeps_ledger
 from roost.migrations._reading import reading
 from roost.migrations._records import MigrationRecord, MigrationReport, MigrationStatus, StepsCheck
+from roost.migrations._rehearsing import Rehearsal
 from roost.migrations._run import MigrationRun, current_run
 from roost.migrations._states import states_of
 from roost.migrations._status import is_pending, status_of
@@ -28,6 +30,7 @@ from roost.postgres import Database, is_connection_lost
 from roost.runtime import parse_dependency
 
 if TYPE_CHECKING:
+    from roost.migrations._rehearsal import RehearsalReport
     from roost.runtime import Plugin, Runtime
 
 
@@ -92,6 +95,33 @@ class MigrationOrchestrator(LedgerUpkeep):
                 if isinstance(service, KeepsManifest):
                     service.prove_files()
         return await self._run(services, dry_run=dry_run, refuse_ahead=refuse_ahead)
+
+    async def rehearse(self, plugin: str | None = None) -> RehearsalReport:
+        """Carry out every pending step, and measure it, in one transaction that is always rolled back.
+
+        It takes the migration lock, writes nothing into the ledger, and holds the locks of all its steps to its end: use a copy of the
+        database, or a quiet hour. Numbers that sequences gave away, and what a function does elsewhere, no rollback takes back. A
+        function's ``ctx.run_number`` is 0.
+
+        Args:
+            plugin: Only this plugin's steps.
+
+        Returns:
+            What each step did, up to the first that failed; a failure is told there, not raised.
+
+        Raises:
+            UnknownMigrationPlugin: No service of the runtime migrates that plugin.
+            RehearsalLost: The connection broke; nothing is left of the rehearsal.
+            RoostError: As `run_all_migrations` raises it before the first step, a database ahead of the code included.
+        """
+        services = self._ordered()
+        if plugin is not None:
+            services = services_of(plugin, services, name_of_plugin=self._name_of_plugin)
+        self._wish(services)
+        database = self._database()
+        self._refuse_without_database(services, database)
+        emit, name = self._runtime_emit, self._name_of_plugin
+        return await Rehearsal(self._runtime, config=self._config, database=database, emit=emit, name_of_plugin=name).rehearse(services)
 
     async def run_service(self, service: IMigrationService) -> MigrationReport:
         """Await one service in a run of its own; errors as of `run_all_migrations`."""
@@ -231,10 +261,11 @@ class MigrationOrchestrator(LedgerUpkeep):
         run = self._new_run(services, wish=wish, refuse_ahead=refuse_ahead)
         if not services:
             return report_of(run, done=[], failed=[], not_run=[], started=started)
-        self._refuse_without_database(services, run)
+        self._refuse_without_database(services, run.database)
         if dry_run:
             async with reading(self._runtime) as session:
-                for plan in await dry_run_plans(services, session, config=self._config, refuse_ahead=refuse_ahead):
+                planned = await plan_services(services, session, config=self._config, refuse_ahead=refuse_ahead)
+                for plan in (one.plan for one in planned if one.plan is not None):
                     run.steps.extend(planned_steps(plan))
                     run.changed.extend(changed_steps(plan))
             return report_of(run, done=[], failed=[], not_run=services, started=started)
@@ -256,11 +287,10 @@ class MigrationOrchestrator(LedgerUpkeep):
         return self.sort_migration_services(self.get_migration_services())
 
     def _new_run(self, services: Sequence[IMigrationService], *, wish: Mapping[str, str] | None, refuse_ahead: bool) -> MigrationRun:
-        source = getattr(self._runtime, "database", None)
         return MigrationRun(
             runtime=self._runtime,
             config=self._config,
-            database=None if source is None else self._runtime.get_service(Database),
+            database=self._database(),
             emit=self._runtime_emit,
             states=self._states,
             services=tuple(service.service_name for service in services),
@@ -279,9 +309,12 @@ class MigrationOrchestrator(LedgerUpkeep):
         known = len(keeping) == len(services)
         return {plugin: digest(found) for plugin, found in parts.items()} if known else None
 
-    def _refuse_without_database(self, services: Sequence[IMigrationService], run: MigrationRun) -> None:
+    def _database(self) -> Database | None:
+        return None if getattr(self._runtime, "database", None) is None else self._runtime.get_service(Database)
+
+    def _refuse_without_database(self, services: Sequence[IMigrationService], database: Database | None) -> None:
         needing = tuple(service.service_name for service in services if keeps_ledger(service))
-        if needing and run.database is None:
+        if needing and database is None:
             raise NoDatabase(services=needing)
 
     def _runtime_emit(self, event: object) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
+
+from roost.errors import UnknownMigrationPlugin
+from roost.runtime import closest
 
 if TYPE_CHECKING:
     from roost.migrations._protocol import IMigrationService
@@ -57,6 +60,19 @@ def sort_services(
             ordered.extend(waiting)
             break
     return ordered
+
+
+def services_of(plugin: str, services: Sequence[S], *, name_of_plugin: Callable[[S], str]) -> list[S]:
+    """Return the services of one plugin, in their order.
+
+    Raises:
+        UnknownMigrationPlugin: There is none.
+    """
+    names = [name_of_plugin(service) for service in services]
+    if plugin not in names:
+        known = tuple(sorted(set(names)))
+        raise UnknownMigrationPlugin(plugin=plugin, known=known, suggestions=closest(plugin, known))
+    return [service for service, name in zip(services, names, strict=True) if name == plugin]
 
 
 def _reachable(plugin: str, dependencies: Mapping[str, frozenset[str]]) -> frozenset[str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -47,10 +47,17 @@ async def reading(runtime: Runtime) -> AsyncIterator[MigrationSession | None]:
         )
         try:
             await ledger.check_readable(session)
-            token = _reader.set((runtime, session))
-            try:
+            with reading_by(session, runtime=runtime):
                 yield session
-            finally:
-                _reader.reset(token)
         finally:
             session.terminate()
+
+
+@contextmanager
+def reading_by(session: MigrationSession, *, runtime: Runtime) -> Iterator[None]:
+    """Let whoever reads the runtime's ledger inside the block do so by a session that is already there."""
+    token = _reader.set((runtime, session))
+    try:
+        yield
+    finally:
+        _reader.reset(token)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from roost.errors import IndexConflict, MigrationLockLost, RoostError, StepEscaped, StepFailed
 from roost.migrations import _groups as groups
@@ -17,8 +16,8 @@ from roost.migrations._explain import explain, location_of
 from roost.migrations._in_hand import StepForth, StepInHand, steps_back, steps_forth
 from roost.migrations._outside import OutsideStep
 from roost.migrations._patience import Patience
-from roost.migrations._step import takes_context
 from roost.migrations._step_again import StepAgain, steps_again
+from roost.migrations._step_call import call_step
 from roost.migrations._telling import TellingsOfAMessage
 from roost.migrations._turn_wait import TurnTaken
 from roost.migrations._watching import StatementStopped
@@ -247,7 +246,7 @@ class StepRunner:
         context = MigrationContext(self._session.connection, run_number=self._turn.run, plugin=self._turn.plugin, step=step)
         try:
             with bind_step(self._session.connection, database=self._database, step=f"{self._turn.plugin}: {step}"):
-                await _call(body, context)
+                await call_step(body, context)
         except Exception:
             await self._session.rollback(groups.clean_up(self._turn))
             raise
@@ -348,12 +347,3 @@ def _refusal_of(error: Exception) -> Exception | None:
             return MigrationLockLost(detail=str(error))
         case _:
             return None
-
-
-async def _call(function: Any, context: MigrationContext) -> None:  # noqa: ANN401 -- either form of a step's function
-    result = function(context) if takes_context(function) else function()
-    if not inspect.isawaitable(result):
-        name = getattr(function, "__qualname__", repr(function))
-        message = f"{name} is not async: a step's function is `async def`, so that it runs inside the step's transaction"
-        raise TypeError(message)
-    await result

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from roost.migrations import _groups as groups
-from roost.migrations._in_hand import StepInHand, flushes, limits_of
+from roost.migrations._in_hand import StepInHand, flushes
 from roost.migrations._ledger import NO_FLUSH
 from roost.migrations._telling import StepTelling
 from roost.postgres import quote_literal, quote_nullable
@@ -97,7 +97,7 @@ def steps_again(
     return [
         StepAgain(
             turn=turn,
-            limits=limits_of(config, planned.step.lock_timeout, planned.step.statement_timeout),
+            limits=groups.limits_under(config, lock_timeout=planned.step.lock_timeout, statement_timeout=planned.step.statement_timeout),
             planned_on=planned_on,
             telling=StepTelling(
                 emit=emit,

@@ -187,6 +187,11 @@ class MigrationSession:
         return not self._driver.is_closed()
 
     @property
+    def is_in_transaction(self) -> bool:
+        """Whether a transaction is open, be it failed or not, as the server said with its last answer."""
+        return self._driver.is_in_transaction()
+
+    @property
     def shares_server_process(self) -> bool:
         """Whether other clients may use the same server process between two transactions, so that it can hold nothing for a run."""
         return self.pooling == "transaction"

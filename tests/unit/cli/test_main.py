@@ -60,7 +60,7 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     """`roost --help` lists each command and the exit codes, and exits 0."""
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
-    for word in ("up", "down", "status", "history", "plan", "check", "demo", "Exit codes"):
+    for word in ("up", "down", "status", "history", "plan", "rehearse", "check", "demo", "Exit codes"):
         assert word in out
 
 

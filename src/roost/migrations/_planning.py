@@ -1,0 +1,89 @@
+"""Plans several services at once, ahead of what they do, with every refusal that a run would meet at its beginning or in a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from roost.errors import DatabaseAhead
+from roost.migrations import _ledger as ledger
+from roost.migrations._legacy_hook import LegacyHook
+from roost.migrations._outside_statements import check_outside
+from roost.migrations._plan import PluginState
+from roost.migrations._protocol import KeepsManifest, keeps_ledger
+from roost.migrations._requirements import check_requirements
+from roost.migrations._status import has_work
+
+if TYPE_CHECKING:
+    from roost.migrations._config import MigrationConfig
+    from roost.migrations._plan import Plan
+    from roost.migrations._protocol import IMigrationService
+    from roost.postgres import Database, MigrationSession
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedService:
+    """A service and what it would run; no plan for one that keeps no ledger, which can't say it."""
+
+    service: IMigrationService
+    plan: Plan | None
+
+
+async def plan_services(
+    services: Sequence[IMigrationService],
+    session: MigrationSession | None,
+    *,
+    config: MigrationConfig,
+    refuse_ahead: bool,
+    database: Database | None = None,
+) -> list[PlannedService]:
+    """Return what each service would run, in their order. The ledger is read, and need not be there.
+
+    Args:
+        services: The services, in the order in which they run.
+        session: Where the ledger is read; without one nothing is applied.
+        config: With which policy plans are made.
+        refuse_ahead: Whether a database ahead of the code is an error also where the code could live with it.
+        database: What a plugin's old migration function is called with, where the plans are to be carried out.
+
+    Raises:
+        MigrationError: As a run raises it.
+    """
+    planned: list[PlannedService] = []
+    for service in services:
+        if not keeps_ledger(service):
+            planned.append(PlannedService(service, None))
+            continue
+        state = PluginState(version=None, applied=())
+        if session is not None:
+            state = await ledger.plugin_state(session, service.plugin_name)
+        if isinstance(service, LegacyHook):
+            plan = service.plan(state, config.policy, database=database)
+        else:
+            plan = service.plan(state, config.policy)
+        if plan.is_ahead and refuse_ahead:
+            raise DatabaseAhead(plugin=plan.plugin, steps=plan.ahead, version=plan.from_version)
+        planned.append(PlannedService(service, plan))
+    plans = [one.plan for one in planned if one.plan is not None]
+    for plan in plans:
+        for step in plan.steps:
+            check_outside(step.step)
+    _prove_files(services, plans)
+    await _check_requirements(plans, session)
+    return planned
+
+
+def _prove_files(services: Sequence[IMigrationService], plans: Sequence[Plan]) -> None:
+    # As a run does it: one with nothing to do looks at no file.
+    if any(has_work(plan) for plan in plans):
+        for service in services:
+            if isinstance(service, KeepsManifest):
+                service.prove_files()
+
+
+async def _check_requirements(plans: Sequence[Plan], session: MigrationSession | None) -> None:
+    if any(planned.step.requires for plan in plans for planned in plan.steps):
+        met = set() if session is None else await ledger.applied_names(session)
+        for plan in plans:
+            check_requirements(plan, met)
