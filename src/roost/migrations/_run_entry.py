@@ -144,6 +144,7 @@ class RunEntry:
     async def _begin_once(self) -> bool:
         if self._database is None:
             return True
+        self._has_lock = False
         self._session = await MigrationSession.open(
             self._database.migration_url,
             application_name=APPLICATION_NAME,
