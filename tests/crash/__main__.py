@@ -21,6 +21,7 @@ from roost.postgres import EmbeddedPostgres
 from tests.crash.cases import Baseline, Case, Server, cancellations, double_faults, single_faults
 from tests.crash.fuzz_files import files
 from tests.crash.fuzz_names import names
+from tests.crash.outside import outside_cases
 from tests.crash.processes import killed_holders, process_rounds, signals
 from tests.crash.restarts import restarts
 from tests.crash.schedules import rollbacks, schedules
@@ -89,6 +90,7 @@ async def torture(arguments: argparse.Namespace) -> int:
                 cases += [
                     (server, case) for case in (*killed_holders(), *restarts(base, RESTARTS), *waiters(), *names(FUZZED), *files(FUZZED))
                 ]
+                cases += [(server, case) for case in await outside_cases(server)]
                 if is_possible():
                     cases += [(server, case) for case in vanished()]
                 else:

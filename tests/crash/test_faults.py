@@ -13,6 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.crash.cases import Baseline, Case, Server, cancellations, double_faults, single_faults
+from tests.crash.outside import outside_baseline, outside_cancellations, outside_faults, outside_waits
 from tests.crash.processes import killed_holders, process_rounds, signals
 from tests.crash.schedules import rollbacks, schedules
 from tests.plugins.pgbouncer import pgbouncer
@@ -76,5 +77,27 @@ def test_faults_behind_a_pooler_leave_the_plan_whole(postgres_url: str, kind: st
     async def attempt() -> list[str]:
         async with pgbouncer(postgres_url, mode="transaction") as pooler:
             return await sample(Server(postgres_url, pooler=pooler), kind, POOLED[kind])
+
+    assert asyncio.run(attempt()) == []
+
+
+OUTSIDE = {"faults": 5, "cancellations": 3, "waits": 1}
+"""How many are tried of each kind on steps outside a transaction, there and back; each takes about half a second."""
+
+
+@pytest.mark.parametrize("kind", list(OUTSIDE))
+@pytest.mark.parametrize("back", [False, True], ids=["there", "back"])
+def test_steps_outside_a_transaction_heal(postgres_url: str, kind: str, back: bool) -> None:  # noqa: FBT001 -- a parameter of the test
+    """Whatever breaks in one, the next run, or the next rollback, leaves the catalogue, the ledger and each effect as without it."""
+
+    async def attempt() -> list[str]:
+        server = Server(postgres_url)
+        base = await outside_baseline(server, back=back)
+        every = {"faults": outside_faults, "cancellations": outside_cancellations, "waits": outside_waits}[kind](base)
+        # A black hole takes as long as its patience; that is for `make torture`.
+        quick = [case for case in every if "black hole" not in case.name and "half-open" not in case.name]
+        cases = random.Random(SEED).sample(quick, max(1, round(OUTSIDE[kind] * SHARE)))
+        results = [(case.name, await server.attempt(case)) for case in cases]
+        return [f"{name}: {result}" for name, result in results if not result.endswith("ok")]
 
     assert asyncio.run(attempt()) == []

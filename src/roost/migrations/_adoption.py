@@ -10,8 +10,7 @@ from roost.errors import BaselineRefused, MarkRefused, RequiredStepMissing, Step
 from roost.migrations import _groups as groups
 from roost.migrations._fingerprint import chain_hash, declared_mark, fingerprint_of
 from roost.migrations._ledger import MOVED_ON
-from roost.migrations._legacy_hook import LEGACY_STEP
-from roost.migrations._plan import check_outcomes
+from roost.migrations._plan import LEGACY_STEP, check_outcomes
 from roost.migrations._rollback import dependants, highest_below
 from roost.migrations._versions import compare_versions, parse_version
 from roost.postgres import dollar_quote, quote_literal, quote_nullable

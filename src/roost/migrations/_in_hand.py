@@ -44,7 +44,7 @@ class StepInHand(ABC):
     @property
     def is_shared(self) -> bool:
         """Whether it may share a message: SQL inside a transaction may, as the client has nothing to do before it and after it."""
-        return isinstance(self.body, str)
+        return self.telling.transactional and isinstance(self.body, str)
 
     @property
     @abstractmethod
@@ -85,11 +85,6 @@ class StepForth(StepInHand):
     """A planned step that is to be run."""
 
     planned: PlannedStep
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether it may share a message."""
-        return self.planned.step.transactional and isinstance(self.body, str)
 
     @property
     def characters(self) -> int:
@@ -237,6 +232,7 @@ def steps_back(
                 body=undone.down,
                 index=index,
                 total=len(steps),
+                transactional=undone.transactional,
             ),
             flush=flushes(undone.down, index=index, total=len(steps)),
             undone=undone,

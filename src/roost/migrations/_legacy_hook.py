@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from roost.migrations import _ledger as ledger
 from roost.migrations._fingerprint import digest
-from roost.migrations._plan import Plan, PluginState, plan_chain
+from roost.migrations._plan import LEGACY_STEP, Plan, PluginState, plan_chain
 from roost.migrations._reading import reading
 from roost.migrations._records import MigrationRecord
 from roost.migrations._run import current_run
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from roost.migrations._config import Policy
     from roost.postgres import Database
     from roost.runtime import Plugin, Runtime
-
-LEGACY_STEP = "run-plugin-migrations"
 
 
 class LegacyHook:

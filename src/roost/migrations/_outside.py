@@ -1,6 +1,6 @@
-"""Runs a step outside a transaction: its intent is written down, its statements run one by one, each is noted, and then it is done.
+"""Runs a step outside a transaction, there or back: that it begins is written down, each of its statements is noted, and then its end.
 
-Whatever ends it in between, the intent says that it was begun and the note how far it came; the next run looks into the catalogue what
+Whatever ends it in between, the ledger says that it was begun and how far it came; the next run looks into the catalogue what
 became of the statement that was in hand, and goes on from there.
 """
 
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from roost.errors import IndexConflict
 from roost.migrations import _groups as groups
 from roost.migrations import _outside_groups as outside
-from roost.migrations._fingerprint import is_same_text
 from roost.migrations._healing import Healer
 from roost.migrations._outside_statements import outside_statements
 from roost.migrations._reconcile import Seen
@@ -29,10 +28,8 @@ from roost.postgres import (
 )
 
 if TYPE_CHECKING:
-    from roost.migrations._config import MigrationConfig
-    from roost.migrations._groups import Limits, Turn
-    from roost.migrations._plan import PlannedStep
-    from roost.migrations._telling import StepTelling
+    from roost.migrations._in_hand import StepInHand
+    from roost.migrations._outside_errand import OutsideErrand
     from roost.postgres import MigrationSession
 
 SURELY_WITHOUT_EFFECT = ("42", "0A", "25", "28", "3D", "3F")
@@ -48,46 +45,31 @@ NOTHING_SEEN = Seen(pid=0)
 
 
 class OutsideStep:
-    """One step outside a transaction, in as many attempts as it takes.
+    """One step outside a transaction, there or back, in as many attempts as it takes.
 
     Args:
         session: The run's session.
-        turn: Whose step it is.
-        planned: The step.
-        planned_on: The head's hash that the ledger must have.
-        telling: What is told of it.
-        config: How long to wait for others.
-        limits: The limits of a step in a transaction.
+        step: The step.
+        errand: What is sent for it beside its statements.
+        budget: Seconds to wait for others.
     """
 
-    def __init__(
-        self,
-        session: MigrationSession,
-        *,
-        turn: Turn,
-        planned: PlannedStep,
-        planned_on: str | None,
-        telling: StepTelling,
-        config: MigrationConfig,
-        limits: Limits,
-    ) -> None:
+    def __init__(self, session: MigrationSession, step: StepInHand, *, errand: OutsideErrand, budget: float) -> None:
         self._session = session
-        self._turn = turn
-        self._planned = planned
-        self._planned_on = planned_on
-        self._telling = telling
-        self._limits = limits
+        self._turn = step.turn
+        self._telling = step.telling
+        self._limits = step.limits
+        self._errand = errand
         # A lock time-out would break off CREATE INDEX CONCURRENTLY in its own waits and leave an invalid index.
-        self._own_limits = groups.Limits(lock_timeout=0.0, statement_timeout=limits.statement_timeout)
-        self._statements = outside_statements(str(planned.step.up))
-        begun = planned.begun
-        self._is_written = begun is not None
-        self._has_changed = begun is not None and not is_same_text(planned.step, fingerprint=begun.fingerprint, form=begun.normal_form)
-        self._ended = 0 if begun is None or self._has_changed else begun.statements_done
+        self._own_limits = groups.Limits(lock_timeout=0.0, statement_timeout=step.limits.statement_timeout)
+        self._statements = outside_statements(errand.sql)
+        self._is_written = errand.is_written
+        self._has_changed = errand.has_changed
+        self._ended = 0 if errand.has_changed else errand.ended
         # The statement that may have been begun and was not seen to end.
-        self._in_hand: int | None = None if begun is None else self._ended
+        self._in_hand: int | None = self._ended if errand.is_written else None
         self._is_finished = False
-        self._healer = Healer(session, turn=turn, telling=telling, limits=limits, budget=config.lock_wait_budget)
+        self._healer = Healer(session, turn=step.turn, telling=step.telling, limits=step.limits, budget=budget)
 
     async def attempt(self) -> None:
         """Run what is left of the step.
@@ -105,23 +87,12 @@ class OutsideStep:
 
     async def _begin(self) -> Seen:
         """Write the intent down, or take it up again, and look at what the first statement finds."""
-        if self._is_written:
-            opening = outside.resume(self._turn, self._planned, ended=self._ended)
-        else:
-            claim = groups.open_up(
-                self._turn,
-                self._planned,
-                self._own_limits,
-                planned_on=self._planned_on,
-                state="intent",
-                is_first=self._telling.index == 1,
-            )
-            opening = f"{claim}; COMMIT"
+        opening = self._errand.resume(ended=self._ended) if self._is_written else self._errand.claim()
         try:
             seen = await self._send_and_look(opening, index=self._ended)
         except Exception as error:
             if self._session.is_open and not self._is_written and not _is_refusal(error):
-                await self._send(groups.forget_intent(self._turn, self._planned))
+                await self._send(self._errand.forget())
             raise
         self._is_written = True
         self._telling.begin()
@@ -160,7 +131,7 @@ class OutsideStep:
         self._in_hand = index
         if isinstance(effect, (FitsTransaction, AddsEnumValue)):
             await self._send(
-                outside.in_transaction(self._turn, self._planned, self._limits, sets=self._sets(index), sql=sent, ended=index + 1)
+                outside.in_transaction(self._turn, self._limits, step=self._telling.step, sets=self._sets(index), sql=sent, ended=index + 1)
             )
             self._ended = index + 1
         elif isinstance(effect, Sets):
@@ -175,21 +146,21 @@ class OutsideStep:
             await self._finish(verify)
             self._ended = index + 1
             return NOTHING_SEEN
-        noted = outside.note(self._turn, self._planned, ended=index + 1, verify=verify)
+        noted = outside.note(self._turn, step=self._telling.step, ended=index + 1, verify=verify)
         seen = await self._send_and_look(noted, index=index + 1)
         self._ended = index + 1
         return seen
 
     async def _finish(self, verify: str = "") -> None:
         attempts, took = self._telling.attempts, self._telling.took
-        await self._send(groups.finish_intent(self._turn, self._planned, attempts=attempts, took=took, verify=verify))
+        await self._send(self._errand.finish(attempts=attempts, took=took, verify=verify))
         self._is_finished = True
 
     async def _after_failure(self, index: int, error: Exception) -> None:
         """Take away what a failed statement has left; where nothing of the step is left, its intent goes too."""
         try:
             if await self._is_without_trace(index, error) and self._ended == 0:
-                await self._send(groups.forget_intent(self._turn, self._planned))
+                await self._send(self._errand.forget())
                 self._is_written, self._has_changed, self._in_hand = False, False, None
         except Exception as other:  # noqa: BLE001 -- the step's own error is the one to raise; what is left is the next run's to find
             error.add_note(f"what it has left could not be taken away: {other}")
@@ -215,7 +186,8 @@ class OutsideStep:
     async def _send_and_look(self, opening: str, *, index: int) -> Seen:
         effect = self._statements[index].effect if index < len(self._statements) else Uncertain()
         sets = self._sets(index)
-        out = outside.set_out(self._turn, self._planned, self._own_limits, sets=sets, look=outside.look_at(effect))
+        look = outside.look_at(effect)
+        out = outside.set_out(self._turn, self._own_limits, step=self._telling.step, sets=sets, look=look)
         heard: list[str] = []
         with self._session.hearing(heard.append):
             await self._send(f"{opening}; {out}" if opening else out)

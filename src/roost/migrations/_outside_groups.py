@@ -26,6 +26,7 @@ from roost.postgres import (
 if TYPE_CHECKING:
     from roost.migrations._groups import Limits, Turn
     from roost.migrations._plan import PlannedStep
+    from roost.migrations._rollback import UndoneStep
     from roost.postgres import Effect, ObjectName
 
 UNVERIFIED = "RST05"
@@ -36,9 +37,9 @@ LEFTOVER_NAME = "_cc(new|old)[0-9]*$"
 """How PostgreSQL names the indexes that ``REINDEX … CONCURRENTLY`` builds and gives up; it cuts the index's own name to make room."""
 
 
-def set_out(turn: Turn, planned: PlannedStep, limits: Limits, *, sets: Sequence[str], look: str) -> str:
+def set_out(turn: Turn, limits: Limits, *, step: str, sets: Sequence[str], look: str) -> str:
     """Return what brings the session to where a statement of the step runs, and looks at what that one finds."""
-    own = groups.settings(turn, limits, step=planned.step.id, local=False)
+    own = groups.settings(turn, limits, step=step, local=False)
     return "; ".join([own, *sets, tell(look)])
 
 
@@ -58,19 +59,46 @@ def resume(turn: Turn, planned: PlannedStep, *, ended: int) -> str:
     )
 
 
-def note(turn: Turn, planned: PlannedStep, *, ended: int, verify: str) -> str:
+def undo(turn: Turn, undone: UndoneStep, *, ended: int) -> str:
+    """Return the transaction that begins a way back, or takes it up again; arguments as of `resume`."""
+    return (
+        f"{turn.begin}; SELECT roost.begin_undoing({turn.run}, {turn.key}, {quote_literal(turn.plugin)}, {quote_literal(undone.row.step)}, "
+        f"{quote_literal(str(undone.down))}, {ended}); COMMIT"
+    )
+
+
+def finish_undoing(turn: Turn, undone: UndoneStep, *, attempts: int, took: float, verify: str) -> str:
+    """Return the transaction that ends a way back, once what it did is verified (`verify`)."""
+    row = undone.row
+    finish = (
+        f"SELECT roost.finish_undoing({turn.run}, {turn.key}, {quote_literal(turn.plugin)}, {quote_literal(row.step)}, "
+        f"{quote_nullable(undone.version_after)}, {quote_nullable(undone.chain_after)})"
+    )
+    done = groups.record(turn, step=row.step, version=row.version, direction="down", attempts=attempts, took=took, checksum=row.fingerprint)
+    return f"{turn.resets}; {turn.begin}; {verify}{finish}; {done}COMMIT"
+
+
+def forget_undoing(turn: Turn, undone: UndoneStep) -> str:
+    """Return the transaction that takes back a way back which surely had no effect: the step is applied as before."""
+    return (
+        f"{turn.resets}; {turn.begin}; {turn.fence}; UPDATE roost.applied SET state = 'done', statements_done = 0 "
+        f"WHERE plugin = {quote_literal(turn.plugin)} AND step = {quote_literal(undone.row.step)} AND state = 'undoing'; COMMIT"
+    )
+
+
+def note(turn: Turn, *, step: str, ended: int, verify: str) -> str:
     """Return the transaction that notes how many statements have ended, once the last of them is verified (`verify`)."""
-    return f"{turn.resets}; {turn.begin}; {verify}{_noted(turn, planned, ended)}; COMMIT"
+    return f"{turn.resets}; {turn.begin}; {verify}{_noted(turn, step, ended)}; COMMIT"
 
 
-def in_transaction(turn: Turn, planned: PlannedStep, limits: Limits, *, sets: Sequence[str], sql: str, ended: int) -> str:
+def in_transaction(turn: Turn, limits: Limits, *, step: str, sets: Sequence[str], sql: str, ended: int) -> str:
     """Return the transaction in which a statement runs that bears one, with the note that it has ended."""
-    own = groups.settings(turn, limits, step=planned.step.id, local=True)
-    return "; ".join([f"{turn.resets}; {turn.begin}; {_noted(turn, planned, ended)}", own, *sets, groups.execute(sql), "COMMIT"])
+    own = groups.settings(turn, limits, step=step, local=True)
+    return "; ".join([f"{turn.resets}; {turn.begin}; {_noted(turn, step, ended)}", own, *sets, groups.execute(sql), "COMMIT"])
 
 
-def _noted(turn: Turn, planned: PlannedStep, ended: int) -> str:
-    return f"SELECT roost.note_statements({turn.run}, {turn.key}, {quote_literal(turn.plugin)}, {quote_literal(planned.step.id)}, {ended})"
+def _noted(turn: Turn, step: str, ended: int) -> str:
+    return f"SELECT roost.note_statements({turn.run}, {turn.key}, {quote_literal(turn.plugin)}, {quote_literal(step)}, {ended})"
 
 
 def tell(query: str) -> str:

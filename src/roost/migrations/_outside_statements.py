@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from roost.errors import InvalidStep, StepOutcomeUnknown
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from roost.postgres import Effect
 
 SHOWN_CHARACTERS = 200
+_MAY_REFUSE = re.compile(r"concurrently|finalize|vacuum|system|database|tablespace|subscription", re.IGNORECASE)
 IS_IT_THERE = "check in the database whether it took effect"
 
 
@@ -27,18 +29,37 @@ def check_outside(step: MigrationStep) -> None:
     Raises:
         InvalidStep: An index that is built concurrently has no name, or the step holds BEGIN, COMMIT or their like.
     """
-    if step.transactional or not isinstance(step.up, str):
-        return
-    for statement in outside_statements(step.up):
+    if not step.transactional and isinstance(step.up, str):
+        check_statements(step.up, step=step.id)
+
+
+def check_statements(sql: str, *, step: str) -> None:
+    """Refuse SQL that is to run outside a transaction and could not be taken up again; errors as of `check_outside`."""
+    for statement in outside_statements(sql):
         if isinstance(statement.effect, BuildsIndex) and statement.effect.name is None:
             reason = f"it builds an index without a name, which nobody could find again after a crash; name it: {shown(statement.text)}"
-            raise InvalidStep(step=step.id, reason=reason)
+            raise InvalidStep(step=step, reason=reason)
         if isinstance(statement.effect, ControlsTransaction):
             reason = (
-                f"transactional=False runs each statement by itself, and it holds {shown(statement.text)}; put what belongs into one "
+                f"outside a transaction each statement runs by itself, and it holds {shown(statement.text)}; put what belongs into one "
                 "transaction into a step of its own"
             )
-            raise InvalidStep(step=step.id, reason=reason)
+            raise InvalidStep(step=step, reason=reason)
+
+
+def runs_outside(step: MigrationStep | None, down: object) -> bool:
+    """Tell whether a way back runs outside a transaction: where the step did, and where PostgreSQL refuses it inside of one.
+
+    Args:
+        step: The step as the code declares it; None where only the ledger knows it.
+        down: The way back.
+    """
+    if not isinstance(down, str):
+        return False
+    if step is not None and not step.transactional:
+        return True
+    # To parse what can't hold such a statement would cost a long rollback much.
+    return _MAY_REFUSE.search(down) is not None and any(statement.refuses_transaction for statement in statements_of(down) or ())
 
 
 def doubt(step: MigrationStep | None, *, plugin: str, name: str, ended: int, is_same: bool) -> StepOutcomeUnknown | None:
@@ -58,7 +79,12 @@ def doubt(step: MigrationStep | None, *, plugin: str, name: str, ended: int, is_
     if step is None or step.transactional or not isinstance(step.up, str):
         body = "its SQL is no longer in the code" if step is None else step.up
         return StepOutcomeUnknown(plugin=plugin, step=name, sql=shown(str(body)))
-    statements = outside_statements(step.up)
+    return doubt_of(step.up, plugin=plugin, name=name, ended=ended, is_same=is_same)
+
+
+def doubt_of(sql: str, *, plugin: str, name: str, ended: int, is_same: bool) -> StepOutcomeUnknown | None:
+    """Tell what only a person can find out about SQL, there or back; arguments and result as of `doubt`."""
+    statements = outside_statements(sql)
     begun = statements[ended : ended + 1] if is_same else statements
     untold: tuple[type[Effect], ...] = (Uncertain,) if is_same else (Uncertain, FitsTransaction, ControlsTransaction)
     uncertain = next((statement for statement in begun if isinstance(statement.effect, untold)), None)

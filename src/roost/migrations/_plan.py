@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from roost.migrations._step import MigrationStep
 
 
+LEGACY_STEP = "run-plugin-migrations"
+"""The id of a plugin's old migration function, which stands in no order with its steps."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppliedStep:
     """A row of the ledger, in applied order.
@@ -91,6 +95,20 @@ class PluginState:
         """Return the same without one step."""
         return replace(self, applied=tuple(row for row in self.applied if row.step != step))
 
+    @property
+    def is_undoing(self) -> bool:
+        """Whether a way back outside a transaction was begun and not seen to end."""
+        return any(row.state == "undoing" for row in self.applied)
+
+    def without_undone(self) -> PluginState:
+        """Return the same as it is once a way back is ended that was begun: every run ends it first."""
+        undone = [row for row in self.applied if row.state == "undoing"]
+        if not undone:
+            return self
+        rest = tuple(row for row in self.applied if row.state != "undoing")
+        versions = [row.version for row in rest if compare_versions(row.version, undone[0].version) < 0]
+        return replace(self, applied=rest, version=max(versions, key=parse_version, default=None))
+
     def only(self, step: str) -> PluginState:
         """Return the same with nothing but one step."""
         return replace(self, applied=tuple(row for row in self.applied if row.step == step))
@@ -132,6 +150,7 @@ class Plan:
         repeatable: Repeatable steps that are to be run after all others, in order.
         repeatable_declared: The id and the fingerprint of each repeatable step that is declared.
         repeatable_left: Repeatable steps that have run once and are no longer declared.
+        is_undoing: Whether a way back outside a transaction was begun and not seen to end: it is ended first, and then planned anew.
     """
 
     plugin: str
@@ -147,6 +166,7 @@ class Plan:
     repeatable: tuple[PlannedRepeatable, ...] = ()
     repeatable_declared: tuple[tuple[str, str], ...] = ()
     repeatable_left: tuple[str, ...] = ()
+    is_undoing: bool = False
 
     @property
     def reaches(self) -> str | None:
@@ -213,6 +233,7 @@ def plan_chain(
         StepsMissing: An applied step is not declared, under ``strict``.
         StepsOutOfOrder: A step stands before one that is applied, under ``strict``.
     """
+    is_undoing, state = state.is_undoing, state.without_undone()
     begun = begun_step(state, declared, plugin=plugin)
     if begun is not None:
         state = state.without(begun.step)
@@ -246,6 +267,7 @@ def plan_chain(
         changed=changed,
         changed_functions=changed_functions,
         notices=tuple(notices),
+        is_undoing=is_undoing,
     )
 
 
@@ -270,6 +292,7 @@ def plan_computed(steps: Sequence[MigrationStep], state: PluginState, *, plugin:
         StepsMissing: A step of a version that is not complete is applied and was not returned, under ``strict``.
         StepsOutOfOrder: A step stands before one that is applied, under ``strict``.
     """
+    is_undoing, state = state.is_undoing, state.without_undone()
     begun = begun_step(state, steps, plugin=plugin)
     if begun is not None:
         state = state.without(begun.step)
@@ -305,6 +328,7 @@ def plan_computed(steps: Sequence[MigrationStep], state: PluginState, *, plugin:
         changed=changed,
         changed_functions=changed_functions,
         notices=tuple(notices),
+        is_undoing=is_undoing,
     )
 
 

@@ -11,10 +11,19 @@ from roost.migrations import _ledger as ledger
 from roost.migrations._adoption import cut
 from roost.migrations._dry_run import undone_steps
 from roost.migrations._fingerprint import digest
-from roost.migrations._legacy_hook import LEGACY_STEP
 from roost.migrations._orchestrator import MigrationOrchestrator
 from roost.migrations._outline import ByOutline, RowsWanted, plan_chain_by_outline, plan_computed_by_outline
-from roost.migrations._plan import Plan, PluginState, check_outcomes, in_order, plan_chain, plan_computed, refuse_breaking, rows_above
+from roost.migrations._plan import (
+    LEGACY_STEP,
+    Plan,
+    PluginState,
+    check_outcomes,
+    in_order,
+    plan_chain,
+    plan_computed,
+    refuse_breaking,
+    rows_above,
+)
 from roost.migrations._reading import reading
 from roost.migrations._records import MigrationRecord, MigrationReport
 from roost.migrations._repeatable import in_turn
@@ -198,7 +207,7 @@ class PluginMigrationService(MigrationService):
         """
         state = state.without(LEGACY_STEP)
         if self._computes_steps():
-            plan = self._plan_computed(state, policy)
+            plan = replace(self._plan_computed(state.without_undone(), policy), is_undoing=state.is_undoing)
             taken = [planned.step.id for planned in plan.steps]
         else:
             declared = self._declared()

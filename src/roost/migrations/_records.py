@@ -246,7 +246,7 @@ class RepairedStep:
         plugin: The plugin.
         step: The step's id.
         was: What the doubt was: ``"escaped"`` where a function ended its own transaction, ``"intent"`` where a step outside a
-            transaction was not seen to end.
+            transaction was not seen to end, ``"undoing"`` where its way back was not.
         done: Whether its effect is there: then it counts as applied, else the next run takes it anew.
         version: The version that the plugin is at.
         run: The number of the run that wrote this down.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from roost.migrations._protocol import KeepsLedger
     from roost.migrations._records import Direction
 
-IN_DOUBT = frozenset({"escaped", "intent"})
+IN_DOUBT = frozenset({"escaped", "intent", "undoing"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ def plan_repair(service: KeepsLedger, state: PluginState, *, step: str, done: bo
     row = doubtful_row(state, plugin=service.plugin_name, step=step)
     rest = state.without(step)
     # The head already stands on a step that was finished once: then it came into doubt on its way back.
-    was_finished = row.chain == state.head or state.applied[-1] != row
+    was_finished = row.state == "undoing" or row.chain == state.head or state.applied[-1] != row
     version, chain = state.version, state.head
     if done and not was_finished:
         version, chain = _version_once_done(service, rest, step=step), row.chain
@@ -112,7 +112,8 @@ def repairing(turn: Turn, repair: Repair) -> str:
     """Return the transaction that writes a repair down; SQLSTATE `MOVED_ON` where the ledger says something else by now."""
     plugin, step = quote_literal(turn.plugin), quote_literal(repair.row.step)
     where = f"WHERE plugin = {plugin} AND step = {step} AND state = {quote_literal(repair.row.state)}"
-    change = f"UPDATE roost.applied SET state = 'done' {where}" if repair.done else f"DELETE FROM roost.applied {where}"
+    kept = f"UPDATE roost.applied SET state = 'done', statements_done = 0 {where}"
+    change = kept if repair.done else f"DELETE FROM roost.applied {where}"
     refuse = f"RAISE EXCEPTION 'step % is no longer in doubt', {step} USING ERRCODE = '{MOVED_ON}'"
     check = f"SELECT roost.check_plan({plugin}, {quote_nullable(repair.planned_on)}, '{{}}')"
     move = f"SELECT roost.move_head({plugin}, {quote_nullable(repair.version_after)}, {quote_nullable(repair.chain_after)})"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from roost.errors import NoDatabase, UnknownMigrationPlugin
 from roost.migrations import _ledger as ledger
-from roost.migrations._legacy_hook import LEGACY_STEP, LegacyHook
+from roost.migrations._legacy_hook import LegacyHook
+from roost.migrations._plan import LEGACY_STEP
 from roost.migrations._reading import reading
 from roost.migrations._records import RepairedStep
 from roost.migrations._repair import doubtful_row, plan_repair, repairing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from roost.errors import PoolerInTheWay, RequiredStepMissing
@@ -27,20 +28,20 @@ def check_requirements(plan: Plan, met: set[str]) -> None:
         met.add(f"{plan.plugin}:{planned.step.id}")
 
 
-def refuse_outside_transactions(plan: Plan, *, location: str) -> None:
-    """Refuse a plan with a step outside a transaction, for where no lock outlives one.
+def refuse_outside_transactions(plugin: str, steps: Sequence[str], *, location: str) -> None:
+    """Refuse steps outside a transaction, there or back, for where no lock outlives one.
 
     Args:
-        plan: The plan.
+        plugin: The plugin.
+        steps: The ids of those steps.
         location: The pooler.
 
     Raises:
-        PoolerInTheWay: It has such a step.
+        PoolerInTheWay: There is one.
     """
-    for planned in plan.steps:
-        if not planned.step.transactional:
-            reason = (
-                f"it shares server processes, and step {planned.step.id!r} of plugin {plan.plugin} runs outside a transaction, "
-                "where no lock would keep a second run from it"
-            )
-            raise PoolerInTheWay(location=location, reason=reason)
+    if steps:
+        reason = (
+            f"it shares server processes, and step {steps[0]!r} of plugin {plugin} runs outside a transaction, "
+            "where no lock would keep a second run from it"
+        )
+        raise PoolerInTheWay(location=location, reason=reason)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import SpecifierSet
 
 from roost.errors import DependantApplied, NoRollbackMethod, UnknownRollbackTarget
+from roost.migrations._outside_statements import check_statements, doubt_of, runs_outside
 from roost.migrations._plan import AppliedStep, PluginState
 from roost.migrations._records import SkippedStep
 from roost.migrations._versions import UNVERSIONED, compare_versions, parse_version
@@ -29,6 +30,7 @@ class UndoneStep:
         down: The way back.
         version_after: The plugin's version once it is undone.
         chain_after: The chain's hash then.
+        transactional: Whether its way back runs in a transaction.
     """
 
     row: AppliedStep
@@ -36,6 +38,7 @@ class UndoneStep:
     down: StepBody
     version_after: str | None
     chain_after: str | None
+    transactional: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,18 @@ class RollbackPlan:
         """Return the steps that are undone already, in order; a row that a later run wrote is not the one that was to go."""
         standing = {(row.step, row.run) for row in state.applied}
         return [step for step in self.steps if (step.row.step, step.row.run) not in standing]
+
+    def seen_in(self, state: PluginState) -> RollbackPlan:
+        """Return the same plan with the rows of the ledger as they are now: one may have been begun to be undone.
+
+        Raises:
+            StepOutcomeUnknown: Only a person can find out how far that came.
+        """
+        now = {(row.step, row.run): row for row in state.applied}
+        steps = tuple(replace(step, row=now.get((step.row.step, step.row.run), step.row)) for step in self.steps)
+        for step in steps:
+            _refuse_doubt(step.row, step.down, plugin=self.plugin)
+        return replace(self, steps=steps)
 
 
 def plan_rollback(
@@ -89,27 +104,28 @@ def plan_rollback(
         NoRollbackMethod: A step has no `down`, or is said to be irreversible.
         InvalidPluginVersion: `version` is no version.
     """
-    chosen = _choose(state, plugin=plugin, version=version, steps=steps, run=run)
+    chosen = _begun_first(state, _choose(state, plugin=plugin, version=version, steps=steps, run=run))
     remaining = list(state.applied)
     undone: list[UndoneStep] = []
     skipped: list[SkippedStep] = []
-    reached, chain = state.version, remaining[-1].chain if remaining else None
-    for row in reversed(chosen):
-        body, reason = _way_back(row, declared.get(row.step))
+    reached = state.version
+    for row in chosen:
+        step = declared.get(row.step)
+        body, reason = _way_back(row, step)
         if body is None:
             if not skip_irreversible:
                 raise NoRollbackMethod(plugin=plugin, step=row.step, reason=reason)
             skipped.append(SkippedStep(plugin=plugin, step=row.step, version=row.version, reason=reason))
             continue
         remaining.remove(row)
-        reached = highest_below(row.version, remaining)
-        chain = remaining[-1].chain if remaining else None
-        description = declared[row.step].description if row.step in declared else ""
-        undone.append(UndoneStep(row=row, description=description, down=body, version_after=reached, chain_after=chain))
+        one = undone_step(row, remaining, step=step, down=body, plugin=plugin)
+        reached = one.version_after
+        undone.append(one)
     if version is not None and compare_versions(version, UNVERSIONED) > 0:
         reached = version
     elif version is not None or (steps is None and run is None):
         reached = None
+    chain = remaining[-1].chain if remaining else None
     return RollbackPlan(plugin=plugin, steps=tuple(undone), skipped=tuple(skipped), version_after=reached, chain_after=chain)
 
 
@@ -120,6 +136,70 @@ def _way_back(row: AppliedStep, step: MigrationStep | None) -> tuple[StepBody | 
     if step.irreversible is not None:
         return None, step.irreversible
     return step.down if step.down is not None else row.down_sql, None
+
+
+def undone_step(
+    row: AppliedStep, remaining: Sequence[AppliedStep], *, step: MigrationStep | None, down: StepBody, plugin: str
+) -> UndoneStep:
+    """Return what it takes to undo one step.
+
+    Args:
+        row: The step's row.
+        remaining: The rows that stay, in applied order.
+        step: The step as the code declares it; None where only the ledger knows it.
+        down: Its way back.
+        plugin: The plugin.
+
+    Raises:
+        InvalidStep: The way back runs outside a transaction and could not be taken up again after a crash.
+        StepOutcomeUnknown: It was begun, and only a person can find out how far it came.
+    """
+    is_outside = row.state == "undoing" or runs_outside(step, down)
+    if is_outside:
+        check_statements(str(down), step=row.step)
+    _refuse_doubt(row, down, plugin=plugin)
+    return UndoneStep(
+        row=row,
+        description="" if step is None else step.description,
+        down=down,
+        version_after=highest_below(row.version, remaining),
+        chain_after=remaining[-1].chain if remaining else None,
+        transactional=not is_outside,
+    )
+
+
+def _refuse_doubt(row: AppliedStep, down: StepBody, *, plugin: str) -> None:
+    if row.state != "undoing":
+        return
+    unknown = doubt_of(str(down), plugin=plugin, name=row.step, ended=row.statements_done, is_same=down == row.down_sql)
+    if unknown is not None:
+        raise unknown
+
+
+def begun_to_be_undone(state: PluginState, *, plugin: str) -> UndoneStep | None:
+    """Return the step whose way back outside a transaction was begun and not seen to end, by the SQL that the ledger keeps of it.
+
+    Args:
+        state: What the ledger holds, ways back included.
+        plugin: The plugin.
+
+    Returns:
+        What ends it; None where there is no such step.
+
+    Raises:
+        StepOutcomeUnknown: Only a person can find out how far it came.
+    """
+    row = next((row for row in state.applied if row.state == "undoing"), None)
+    if row is None:
+        return None
+    remaining = [other for other in state.applied if other is not row]
+    return undone_step(row, remaining, step=None, down=row.down_sql or "", plugin=plugin)
+
+
+def _begun_first(state: PluginState, chosen: Sequence[AppliedStep]) -> list[AppliedStep]:
+    """Put steps into the order in which they are undone: the last one first, and before all others the one that was begun."""
+    begun = [row for row in state.applied if row.state == "undoing"]
+    return begun + [row for row in reversed(chosen) if row not in begun]
 
 
 def _choose(state: PluginState, *, plugin: str, version: str | None, steps: int | None, run: int | None) -> list[AppliedStep]:

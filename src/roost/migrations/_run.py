@@ -22,8 +22,9 @@ from roost.migrations._groups import DEFAULT_SCHEMA, Turn
 from roost.migrations._ledger_run import Settled
 from roost.migrations._outline import ByOutline, RowsWanted, plan_chain_by_outline
 from roost.migrations._outside_statements import check_outside
-from roost.migrations._plan import PlannedStep, PluginState, check_outcomes, in_order, plan_chain
+from roost.migrations._plan import LEGACY_STEP, PlannedStep, PluginState, check_outcomes, in_order, plan_chain
 from roost.migrations._requirements import check_requirements, refuse_outside_transactions
+from roost.migrations._rollback import begun_to_be_undone
 from roost.migrations._run_entry import KEY, RunEntry
 from roost.migrations._runner import Closing, StepRunner
 from roost.migrations._shape import compare_shape
@@ -229,6 +230,9 @@ class MigrationRun:
                 told = True
             if plan.is_ahead:
                 return ()
+            if plan.is_undoing:
+                await self._end_way_back(plugin, service=service, schema=schema)
+                continue
             try:
                 await self._carry_out(plan, planned_on=head, service=service, schema=schema, ends_turn=ends_turn)
             except TurnTaken as taken:
@@ -262,7 +266,8 @@ class MigrationRun:
         if any(planned.step.requires for planned in plan.steps):
             check_requirements(plan, await ledger.applied_names(self.session))
         if self.session.shares_server_process:
-            refuse_outside_transactions(plan, location=self.session.url.location)
+            steps = [planned.step.id for planned in plan.steps if not planned.step.transactional]
+            refuse_outside_transactions(plan.plugin, steps, location=self.session.url.location)
         for planned in plan.steps:
             check_outside(planned.step)
         runner = self._runner(plan.plugin, service=service, schema=schema)
@@ -340,7 +345,12 @@ class MigrationRun:
             StepFailed: A step's way back failed; those undone before it stay undone.
             MigrationLockLost: Another run has changed the plugin meanwhile; what was undone before stays undone.
             SessionLost: The connection broke, as often as may be tried.
+            PoolerInTheWay: A way back can't be taken through the pooler in between; nothing was undone.
+            StepOutcomeUnknown: The connection broke in a statement of which only a person can find out what became of it.
         """
+        if self.session.shares_server_process:
+            outside = [one.row.step for one in plan.steps if not one.transactional]
+            refuse_outside_transactions(plan.plugin, outside, location=self.session.url.location)
         for step in plan.skipped:
             self.emit(StepSkipped(plugin=plan.plugin, step=step.step, reason=step.reason))
         self.skipped.extend(plan.skipped)
@@ -367,21 +377,39 @@ class MigrationRun:
             except Exception as error:
                 if not self.is_broken or not is_connection_lost(error):
                     raise
-                undone[:] = await self._undone_after(error, attempt=attempt, plan=plan, planned_on=planned_on)
+                plan = await self._plan_after(error, attempt=attempt, plan=plan, planned_on=planned_on, undone=undone)
                 attempt += 1
 
-    async def _undone_after(self, error: Exception, *, attempt: int, plan: RollbackPlan, planned_on: str | None) -> list[UndoneStep]:
-        """Connect and lock anew after the connection broke, and learn which of a plan's steps are undone."""
+    async def _plan_after(
+        self, error: Exception, *, attempt: int, plan: RollbackPlan, planned_on: str | None, undone: list[UndoneStep]
+    ) -> RollbackPlan:
+        """Connect and lock anew after the connection broke, and learn which of a plan's steps are undone, and which was begun."""
         if attempt == self.config.max_retries:
             raise self.lost(error, attempts=attempt) from error
         await self.begin_again(error, attempt=attempt)
-        state = await self.state(plan.plugin)
+        state = await ledger.plugin_state(self.session, plan.plugin, with_down=True)
         check_outcomes(state, (), plugin=plan.plugin)
         self._learn(state, plugin=plan.plugin)
-        undone = plan.undone_in(state)
+        undone[:] = plan.undone_in(state)
         if state.head != (undone[-1].chain_after if undone else planned_on):
             raise _moved_on(plan.plugin) from error
-        return undone
+        return plan.seen_in(state)
+
+    async def _end_way_back(self, plugin: str, *, service: str, schema: str | None) -> None:
+        """End a way back outside a transaction that was begun and not seen to end."""
+        state = (await ledger.plugin_state(self.session, plugin, with_down=True)).without(LEGACY_STEP)
+        undone = begun_to_be_undone(state, plugin=plugin)
+        if undone is None:
+            return
+        if self.session.shares_server_process:
+            refuse_outside_transactions(plugin, [undone.row.step], location=self.session.url.location)
+
+        def done(_: UndoneStep, report: StepReport) -> None:
+            self._sent.clear()
+            self.steps.append(report)
+
+        runner = self._runner(plugin, service=service, schema=schema)
+        await runner.down((undone,), after=0, planned_on=state.head, sent=self._note_sent, done=done)
 
     def _runner(self, plugin: str, *, service: str, schema: str | None) -> StepRunner:
         if self.database is None:

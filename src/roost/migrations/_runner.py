@@ -15,6 +15,7 @@ from roost.migrations._context import MigrationContext
 from roost.migrations._explain import explain, location_of
 from roost.migrations._in_hand import StepForth, StepInHand, steps_back, steps_forth
 from roost.migrations._outside import OutsideStep
+from roost.migrations._outside_errand import errand_of
 from roost.migrations._patience import Patience
 from roost.migrations._step_again import StepAgain, steps_again
 from roost.migrations._step_call import call_step
@@ -206,20 +207,9 @@ class StepRunner:
         """Take one step, as often as its errors and the configuration allow; with `failure` it was tried once already."""
         step.telling.attempts = 0 if failure is None else 1
         way: Callable[[], Awaitable[None]] = partial(self._inside, step)
-        if isinstance(step, StepForth) and not step.planned.step.transactional:
-            way = self._outside(step).attempt
+        if not step.telling.transactional:
+            way = OutsideStep(self._session, step, errand=errand_of(step), budget=self._config.lock_wait_budget).attempt
         await self._attempt(way, step, failure=failure)
-
-    def _outside(self, step: StepForth) -> OutsideStep:
-        return OutsideStep(
-            self._session,
-            turn=self._turn,
-            planned=step.planned,
-            planned_on=step.planned_on,
-            telling=step.telling,
-            config=self._config,
-            limits=step.limits,
-        )
 
     async def _inside(self, step: StepInHand) -> None:
         """Run a step's body in a transaction of its own; SQL with all around it is one message."""

@@ -58,6 +58,12 @@ _IN_TRANSACTIONS = frozenset(
     }
 )
 _MAINTENANCE = frozenset({"vacuum_stmt", "reindex_stmt", "check_point_stmt", "alter_system_stmt"})
+_OUTSIDE = frozenset(
+    {
+        *("createdb_stmt", "dropdb_stmt", "create_table_space_stmt", "drop_table_space_stmt", "alter_system_stmt"),
+        *("create_subscription_stmt", "drop_subscription_stmt"),
+    }
+)
 _SCOPES: dict[str, Literal["index", "table", "schema", "database"]] = {
     "REINDEX_OBJECT_INDEX": "index",
     "REINDEX_OBJECT_TABLE": "table",
@@ -155,7 +161,8 @@ def statements_of(sql: str) -> tuple[Statement, ...] | None:
         piece = raw[one.stmt_location : end].decode()
         text = piece.strip()
         start = len(raw[: one.stmt_location].decode()) + len(piece) - len(piece.lstrip())
-        found.append(Statement(text=text, start=start, effect=_effect(one.stmt, text)))
+        effect = _effect(one.stmt, text)
+        found.append(Statement(text=text, start=start, effect=effect, refuses_transaction=_refuses_transaction(one.stmt, effect)))
     return tuple(found)
 
 
@@ -179,6 +186,14 @@ def _effect(node: Node, text: str) -> Effect:  # noqa: PLR0911 -- a table: one l
     if kind in _MAINTENANCE:
         return RunsAgain()
     return FitsTransaction() if kind in _IN_TRANSACTIONS else Uncertain()
+
+
+def _refuses_transaction(node: Node, effect: Effect) -> bool:
+    kind = node.WhichOneof("node") or ""
+    if kind == "vacuum_stmt":
+        return bool(node.vacuum_stmt.is_vacuumcmd)
+    is_concurrent = isinstance(effect, (BuildsIndex, RebuildsIndexes, DetachesPartition))
+    return is_concurrent or kind in _OUTSIDE or (kind == "drop_stmt" and bool(node.drop_stmt.concurrent))
 
 
 def _builds(node: Node, text: str) -> BuildsIndex:

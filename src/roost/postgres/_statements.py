@@ -125,8 +125,10 @@ class Statement:
         text: The statement, without the semicolon that ends it.
         start: How many characters of the text come before it.
         effect: What it does.
+        refuses_transaction: Whether PostgreSQL refuses it inside a transaction.
     """
 
     text: str
     start: int
     effect: Effect
+    refuses_transaction: bool = False

@@ -225,6 +225,36 @@ BEGIN
     DELETE FROM roost.repeatable WHERE plugin = plugin_name;
 END $$;
 
+-- Begins to undo a step outside a transaction, or takes that up again: `ended` statements of its way back have ended. From here on nobody
+-- may take the plugin for settled.
+CREATE FUNCTION roost.begin_undoing(
+    run_number bigint, lock_key bigint, plugin_name text, step_id text, way_back text, ended integer
+) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM roost.fence(run_number, lock_key, false);
+    UPDATE roost.applied SET state = 'undoing', down_sql = way_back, statements_done = ended, xid = pg_current_xact_id()
+    WHERE plugin = plugin_name AND step = step_id AND state IN ('done', 'undoing');
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'step % of plugin % is not applied', step_id, plugin_name USING ERRCODE = 'RST04';
+    END IF;
+    UPDATE roost.plugin SET settled = NULL WHERE name = plugin_name;
+    RAISE INFO 'roost: step begins' USING DETAIL = step_id;
+END $$;
+
+-- Ends what undid a step outside a transaction: the step is no longer applied.
+CREATE FUNCTION roost.finish_undoing(
+    run_number bigint, lock_key bigint, plugin_name text, step_id text, plugin_version text, plugin_chain text
+) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM roost.fence(run_number, lock_key, false);
+    DELETE FROM roost.applied WHERE plugin = plugin_name AND step = step_id AND state = 'undoing';
+    PERFORM roost.forget_repeatable(plugin_name);
+    PERFORM roost.clean_session(lock_key, false);
+    PERFORM roost.move_head(plugin_name, plugin_version, plugin_chain);
+END $$;
+
 -- Takes away what a step left in the session and no RESET reaches: advisory locks, temporary tables, subscriptions, statements and cursors
 -- of its own. The run's own lock goes with the others and is taken again: the fence's lock on the same key keeps everybody out meanwhile.
 CREATE FUNCTION roost.clean_session(lock_key bigint, step_by_step boolean) RETURNS void

@@ -1,0 +1,256 @@
+"""Faults while a step outside a transaction is on its way, there or back: on the wire, at each await, and in each wait for others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import asyncpg
+
+from roost.testing import Fault, FaultProxy, Stepper, WireMessage, faults_at_every_message, try_faults
+from tests.crash import outside_plan as plan
+from tests.crash.cases import WAYS_TO_CANCEL, Case, Place, Server
+from tests.crash.reference_plan import left_behind
+
+BOUND = 60.0
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutsideBaseline:
+    """What a way there, or back, is like without faults.
+
+    Attributes:
+        back: Which of them.
+        messages: What went over its line.
+        catalogue: What it made of the database.
+        suspensions: How often its coroutine waited.
+    """
+
+    back: bool
+    messages: tuple[WireMessage, ...]
+    catalogue: list[str]
+    suspensions: int
+
+    @property
+    def name(self) -> str:
+        """How kinds and names of cases begin."""
+        return "outside rollback" if self.back else "outside"
+
+    async def prepare(self, place: Place) -> None:
+        """Bring an empty database to where it begins."""
+        if self.back:
+            await plan.migrate(place.direct)
+
+    def go(self, url: str) -> Coroutine[Any, Any, object]:
+        """Take the way."""
+        return plan.roll_back(url) if self.back else plan.migrate(url)
+
+    async def broken(self, place: Place) -> list[str]:
+        """Return what is broken at its end."""
+        return await plan.violations(place.direct, expected=self.catalogue, back=self.back)
+
+
+async def outside_baseline(server: Server, *, back: bool) -> OutsideBaseline:
+    """Take the way without faults, through a proxy and then step by step.
+
+    Raises:
+        AssertionError: Even so something is broken.
+    """
+    async with server.place() as wire, server.place() as plain:
+        base = OutsideBaseline(back=back, messages=(), catalogue=[], suspensions=0)
+        for place in (wire, plain):
+            await base.prepare(place)
+        async with FaultProxy(wire.url) as proxy:
+            await base.go(proxy.url)
+        stepper = Stepper(base.go(plain.url))
+        await stepper
+        base = OutsideBaseline(
+            back=back,
+            messages=tuple(proxy.messages),
+            catalogue=await plan.catalogue(wire.direct),
+            suspensions=stepper.suspensions,
+        )
+        for place in (wire, plain):
+            broken = await base.broken(place)
+            assert broken == [], broken
+    return base
+
+
+async def outside_cases(server: Server) -> list[Case]:
+    """Return all that is tried on steps outside of transactions."""
+    cases: list[Case] = []
+    for back in (False, True):
+        base = await outside_baseline(server, back=back)
+        cases += [*outside_faults(base), *outside_cancellations(base), *outside_waits(base)]
+    return cases
+
+
+def outside_faults(base: OutsideBaseline) -> list[Case]:
+    """Return each kind of fault at each message, and the end of the server's processes there."""
+    kind = f"{base.name} faults"
+    wire = [
+        Case(kind=kind, name=f"{base.name}: {fault}", attempt=partial(_wire, base, fault))
+        for fault in faults_at_every_message(base.messages)
+    ]
+    return wire + [
+        Case(kind=kind, name=f"{base.name}: terminate at #{one.number}", attempt=partial(_terminated, base, one.number))
+        for one in base.messages
+    ]
+
+
+def outside_cancellations(base: OutsideBaseline) -> list[Case]:
+    """Return a cancellation at each await, in each way."""
+    return [
+        Case(
+            kind=f"{base.name} cancellations",
+            name=f"{base.name}: cancelled by {way} at await {number}",
+            attempt=partial(_cancelled, base, way, number),
+        )
+        for number in range(1, base.suspensions + 1)
+        for way in WAYS_TO_CANCEL
+    ]
+
+
+HINDRANCES = {
+    "a snapshot": "SELECT 1",
+    "a writer": "INSERT INTO t VALUES (1000); DELETE FROM t WHERE x = 1000",
+    "a reader of partitions": "SELECT FROM whole",
+}
+"""What an old transaction has done that is still open."""
+
+ENDS = ("killed", "terminated", "cancelled")
+
+
+def outside_waits(base: OutsideBaseline) -> list[Case]:
+    """Return each step that comes upon each hindrance, and each end that it comes to in its wait."""
+    return [
+        Case(
+            kind=f"{base.name} waits",
+            name=f"{base.name}: {step} {end} while it waits for {hindrance}",
+            attempt=partial(_in_wait, base, step, hindrance, end),
+        )
+        for step in ("one", "several", "rebuild", "detach")
+        for hindrance in HINDRANCES
+        for end in ENDS
+    ]
+
+
+async def _wire(base: OutsideBaseline, fault: Fault, place: Place) -> str:
+    await base.prepare(place)
+    outcome = await try_faults(place.url, fault, run=base.go, recover=lambda _: base.go(place.url), check=lambda _: base.broken(place))
+    return str(outcome)
+
+
+async def _terminated(base: OutsideBaseline, number: int, place: Place) -> str:
+    return await _wire(base, Fault(kind="call", at=number, call=partial(_terminate, place.direct), name="terminate"), place)
+
+
+async def _terminate(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND application_name LIKE 'roost%'"
+        )
+    finally:
+        connection.terminate()
+
+
+async def _cancelled(base: OutsideBaseline, way: str, number: int, place: Place) -> str:
+    await base.prepare(place)
+    ended = "returned"
+    task = asyncio.current_task()
+    assert task is not None
+    try:
+        async with asyncio.timeout(None) as deadline:
+            with anyio.CancelScope() as scope:
+                acts: dict[str, Callable[[], object]] = {
+                    "task": task.cancel,
+                    "timeout": partial(deadline.reschedule, 0.0),
+                    "anyio scope": scope.cancel,
+                }
+                stepper = Stepper(base.go(place.url), at=number, act=acts[way])
+                await stepper
+            if scope.cancelled_caught:
+                ended = "cancelled"
+    except asyncio.CancelledError:
+        assert task.uncancel() == 0
+        ended = "cancelled"
+    except TimeoutError:
+        ended = "cancelled"
+    # How often it waits depends on how long the server takes: one more or less is no finding.
+    at = "" if stepper.has_acted else "[never] "
+    broken = [f"after two seconds: {one}" for one in await left_behind(place.direct) if "invalid index" not in one]
+    await base.go(place.url)
+    broken += await base.broken(place)
+    return f"{at}{ended}: {'; '.join(broken) or 'ok'}"
+
+
+PROGRAM = """
+import asyncio, sys
+from tests.crash import outside_plan as plan
+asyncio.run({})
+"""
+
+
+async def _in_wait(base: OutsideBaseline, step: str, hindrance: str, end: str, place: Place) -> str:
+    before = plan.STEPS[plan.STEPS.index(step) - 1]
+    await plan.migrate(place.direct, until=None if base.back else before)
+    if base.back:
+        await plan.roll_back(place.direct, steps=len(plan.STEPS) - 1 - plan.STEPS.index(step))
+    call = f"plan.{'roll_back' if base.back else 'migrate'}(sys.argv[1])"
+    async with _hindered(place.direct, HINDRANCES[hindrance]):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", PROGRAM.format(call), place.url),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        waits = await _until_it_waits(place.direct, process)
+        if waits and end == "terminated":
+            await _terminate(place.direct)
+        elif waits:
+            process.kill() if end == "killed" else process.terminate()
+        if end != "terminated":
+            await asyncio.wait_for(process.wait(), BOUND)
+    await asyncio.wait_for(process.wait(), BOUND)
+    await asyncio.wait_for(asyncio.ensure_future(base.go(place.url)), BOUND)
+    broken = await base.broken(place)
+    return f"[{'in its wait' if waits else 'never'}] {'; '.join(broken) or 'ok'}"
+
+
+@contextlib.asynccontextmanager
+async def _hindered(url: str, statements: str) -> AsyncIterator[None]:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(f"BEGIN ISOLATION LEVEL REPEATABLE READ; {statements}")
+        yield
+    finally:
+        await connection.close()
+
+
+async def _until_it_waits(url: str, process: asyncio.subprocess.Process) -> bool:
+    """Wait until the process is kept from a lock, or has ended; tell which."""
+    ended = asyncio.ensure_future(process.wait())
+    connection = await asyncpg.connect(url)
+    try:
+        async with asyncio.timeout(BOUND):
+            while not ended.done():
+                if await connection.fetchval(
+                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'roost out%' "
+                    "AND wait_event_type = 'Lock'"
+                ):
+                    return True
+                await asyncio.sleep(0.01)
+    finally:
+        ended.cancel()
+        await connection.close()
+    return False
