@@ -8,7 +8,7 @@ from importlib.resources import files
 import asyncpg
 import pytest
 
-from roost import MigrationStep
+from roost import MigrationOrchestrator, MigrationStep, PluginMigrationService, Runtime
 from roost.errors import LedgerDenied, LedgerTooNew
 from roost.migrations import _ledger as ledger
 from roost.migrations import _ledger_run as ledger_run
@@ -72,6 +72,30 @@ async def test_an_upgraded_ledger_is_as_a_new_one(database_url: str, version: in
     await execute(database_url, "DROP SCHEMA roost CASCADE")
     await migrate(database_url, make_plugin("q", MigrationStep("q", "Q", up="SELECT 1", version="1.0.0")))
     assert await query(database_url, forms) == upgraded
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("version", [1, 2])
+async def test_an_older_ledger_is_read_before_anybody_upgrades_it(database_url: str, version: int) -> None:
+    """Status, a dry run and a dry rollback say what is in it, and leave it as it is."""
+    await make_older(database_url, version)
+    await execute(
+        database_url,
+        "INSERT INTO roost.run (id, host, pid, application_version, open) VALUES ('r', 'h', 1, '1', false); "
+        "INSERT INTO roost.plugin (name, version, chain) VALUES ('p', '1.0.0', 'c'); "
+        "INSERT INTO roost.applied (plugin, step, version, state, fingerprint, chain, breaking, requires, down_sql, run) "
+        "VALUES ('p', 'make', '1.0.0', 'done', 'f', 'c', false, '{}', 'DROP TABLE things', 1)",
+    )
+    later = MigrationStep("later", "Later", up="SELECT 1", version="1.1.0")
+    runtime = Runtime(plugins=[make_plugin("p", STEP, later)], database=database_url)
+    orchestrator = MigrationOrchestrator(runtime)
+    (status,) = (await orchestrator.get_migration_status()).services
+    assert (status.version, status.pending) == ("1.0.0", 1)
+    assert names((await orchestrator.run_all_migrations(dry_run=True)).steps) == ["later"]
+    (service,) = orchestrator.get_migration_services()
+    assert isinstance(service, PluginMigrationService)
+    assert [step.sql for step in (await service.rollback(dry_run=True)).steps] == ["DROP TABLE things"]
+    assert await query(database_url, "SELECT schema_version FROM roost.meta") == [version]
 
 
 @pytest.mark.asyncio

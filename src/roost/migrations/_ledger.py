@@ -41,6 +41,8 @@ MOVED_ON = "RST04"
 _REPEATABLE = "repeatable"
 """Tells the rows of repeatable steps from those of others; no state of a step is called so."""
 
+_APPLIED = "SELECT step, version, state, fingerprint, chain, breaking::text, pg_catalog.array_to_json(requires)::text, run::text"
+
 NO_FLUSH = "SET LOCAL synchronous_commit = off"
 
 
@@ -164,23 +166,44 @@ async def plugin_state(session: MigrationSession, plugin: str, *, with_down: boo
         with_down: Whether to read what only a rollback needs.
         wanted: Which steps are of interest; None for all.
     """
-    down = "down_sql, shape_before" if with_down else "NULL, NULL"
-    name = quote_literal(plugin)
-    rows = await _rows(
-        session,
-        f"(SELECT NULL::text, version, NULL, NULL, chain, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM roost.plugin WHERE name = {name}) "
-        "UNION ALL (SELECT step, version, state, fingerprint, chain, breaking::text, pg_catalog.array_to_json(requires)::text, "
-        f"run::text, statements_done::text, normal_form, {down} "
-        f"FROM roost.applied WHERE plugin = {name}{_only(wanted)} ORDER BY position) "
-        f"UNION ALL (SELECT step, NULL, '{_REPEATABLE}', fingerprint, NULL, NULL, NULL, run::text, NULL, NULL, NULL, NULL "
-        f"FROM roost.repeatable WHERE plugin = {name} ORDER BY step)",
-    )
+    try:
+        rows = await _rows(session, _state_query(plugin, with_down=with_down, wanted=wanted))
+    except Exception as error:
+        if sqlstate_of(error) != NO_SUCH_COLUMN:
+            raise
+        # Who only reads may come before the first run that brings an older ledger to this version.
+        rows = await _rows(session, _older_state_query(plugin, with_down=with_down))
     applied = tuple(_applied(row) for row in rows if row[0] is not None and row[2] != _REPEATABLE)
     repeated = tuple(
         RepeatedStep(step=row[0] or "", fingerprint=row[3] or "", run=int(row[7] or 0)) for row in rows if row[2] == _REPEATABLE
     )
     version, head = next(((row[1], row[4]) for row in rows if row[0] is None), (None, None))
     return PluginState(version=version, applied=applied, head=head, repeated=repeated)
+
+
+def _state_query(plugin: str, *, with_down: bool, wanted: RowsWanted | None) -> str:
+    name = quote_literal(plugin)
+    down = "down_sql, shape_before" if with_down else "NULL, NULL"
+    return (
+        f"{_head_query(name)} UNION ALL "
+        f"({_APPLIED}, statements_done::text, normal_form, {down} "
+        f"FROM roost.applied WHERE plugin = {name}{_only(wanted)} ORDER BY position) UNION ALL "
+        f"(SELECT step, NULL, '{_REPEATABLE}', fingerprint, NULL, NULL, NULL, run::text, NULL, NULL, NULL, NULL "
+        f"FROM roost.repeatable WHERE plugin = {name} ORDER BY step)"
+    )
+
+
+def _older_state_query(plugin: str, *, with_down: bool) -> str:
+    """Return the query for ledgers before version 3, which knew nothing of repeatable steps, normal forms and shapes."""
+    name = quote_literal(plugin)
+    down = "down_sql" if with_down else "NULL"
+    return f"{_head_query(name)} UNION ALL ({_APPLIED}, '0', NULL, {down}, NULL FROM roost.applied WHERE plugin = {name} ORDER BY position)"
+
+
+def _head_query(name: str) -> str:
+    return (
+        f"(SELECT NULL::text, version, NULL, NULL, chain, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM roost.plugin WHERE name = {name})"
+    )
 
 
 def _only(wanted: RowsWanted | None) -> str:
