@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from roost import Database, MigrationContext, MigrationOrchestrator, MigrationStep, Plugin, PluginMigrationService, Runtime, Service
+from roost import (
+    Database,
+    MigrationContext,
+    MigrationOrchestrator,
+    MigrationStep,
+    Plugin,
+    PluginMigrationService,
+    RepeatableStep,
+    Runtime,
+    Service,
+)
 from roost.errors import DatabaseAhead, NoDatabase, RequiredStepMissing, StepFailed, UnknownMigrationPlugin
 from roost.migrations import (
     RehearsalFinished,
@@ -499,3 +509,16 @@ async def test_events_come_in_pairs(database_url: str) -> None:
         "notes 1/2 rehearse bad: Bad",
         f"notes 1/2 FAILED: {report.steps[0].error.message}" if report.steps[0].error is not None else "",
     ]
+
+
+@pytest.mark.asyncio
+async def test_repeatable_steps_are_rehearsed_behind_the_others(database_url: str) -> None:
+    """A view stands on what the steps before it have made, and one that is not due is not gone through."""
+    bodies = RepeatableStep("bodies", "Bodies", up="CREATE OR REPLACE VIEW bodies AS SELECT body FROM notes")
+    wrong = RepeatableStep("wrong", "Wrong", up="CREATE OR REPLACE VIEW wrong AS SELECT nothing FROM bodies", after=("bodies",))
+    before = make_plugin("notes", NOTES, repeatable=(bodies,))
+    assert outcomes(await rehearse(database_url, before)) == [("notes", "rehearsed"), ("bodies", "rehearsed")]
+    await migrate(database_url, before)
+    report = await rehearse(database_url, make_plugin("notes", NOTES, repeatable=(bodies, wrong)))
+    assert outcomes(report) == [("wrong", "failed")]
+    assert 'column "nothing" does not exist' in str(report.steps[0].error)
