@@ -10,6 +10,7 @@ from typing import TypeAlias
 import pytest
 
 from roost import (
+    Database,
     MigrationConfig,
     MigrationContext,
     MigrationOrchestrator,
@@ -25,6 +26,7 @@ from roost.errors import (
     InvalidSqlFile,
     RequiredStepMissing,
     RoostError,
+    StepFailed,
     StepsMissing,
     StepsOutOfOrder,
 )
@@ -359,3 +361,39 @@ async def test_rows_of_what_is_as_declared_are_not_read(
     if form != "only_new":
         _, told = await told_by(database_url, declare(A, step("b", "SELECT 1"), C, D, version="3.0.0"), StepsChanged)
         assert (read, told) == (["a", "b", "c"], [StepsChanged(plugin="p", steps=("b",))])
+
+
+@pytest.mark.asyncio
+async def test_a_plugin_is_settled_by_all_its_services(database_url: str) -> None:
+    """A migration function that failed behind the plugin's steps is tried at the next start as well."""
+    calls: list[str] = []
+
+    async def hook(_: Database) -> None:
+        calls.append("called")
+        if len(calls) == 1:
+            raise ValueError("not yet")
+
+    plugin = make_plugin("p", A, run_plugin_migrations=hook)
+    setattr(plugin.services[0], "priority", 10)  # noqa: B010 -- the steps come first, and `services` may hold other things than classes
+    with pytest.raises(StepFailed, match="not yet"):
+        await migrate(database_url, plugin)
+    assert "run-plugin-migrations" in names((await migrate(database_url, plugin)).steps)
+    assert len(calls) == 2
+    assert (await migrate(database_url, plugin)).run_id is None
+
+
+@pytest.mark.asyncio
+async def test_a_database_stays_ahead_beside_a_migration_function(database_url: str) -> None:
+    """What one service of a plugin has satisfied does not settle it for another one that can't live with the database."""
+
+    async def hook(_: Database) -> None:
+        pass
+
+    await migrate(database_url, make_plugin("p", A, B, run_plugin_migrations=hook))
+    orchestrator = MigrationOrchestrator(make_runtime(database_url, make_plugin("p", A, run_plugin_migrations=hook)))
+    for _ in range(2):
+        await orchestrator.run_all_migrations()
+        states = {one.service_name: one.state for one in (await orchestrator.get_migration_status()).services}
+        assert states["p-migration"] == "ahead"
+    with pytest.raises(DatabaseAhead):
+        await orchestrator.run_all_migrations(refuse_ahead=True)

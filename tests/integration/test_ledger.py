@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from importlib.resources import files
 
 import asyncpg
@@ -96,6 +97,21 @@ async def test_an_older_ledger_is_read_before_anybody_upgrades_it(database_url: 
     assert isinstance(service, PluginMigrationService)
     assert [step.sql for step in (await service.rollback(dry_run=True)).steps] == ["DROP TABLE things"]
     assert await query(database_url, "SELECT schema_version FROM roost.meta") == [version]
+
+
+@pytest.mark.asyncio
+async def test_who_reads_an_older_ledger_reads_the_upgraded_one(database_url: str) -> None:
+    """A role that was granted the tables by name needs no other grant for the one that is new."""
+    role = f"reader_{os.getpid()}"
+    await make_older(database_url, 2)
+    await execute(database_url, f"CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA roost TO {role}")
+    try:
+        await execute(database_url, f"GRANT SELECT ON ALL TABLES IN SCHEMA roost TO {role}")
+        await migrate(database_url, make_plugin("p", STEP))
+        assert await query(database_url, f"SELECT has_table_privilege('{role}', 'roost.repeatable', 'SELECT')") == [True]
+        assert await query(database_url, f"SELECT has_table_privilege('{role}', 'roost.repeatable', 'INSERT')") == [False]
+    finally:
+        await execute(database_url, f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
 @pytest.mark.asyncio

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -584,7 +585,7 @@ async def test_a_first_step_with_an_error_that_may_pass_is_tried_again(database_
 @pytest.mark.asyncio
 async def test_without_the_extra(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One statement a step is sent as it is; where more would have been known, the error names the extra."""
-    monkeypatch.setitem(__import__("sys").modules, "postgast", None)
+    monkeypatch.setitem(sys.modules, "postgast", None)
     assert await run(database_url, INDEX) == ["table", "outside"]
     await execute(database_url, "DELETE FROM roost.applied WHERE step = 'outside'; UPDATE roost.plugin SET settled = NULL; DROP INDEX i")
     with pytest.raises(StepFailed, match=r"roost\[sql\]"):
@@ -594,3 +595,30 @@ async def test_without_the_extra(database_url: str, monkeypatch: pytest.MonkeyPa
     with pytest.raises(StepOutcomeUnknown) as caught:
         await run(database_url, INDEX)
     assert "pip install 'roost[sql]'" in caught.value.hint
+
+
+@pytest.mark.asyncio
+async def test_what_was_counted_with_the_extra_is_told_by_nobody_without_it(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which of a step's statements has ended says a number; who can't part them does not take the first one for all of them."""
+    up = f"{INDEX}; CREATE INDEX CONCURRENTLY j ON t (y)"
+    await migrate(database_url, make_plugin("p", TABLE))
+    await execute(database_url, INDEX.replace("CONCURRENTLY ", ""))
+    await begun(database_url, up, ended=1)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "postgast", None)
+        with pytest.raises(StepOutcomeUnknown, match=r"roost\[sql\]"):
+            await run(database_url, up)
+    assert await run(database_url, up) == ["outside"]
+    assert await query(database_url, "SELECT count(*) FROM pg_index WHERE indrelid = 't'::regclass AND indisvalid") == [2]
+
+
+@pytest.mark.asyncio
+async def test_a_step_that_was_begun_is_not_marked(database_url: str) -> None:
+    """Neither it nor one behind it: a run ends it, and says so."""
+    await migrate(database_url, make_plugin("p", TABLE))
+    await begun(database_url, INDEX)
+    orchestrator = MigrationOrchestrator(make_runtime(database_url, make_plugin("p", TABLE, outside(INDEX))))
+    for dry_run in (True, False):
+        with pytest.raises(StepOutcomeUnknown, match="CREATE INDEX CONCURRENTLY i") as caught:
+            await orchestrator.mark("p", "outside", check=False, dry_run=dry_run)
+        assert "roost up" in caught.value.hint

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from roost import MigrationConfig, MigrationOrchestrator, MigrationReport, MigrationStep, Plugin
+from roost import MigrationConfig, MigrationOrchestrator, MigrationReport, MigrationStep, Plugin, PluginMigrationService
 from roost.errors import InvalidStep, NoRollbackMethod, StepFailed, StepOutcomeUnknown
 from roost.migrations import RepairedStep, SessionReopened, StepBlocked
 from tests.plugins.build import BOUND, QUICK, applied, execute, history, make_plugin, make_runtime, migrate, names, query, residue, until
@@ -225,3 +226,45 @@ async def test_steps_in_transactions_around_it(database_url: str) -> None:
     assert await applied(database_url) == []
     await until(database_url, "SELECT FROM roost.plugin WHERE version IS NULL")
     assert await residue(database_url) == []
+
+
+@pytest.mark.asyncio
+async def test_what_a_run_would_do_begins_with_the_end_of_a_way_back(database_url: str) -> None:
+    """A dry run shows it, a rehearsal says why nothing can be tried before it, and it counts as work, also for code that lacks the step."""
+    plugin = indexed()
+    await migrate(database_url, plugin)
+    await begun(database_url)
+    orchestrator = MigrationOrchestrator(make_runtime(database_url, plugin))
+    planned = (await orchestrator.run_all_migrations(dry_run=True)).steps
+    assert [(step.step, step.direction, step.sql) for step in planned] == [("index", "down", DROP), ("index", "up", INDEX)]
+    (rehearsed,) = (await orchestrator.rehearse()).steps
+    assert (rehearsed.outcome, "a way back of step index of plugin p was begun" in str(rehearsed.reason)) == ("not rehearsed", True)
+    older = MigrationOrchestrator(make_runtime(database_url, make_plugin("p", TABLE)))
+    assert await older.has_pending_migrations()
+
+
+@pytest.mark.asyncio
+async def test_a_plugin_that_computes_its_steps(database_url: str) -> None:
+    """It is asked for its steps from where the end of the way back leaves it."""
+    asked: list[str] = []
+
+    class Computed(PluginMigrationService):
+        service_name = "p-migration"
+        steps_by_version = (
+            TABLE,
+            MigrationStep("first", "First", up="SELECT 1", version="1.1.0"),
+            MigrationStep("index", "Index", up=INDEX, down=DROP, version="1.1.0", transactional=False),
+        )
+
+        def get_target_version(self) -> str:
+            return "1.1.0"
+
+        def get_migration_steps(self, from_version: str, to_version: str) -> Sequence[MigrationStep]:
+            asked.append(from_version)
+            return [step for step in self.steps_by_version if self.compare_versions(step.version, from_version) > 0]
+
+    plugin = Plugin("p", services=[Computed])
+    await migrate(database_url, plugin)
+    await begun(database_url)
+    assert names((await migrate(database_url, plugin)).steps) == ["index", "index"]
+    assert (asked[-1], await applied(database_url)) == ("1.0.0", [("p", "table"), ("p", "first"), ("p", "index")])

@@ -11,6 +11,7 @@ from tests.plugins.build import execute, make_plugin, make_runtime, migrate, que
 
 MAKE = MigrationStep("make", "Make", up="CREATE TABLE t (id int)", down="DROP TABLE t", version="1.0.0")
 KIND = MigrationStep("kind", "Add a kind", up="ALTER TABLE t ADD kind text", down="ALTER TABLE t DROP kind", version="1.1.0")
+OTHER = MigrationStep("other", "Another table", up="CREATE TABLE other (id int)", version="1.1.0")
 LOSSY = MigrationStep("kind", "Add a kind", up="ALTER TABLE t ADD kind text", down="SELECT 1", version="1.1.0")
 
 
@@ -174,3 +175,19 @@ async def test_data_and_numbers_of_objects_do_not_show(database_url: str) -> Non
         assert await connection.fetchval("SELECT roost.shape('nowhere') <> roost.shape('own')")
     finally:
         await connection.close()
+
+
+@pytest.mark.asyncio
+async def test_nobody_waits_to_see_a_shape(database_url: str) -> None:
+    """Where somebody keeps what a view reads locked, neither a rollback nor a step waits for a look at it, and nothing is told."""
+    more = MigrationStep("more", "More", up="CREATE TABLE more (id int)", down="SELECT 1", version="1.1.0")
+    runtime = await two_runs(database_url, more)
+    await execute(database_url, "CREATE MATERIALIZED VIEW own.ids AS SELECT id FROM own.t")
+    other = await asyncpg.connect(database_url)
+    try:
+        await other.execute("BEGIN; REFRESH MATERIALIZED VIEW own.ids")
+        assert await differences(runtime, steps=1) == []
+        await migrate(database_url, make_plugin("p", MAKE, OTHER, schema="own"))
+    finally:
+        await other.close()
+    assert await query(database_url, "SELECT step FROM roost.applied WHERE shape_before IS NULL") == ["other"]

@@ -6,10 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from roost.errors import BaselineRefused, MarkRefused, RequiredStepMissing, StepIsRepeatable, UnknownBaseline, UnmarkRefused
+from roost.errors import (
+    BaselineRefused,
+    MarkRefused,
+    RequiredStepMissing,
+    StepIsRepeatable,
+    StepOutcomeUnknown,
+    UnknownBaseline,
+    UnmarkRefused,
+)
 from roost.migrations import _groups as groups
 from roost.migrations._fingerprint import chain_hash, declared_mark, fingerprint_of
 from roost.migrations._ledger import MOVED_ON
+from roost.migrations._outside_statements import shown
 from roost.migrations._plan import LEGACY_STEP, check_outcomes
 from roost.migrations._rollback import dependants, highest_below
 from roost.migrations._versions import compare_versions, parse_version
@@ -21,6 +30,7 @@ if TYPE_CHECKING:
 
     from roost.migrations._groups import Turn
     from roost.migrations._plan import AppliedStep, Plan, PlannedStep, PluginState
+    from roost.migrations._step import MigrationStep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +60,7 @@ class Disowning:
     chain_after: str | None
 
 
-def refuse_applied(state: PluginState, *, plugin: str) -> None:
+def refuse_applied(state: PluginState, *, plugin: str, declared: Sequence[MigrationStep] = ()) -> None:
     """Refuse to baseline a plugin of which the ledger knows something.
 
     Raises:
@@ -59,7 +69,7 @@ def refuse_applied(state: PluginState, *, plugin: str) -> None:
         StepOutcomeUnknown: As above.
     """
     state = state.without(LEGACY_STEP)
-    check_outcomes(state, (), plugin=plugin)
+    check_outcomes(state, declared, plugin=plugin)
     if state.applied or state.version is not None:
         raise BaselineRefused(plugin=plugin, version=state.version, steps=tuple(row.step for row in state.applied))
 
@@ -105,10 +115,15 @@ def adopt_one(plan: Plan, state: PluginState, *, step: str, in_order: bool) -> A
 
     Raises:
         MarkRefused: It is not among the plan's steps, or not the next one.
+        StepOutcomeUnknown: A step of the plugin, perhaps this one, was begun and not seen to end.
         StepIsRepeatable: It is a repeatable step.
     """
     if any(step == name for name, _ in plan.repeatable_declared):
         raise StepIsRepeatable(plugin=plan.plugin, step=step, wanted="mark")
+    begun = next((row.step for row in state.without(LEGACY_STEP).applied if row.state != "done"), None)
+    if begun is not None:
+        forth = next((str(planned.step.up) for planned in plan.steps if planned.begun is not None), "its way back")
+        raise StepOutcomeUnknown(plugin=plan.plugin, step=begun, sql=shown(forth), check="let a run end it: roost up")
     pending = tuple(planned.step.id for planned in plan.steps)
     if step not in pending:
         applied = [row.step for row in state.applied]
@@ -165,7 +180,7 @@ def disown(
         UnmarkRefused: It is not applied, not the last, in doubt, or needed by another plugin.
         StepIsRepeatable: It is a repeatable step.
     """
-    if any(row.step == step for row in state.repeated):
+    if all(row.step != step for row in state.applied) and any(row.step == step for row in state.repeated):
         raise StepIsRepeatable(plugin=plugin, step=step, wanted="unmark")
     own = state.only(step) if step == LEGACY_STEP else state.without(LEGACY_STEP)
     ids = [row.step for row in own.applied]

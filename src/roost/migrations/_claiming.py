@@ -32,7 +32,8 @@ def baseline_at(service: KeepsLedger, version: str, policy: Policy) -> Callable[
     """Return what decides on a baseline; it raises what `refuse_applied` and the service's plan raise."""
 
     def decide(state: PluginState) -> Adoption:
-        refuse_applied(state, plugin=service.plugin_name)
+        declared = service.known_steps(state) if isinstance(service, KnowsItsSteps) else ()
+        refuse_applied(state, plugin=service.plugin_name, declared=declared)
         if not isinstance(service, KnowsItsSteps):
             raise UnknownBaseline(plugin=service.plugin_name, version=version, target=service.target_version())
         return adopt_all(service.plan_up_to(version, state, policy), state)

@@ -11,7 +11,7 @@ from roost.migrations._records import ChangedStep, StepReport
 if TYPE_CHECKING:
     from roost.migrations._plan import Plan
     from roost.migrations._repeatable import PlannedRepeatable
-    from roost.migrations._rollback import RollbackPlan
+    from roost.migrations._rollback import UndoneStep
 
 
 def planned_steps(plan: Plan) -> list[StepReport]:
@@ -40,16 +40,16 @@ def changed_steps(plan: Plan) -> list[ChangedStep]:
     ]
 
 
-def undone_steps(plan: RollbackPlan) -> tuple[StepReport, ...]:
-    """Return a rollback plan's steps as a report shows them. Pure."""
+def undone_steps(steps: Sequence[UndoneStep], *, plugin: str) -> tuple[StepReport, ...]:
+    """Return steps of a plugin that are to be undone as a report shows them. Pure."""
     return tuple(
         StepReport(
-            plugin=plan.plugin,
+            plugin=plugin,
             step=undone.row.step,
             description=undone.description,
             version=undone.row.version,
             direction="down",
             sql=undone.down if isinstance(undone.down, str) else None,
         )
-        for undone in plan.steps
+        for undone in steps
     )

@@ -123,10 +123,11 @@ def open_up(turn: Turn, planned: PlannedStep, limits: Limits, *, planned_on: str
         is_first: Whether it is the first step of its turn, before which it is noted what the plugin's own schema holds.
     """
     begun = f"{turn.begin}; {claim(turn, planned, planned_on=planned_on, state=state)}"
+    begun = f"{begun}; {settings(turn, limits, step=planned.step.id, local=True)}"
     if is_first and turn.own_schema is not None:
         texts = f"{quote_literal(turn.plugin)}, {quote_literal(planned.step.id)}, {quote_literal(turn.own_schema)}"
         begun = f"{begun}; SELECT roost.note_shape({texts})"
-    return f"{begun}; {settings(turn, limits, step=planned.step.id, local=True)}"
+    return begun
 
 
 def claim(turn: Turn, planned: PlannedStep, *, planned_on: str | None, state: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from roost.errors import NoDatabase, PendingMigrations
 from roost.migrations._check import check_services, refuse_several_chains
 from roost.migrations._config import MigrationConfig
-from roost.migrations._dry_run import changed_steps, planned_steps
+from roost.migrations._dry_run import changed_steps, planned_steps, undone_steps
 from roost.migrations._events import RunFinished, RunStarted
 from roost.migrations._fingerprint import digest
 from roost.migrations._ledger_upkeep import LedgerUpkeep
@@ -265,9 +265,11 @@ class MigrationOrchestrator(LedgerUpkeep):
         if dry_run:
             async with reading(self._runtime) as session:
                 planned = await plan_services(services, session, config=self._config, refuse_ahead=refuse_ahead)
-                for plan in (one.plan for one in planned if one.plan is not None):
-                    run.steps.extend(planned_steps(plan))
-                    run.changed.extend(changed_steps(plan))
+                for one in planned:
+                    if one.plan is not None:
+                        run.steps.extend(undone_steps([] if one.undone is None else [one.undone], plugin=one.plan.plugin))
+                        run.steps.extend(planned_steps(one.plan))
+                        run.changed.extend(changed_steps(one.plan))
             return report_of(run, done=[], failed=[], not_run=services, started=started)
         names = tuple(service.service_name for service in services)
         self._runtime_emit(RunStarted(services=names))

@@ -159,7 +159,9 @@ class OutsideStep:
     async def _after_failure(self, index: int, error: Exception) -> None:
         """Take away what a failed statement has left; where nothing of the step is left, its intent goes too."""
         try:
-            if await self._is_without_trace(index, error) and self._ended == 0:
+            # What ended of a text that was edited since is still there.
+            has_ended = self._ended > 0 or (self._has_changed and self._errand.ended > 0)
+            if await self._is_without_trace(index, error) and not has_ended:
                 await self._send(self._errand.forget())
                 self._is_written, self._has_changed, self._in_hand = False, False, None
         except Exception as other:  # noqa: BLE001 -- the step's own error is the one to raise; what is left is the next run's to find
@@ -203,4 +205,5 @@ class OutsideStep:
 
 
 def _is_refusal(error: Exception) -> bool:
-    return (sqlstate_of(error) or "").startswith(REFUSALS)
+    state = sqlstate_of(error) or ""
+    return state.startswith(REFUSALS) and state != outside.UNVERIFIED

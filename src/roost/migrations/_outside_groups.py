@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from roost.migrations._rollback import UndoneStep
     from roost.postgres import Effect, ObjectName
 
-UNVERIFIED = "RST05"
+UNVERIFIED = "RST06"
 """SQLSTATE of a statement that ended without an error and without its effect."""
 
 LONGEST_NAME = 63

@@ -85,7 +85,8 @@ def doubt(step: MigrationStep | None, *, plugin: str, name: str, ended: int, is_
 def doubt_of(sql: str, *, plugin: str, name: str, ended: int, is_same: bool) -> StepOutcomeUnknown | None:
     """Tell what only a person can find out about SQL, there or back; arguments and result as of `doubt`."""
     statements = outside_statements(sql)
-    begun = statements[ended : ended + 1] if is_same else statements
+    # Without the parser nobody can say which statements were counted.
+    begun = statements[ended : ended + 1] if is_same and has_parser() else statements
     untold: tuple[type[Effect], ...] = (Uncertain,) if is_same else (Uncertain, FitsTransaction, ControlsTransaction)
     uncertain = next((statement for statement in begun if isinstance(statement.effect, untold)), None)
     if uncertain is None:

@@ -10,24 +10,30 @@ from roost.errors import DatabaseAhead
 from roost.migrations import _ledger as ledger
 from roost.migrations._legacy_hook import LegacyHook
 from roost.migrations._outside_statements import check_outside
-from roost.migrations._plan import PluginState
+from roost.migrations._plan import LEGACY_STEP, PluginState
 from roost.migrations._protocol import KeepsManifest, keeps_ledger
 from roost.migrations._requirements import check_requirements
+from roost.migrations._rollback import begun_to_be_undone
 from roost.migrations._status import has_work
 
 if TYPE_CHECKING:
     from roost.migrations._config import MigrationConfig
     from roost.migrations._plan import Plan
     from roost.migrations._protocol import IMigrationService
+    from roost.migrations._rollback import UndoneStep
     from roost.postgres import Database, MigrationSession
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedService:
-    """A service and what it would run; no plan for one that keeps no ledger, which can't say it."""
+    """A service and what it would run; no plan for one that keeps no ledger, which can't say it.
+
+    `undone` is the step whose way back was begun, and is ended before the plan.
+    """
 
     service: IMigrationService
     plan: Plan | None
+    undone: UndoneStep | None = None
 
 
 async def plan_services(
@@ -64,7 +70,11 @@ async def plan_services(
             plan = service.plan(state, config.policy)
         if plan.is_ahead and refuse_ahead:
             raise DatabaseAhead(plugin=plan.plugin, steps=plan.ahead, version=plan.from_version)
-        planned.append(PlannedService(service, plan))
+        undone = None
+        if session is not None and plan.is_undoing:
+            with_down = await ledger.plugin_state(session, service.plugin_name, with_down=True)
+            undone = begun_to_be_undone(with_down.without(LEGACY_STEP), plugin=service.plugin_name)
+        planned.append(PlannedService(service, plan, undone))
     plans = [one.plan for one in planned if one.plan is not None]
     for plan in plans:
         for step in plan.steps:

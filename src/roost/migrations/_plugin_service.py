@@ -166,7 +166,7 @@ class PluginMigrationService(MigrationService):
                 not_run=(self.service_name,),
                 waited=0.0,
                 duration=0.0,
-                steps=() if plan is None else undone_steps(plan),
+                steps=() if plan is None else undone_steps(plan.steps, plugin=plan.plugin),
                 skipped=() if plan is None else plan.skipped,
             )
 
@@ -240,6 +240,9 @@ class PluginMigrationService(MigrationService):
             target = self._target(declared)
             planned = plan_chain_by_outline(declared, outline, plugin=self.plugin_name, policy=policy, target=target)
             return self._then_repeatable(planned, outline, taken=[step.id for step in declared])
+        if not outline.are_done:
+            # What is in doubt decides from which version on the steps are asked for.
+            return RowsWanted(then=lambda state: self.plan(state, policy))
         target = self.get_target_version()
         if compare_versions(outline.version, target) < 0:
             returned = self.get_migration_steps(outline.version or UNVERSIONED, target)
@@ -247,9 +250,9 @@ class PluginMigrationService(MigrationService):
             planned = plan_computed_by_outline(steps, outline, plugin=self.plugin_name, policy=policy, target=target)
             return self._then_repeatable(planned, outline, taken=[step.id for step in steps])
         newer = outline.above(target)
-        if outline.are_done and not newer:
+        if not newer:
             return self.plan(outline.state, policy)
-        return RowsWanted(then=lambda state: self.plan(state, policy), steps=() if outline.are_done else None, versions=newer)
+        return RowsWanted(then=lambda state: self.plan(state, policy), steps=(), versions=newer)
 
     def _then_repeatable(self, planned: OutlinePlan, outline: AppliedOutline, *, taken: Sequence[str]) -> OutlinePlan:
         """Add the repeatable steps to a plan that was made by an outline, or to the one that follows once rows are read."""

@@ -195,6 +195,10 @@ class Rehearsal:
             turn = _turn(session, service=one.service.service_name, plugin=one.plan.plugin, schema=schema)
             rehearser = StepRehearser(session, turn=turn, config=self._config, database=database, emit=self._emit, first=first)
             opening = "" if schema is None else groups.make_schema(schema)
+            if one.undone is not None and self._broken_off is None:
+                self._broken_off = (
+                    f"a way back of step {one.undone.row.step} of plugin {one.plan.plugin} was begun, and a run ends it first"
+                )
             steps: list[Rehearsable] = [*one.plan.steps, *one.plan.repeatable]
             for place, step in enumerate(steps, start=1):
                 if self._broken_off is None:

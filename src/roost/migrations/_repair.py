@@ -54,7 +54,7 @@ def doubtful_row(state: PluginState, *, plugin: str, step: str) -> AppliedStep:
         StepNotInDoubt: The ledger knows what became of it.
         StepIsRepeatable: It is a repeatable step, which is never in doubt.
     """
-    if any(row.step == step for row in state.repeated):
+    if all(row.step != step for row in state.applied) and any(row.step == step for row in state.repeated):
         raise StepIsRepeatable(plugin=plugin, step=step, wanted="repair")
     row = next((row for row in state.applied if row.step == step), None)
     if row is not None and row.state in IN_DOUBT:
@@ -82,8 +82,10 @@ def plan_repair(service: KeepsLedger, state: PluginState, *, step: str, done: bo
     """
     row = doubtful_row(state, plugin=service.plugin_name, step=step)
     rest = state.without(step)
-    # The head already stands on a step that was finished once: then it came into doubt on its way back.
-    was_finished = row.state == "undoing" or row.chain == state.head or state.applied[-1] != row
+    # The head already stands on a step that was finished once: then a function came into doubt on its way back. Outside a transaction
+    # each way has a state of its own.
+    stands_on_it = row.chain == state.head or state.applied[-1] != row
+    was_finished = row.state == "undoing" or (row.state == "escaped" and stands_on_it)
     version, chain = state.version, state.head
     if done and not was_finished:
         version, chain = _version_once_done(service, rest, step=step), row.chain

@@ -111,10 +111,14 @@ async def is_pending(service: IMigrationService, plugin: str, *, runtime: Runtim
 
 
 def has_work(plan: Plan) -> bool:
-    """Tell whether a plan changes anything: steps, or a version that is reached without one."""
+    """Tell whether a plan changes anything: steps, a way back to be ended, or a version that is reached without one."""
     if plan.is_ahead:
         return False
-    return bool(plan.steps or plan.repeatable) or (plan.target is not None and compare_versions(plan.from_version, plan.target) < 0)
+    return (
+        plan.is_undoing
+        or bool(plan.steps or plan.repeatable)
+        or (plan.target is not None and compare_versions(plan.from_version, plan.target) < 0)
+    )
 
 
 async def _ask(service: object, method: str, *args: object, default: Any) -> Any:  # noqa: ANN401 -- another's answer

@@ -41,6 +41,7 @@ class Turns:
         self._states = states
         self._wish = wish
         self._name_of_plugin = name_of_plugin
+        self._services: Sequence[IMigrationService] = ()
         self._done: list[IMigrationService] = []
         self._proving: IMigrationService | None = None
 
@@ -51,6 +52,7 @@ class Turns:
             Exception: As the service raised it, with a note of what was done and what was not.
         """
         started = time.monotonic()
+        self._services = services
         outer = current_run.set(self._run)
         began = False
         try:
@@ -77,8 +79,6 @@ class Turns:
     async def _each(self, services: Sequence[IMigrationService]) -> None:
         self._prove_files(services)
         for service in services:
-            if service is services[-1]:
-                self._run.last_turn(service.service_name, self._settled([*self._done, service]))
             if not await self._one(service):
                 self._done = list(services)
                 return
@@ -101,6 +101,8 @@ class Turns:
         """
         run, name, plugin = self._run, service.service_name, self._name_of_plugin(service)
         self._states.set(name, "running")
+        if service is self._services[-1]:
+            self._run.last_turn(name, self._settled([*self._done, service]))
         run.emit(ServiceMigrationStarted(service=name, plugin=plugin))
         started, before = time.monotonic(), len(run.steps)
         failure: BaseException | None = None
@@ -156,7 +158,9 @@ class Turns:
                 self._states.set(service.service_name, "completed")
 
     def _settled(self, done: Sequence[IMigrationService]) -> dict[str, str]:
-        plugins = {service.plugin_name for service in done if keeps_ledger(service) and not self._is_ahead(service)}
+        # A plugin's digest is that of all its services.
+        open_plugins = {one.plugin_name for one in self._services if keeps_ledger(one) and (one not in done or self._is_ahead(one))}
+        plugins = {one.plugin_name for one in done if keeps_ledger(one)} - open_plugins
         return {plugin: declaration for plugin, declaration in self._wish.items() if plugin in plugins}
 
     def _is_ahead(self, service: IMigrationService) -> bool:

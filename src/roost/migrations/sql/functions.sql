@@ -7,6 +7,9 @@
 --   RST02  a step ended its own transaction
 --   RST03  another run is at work just now (only where no run holds a lock for longer than a step)
 --   RST04  the plugin has moved on since this was planned
+-- Statements beside them use two more:
+--   RST05  another server process answers than the one that greeted the run
+--   RST06  an index that was built is not valid
 
 -- Refuses to go on unless it is this run's turn, and keeps all others out until the transaction ends.
 -- The transaction's lock on the key is granted only if no other session holds it. Where a run holds the lock in its session, giving that

@@ -26,4 +26,18 @@ CREATE TABLE IF NOT EXISTS roost.repeatable (
     PRIMARY KEY (plugin, step)
 );
 
+-- Who reads the ledger reads its new table.
+DO $$
+DECLARE
+    reader text;
+BEGIN
+    FOR reader IN
+        SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::pg_catalog.regrole::text END
+        FROM pg_catalog.pg_class AS c, pg_catalog.aclexplode(c.relacl) AS a
+        WHERE c.oid = 'roost.applied'::pg_catalog.regclass AND a.privilege_type = 'SELECT'
+    LOOP
+        EXECUTE 'GRANT SELECT ON roost.repeatable TO ' || reader;
+    END LOOP;
+END $$;
+
 UPDATE roost.meta SET schema_version = 3;
