@@ -13,6 +13,7 @@ from roost import MigrationConfig, MigrationOrchestrator, MigrationReport, Migra
 from roost.errors import DatabaseUnreachable, SessionLost
 from roost.migrations import SessionReopened
 from roost.postgres import EmbeddedPostgres
+from roost.testing import Fault, FaultProxy
 from tests.plugins.build import QUICK, applied, execute, history, make_plugin, make_runtime, migrate, names, query, residue, until
 from tests.plugins.embedded_users import FAST, remove_data_elsewhere
 from tests.plugins.fix_postgres import MakeDatabase
@@ -129,3 +130,21 @@ async def test_a_session_that_is_ended_by_others_in_a_long_commit(new_database: 
     assert await query(url, "SELECT id FROM first") == [1]
     assert await history(url) == [("p", "s", True)]
     assert await residue(url) == []
+
+
+@pytest.mark.asyncio
+async def test_a_line_that_breaks_again_while_it_is_learned_what_became_of_the_last_steps(new_database: MakeDatabase) -> None:
+    """The end of a run goes unheard, another connection finds all settled and breaks too: a third one says what was done."""
+    steps = (FIRST, LAST)
+    async with FaultProxy(await new_database()) as proxy:
+        await migrate(proxy.url, make_plugin("p", *steps))
+    last_question = max(one.number for one in proxy.messages if one.direction == "to server" and one.kind == "Q")
+    unheard = Fault(kind="swallow", at=last_question + 1)
+    async with FaultProxy(await new_database(), unheard) as proxy:
+        assert names((await migrate(proxy.url, make_plugin("p", *steps))).steps) == ["first", "last"]
+    learning = [one.number for one in proxy.messages if one.connection == 2 and one.kind == "d" and "first" in one.text]
+    assert len(learning) == 1
+    async with FaultProxy(await new_database(), unheard, Fault(kind="cut", at=learning[0])) as proxy:
+        report = await migrate(proxy.url, make_plugin("p", *steps))
+    assert [one.number for one in proxy.fired] == [unheard.at, learning[0]]
+    assert sorted(names(report.steps)) == ["first", "last"]

@@ -135,13 +135,25 @@ class MigrationRun:
         return await self._entry.begin()
 
     async def begin_again(self, error: BaseException, *, attempt: int) -> bool:
-        """Connect and lock anew after the connection broke; results and errors as of `begin`."""
+        """Connect and lock anew after the connection broke; results and errors as of `begin`.
+
+        Where another connection finds everything settled, what became of the steps that were sent is read on it, as often as it breaks.
+        """
         self._entry.drop(error, attempt=attempt)
-        if await self._entry.begin():
-            return True
-        for plugin in {telling.plugin for telling in self._sent}:
-            self._learn(await self.state(plugin), plugin=plugin)
-        return False
+        while not await self._entry.begin():
+            try:
+                for plugin in {telling.plugin for telling in self._sent}:
+                    self._learn(await self.state(plugin), plugin=plugin)
+            except Exception as broken:
+                if not self.is_broken or not is_connection_lost(broken):
+                    raise
+                if attempt >= self.config.max_retries:
+                    raise self.lost(broken, attempts=attempt) from broken
+                attempt += 1
+                self._entry.drop(broken, attempt=attempt)
+            else:
+                return False
+        return True
 
     def lost(self, error: BaseException, *, attempts: int) -> SessionLost:
         """Return what to raise when the connection broke too often."""
