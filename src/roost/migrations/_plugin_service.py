@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from roost.errors import InvalidStep
+from roost.errors import InvalidStep, NoDatabase
 from roost.migrations import _ledger as ledger
 from roost.migrations._adoption import cut
 from roost.migrations._dry_run import undone_steps
@@ -130,6 +130,7 @@ class PluginMigrationService(MigrationService):
             UnknownRollbackTarget: The ledger doesn't hold the version, the run, or so many steps.
             NoRollbackMethod: A step has no `down`.
             DependantApplied: Something applied needs what would be undone.
+            NoDatabase: The runtime has no database.
             StepFailed: A `down` failed; what was undone before stays undone.
             DatabaseError: The database can't be used.
         """
@@ -158,7 +159,9 @@ class PluginMigrationService(MigrationService):
         runtime = self._bound()
         if dry_run:
             async with reading(runtime) as session:
-                plan = None if session is None else (await planned(session))[0]
+                if session is None:
+                    raise NoDatabase(services=(self.service_name,))
+                plan, _ = await planned(session)
             return MigrationReport(
                 run_id=None,
                 done=(),
@@ -166,8 +169,8 @@ class PluginMigrationService(MigrationService):
                 not_run=(self.service_name,),
                 waited=0.0,
                 duration=0.0,
-                steps=() if plan is None else undone_steps(plan.steps, plugin=plan.plugin),
-                skipped=() if plan is None else plan.skipped,
+                steps=undone_steps(plan.steps, plugin=plan.plugin),
+                skipped=plan.skipped,
             )
 
         async def undo(current: MigrationRun) -> None:

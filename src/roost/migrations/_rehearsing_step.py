@@ -35,7 +35,7 @@ REHEARSAL = 0
 """The number of the run that a rehearsed function sees; no run has it."""
 
 OUTSIDE = "it runs outside a transaction, where nothing could be taken back"
-ENDS_TRANSACTION = "it ends its own transaction, which a run refuses; take COMMIT and ROLLBACK out of it"
+ENDS_TRANSACTION = "it ends its own transaction, which a run refuses; take COMMIT and ROLLBACK out of it, and look for what it left"
 NO_TEMPORARY_TABLES = (
     "the role may create no temporary tables, by which a rehearsal keeps functions from committing: GRANT TEMPORARY ON DATABASE … TO …"
 )
