@@ -11,14 +11,15 @@ from collections.abc import Iterator
 
 PSQL_ONLY = "commands with a backslash are psql's own, and no server runs them: write in SQL what it does, or leave the line out"
 
+# No group is possessive: before Python 3.11.5 one with alternatives in it may match what it should not.
 # Every sign outside of ASCII may be part of a name.
 _IN_NAME = r"[\w$\x80-\U0010ffff]"
 _SPACE = r"[ \t\n\r\f\v]"
 # Literals with nothing but this between them are one; a line must end in it.
-_GAP = rf"(?: [ \t\f\v] | --[^\n\r]* )*+ [\n\r] (?: {_SPACE} | --[^\n\r]*[\n\r] )*+"
-_PLAIN = r"' (?: [^'] | '' )*+ (?: ' | \Z )"
-_ESCAPED = r"' (?: [^'\\] | \\. | '' )*+ (?: ' | \Z )"
-_QUOTED_NAME = r'" (?: [^"] | "" )*+ (?: " | \Z )'
+_GAP = rf"(?: [ \t\f\v] | --[^\n\r]* )* [\n\r] (?: {_SPACE} | --[^\n\r]*[\n\r] )*"
+_PLAIN = r"' (?: [^'] | '' )* (?: ' | \Z )"
+_ESCAPED = r"' (?: [^'\\] | \\. | '' )* (?: ' | \Z )"
+_QUOTED_NAME = r'" (?: [^"] | "" )* (?: " | \Z )'
 _DOLLARS = r"(?P<tag> \$ (?: [A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]* )? \$ ) .*? (?: (?P=tag) | \Z )"
 _NAME = rf"[A-Za-z_\x80-\U0010ffff] {_IN_NAME}*+"
 _COMMAND = re.compile(r"^[ \t]*\\\S", re.MULTILINE)
@@ -26,8 +27,8 @@ _TOKEN = re.compile(
     rf"""
       (?P<line> --[^\n\r]* )
     | (?P<comment> /\*)
-    | (?P<escaped> (?<!{_IN_NAME}) [eE] {_ESCAPED} (?: {_GAP} {_ESCAPED} )*+ )
-    | (?P<plain> {_PLAIN} (?: {_GAP} {_PLAIN} )*+ )
+    | (?P<escaped> (?<!{_IN_NAME}) [eE] {_ESCAPED} (?: {_GAP} {_ESCAPED} )* )
+    | (?P<plain> {_PLAIN} (?: {_GAP} {_PLAIN} )* )
     | {_QUOTED_NAME}
     | (?<!{_IN_NAME}) {_DOLLARS}
     | (?P<command> ^[ \t]*\\\S+ )
@@ -44,8 +45,8 @@ _WORD = re.compile(
       {_SPACE}++
     | ( {_NAME} (?! ['"&] )
       | [(),;]
-      | [eE] {_ESCAPED} (?: \n {_ESCAPED} )*+
-      | (?: [bBnNxX] | [uU]& )? {_PLAIN} (?: \n {_PLAIN} )*+
+      | [eE] {_ESCAPED} (?: \n {_ESCAPED} )*
+      | (?: [bBnNxX] | [uU]& )? {_PLAIN} (?: \n {_PLAIN} )*
       | (?: [uU]& )? {_QUOTED_NAME}
       | {_DOLLARS}
       | {_NAME}
