@@ -17,9 +17,9 @@ _IN_NAME = r"[\w$\x80-\U0010ffff]"
 _SPACE = r"[ \t\n\r\f\v]"
 # Literals with nothing but this between them are one; a line must end in it.
 _GAP = rf"(?: [ \t\f\v] | --[^\n\r]* )* [\n\r] (?: {_SPACE} | --[^\n\r]*[\n\r] )*"
-_PLAIN = r"' (?: [^'] | '' )* (?: ' | \Z )"
-_ESCAPED = r"' (?: [^'\\] | \\. | '' )* (?: ' | \Z )"
-_QUOTED_NAME = r'" (?: [^"] | "" )* (?: " | \Z )'
+_PLAIN = r"' [^']*+ (?: '' [^']*+ )* (?: ' | \Z )"
+_ESCAPED = r"' [^'\\]*+ (?: (?: \\. | '' ) [^'\\]*+ )* (?: ' | \Z )"
+_QUOTED_NAME = r'" [^"]*+ (?: "" [^"]*+ )* (?: " | \Z )'
 _DOLLARS = r"(?P<tag> \$ (?: [A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]* )? \$ ) .*? (?: (?P=tag) | \Z )"
 _NAME = rf"[A-Za-z_\x80-\U0010ffff] {_IN_NAME}*+"
 _COMMAND = re.compile(r"^[ \t]*\\\S", re.MULTILINE)
