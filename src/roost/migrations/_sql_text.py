@@ -11,12 +11,14 @@ from collections.abc import Iterator
 
 PSQL_ONLY = "commands with a backslash are psql's own, and no server runs them: write in SQL what it does, or leave the line out"
 
-# No group is possessive: before Python 3.11.5 one with alternatives in it may match what it should not.
+# Sets of signs are repeated possessively, so that nothing is tried in two ways; groups are not, as before Python 3.11.5 a possessive group
+# may match what it should not.
+
 # Every sign outside of ASCII may be part of a name.
 _IN_NAME = r"[\w$\x80-\U0010ffff]"
 _SPACE = r"[ \t\n\r\f\v]"
 # Literals with nothing but this between them are one; a line must end in it.
-_GAP = rf"(?: [ \t\f\v] | --[^\n\r]* )* [\n\r] (?: {_SPACE} | --[^\n\r]*[\n\r] )*"
+_GAP = rf"(?: [ \t\f\v] | --[^\n\r]*+ )* [\n\r] (?: {_SPACE} | --[^\n\r]*+[\n\r] )*"
 _PLAIN = r"' [^']*+ (?: '' [^']*+ )* (?: ' | \Z )"
 _ESCAPED = r"' [^'\\]*+ (?: (?: \\. | '' ) [^'\\]*+ )* (?: ' | \Z )"
 _QUOTED_NAME = r'" [^"]*+ (?: "" [^"]*+ )* (?: " | \Z )'
