@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -46,8 +47,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     asyncio.run(embedded.stop())
 
 
-def _on_terminal(directory: Path, *arguments: str, typed: bytes = b"") -> tuple[int, str]:
-    """Run ``roost`` on a terminal of its own, type when it asks, and return its exit code and all it showed."""
+def _on_terminal(directory: Path, *arguments: str, typed: bytes = b"", sent: int | None = None) -> tuple[int, str]:
+    """Run ``roost`` on a terminal of its own, type or send a signal when it asks, and return its exit code and all it showed."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", ON_A_TERMINAL, *arguments],
@@ -71,6 +72,9 @@ def _on_terminal(directory: Path, *arguments: str, typed: bytes = b"") -> tuple[
         if typed and b"[y/N]" in seen:
             os.write(ours, typed)
             typed = b""
+        if sent is not None and b"[y/N]" in seen:
+            process.send_signal(sent)
+            sent = None
     os.close(ours)
     return process.wait(timeout=BOUND), seen.decode()
 
@@ -99,6 +103,13 @@ def test_interrupt_at_the_question_exits_130(project: Path) -> None:
     """Ctrl-C at the question exits 130 at once and undoes nothing."""
     code, shown = _on_terminal(project, "down", "--all", typed=b"\x03")
     assert (code, "Traceback" in shown) == (130, False)
+    assert _on_terminal(project, "status")[0] == 0
+
+
+def test_termination_at_the_question_ends_the_command(project: Path) -> None:
+    """SIGTERM at the question ends the command at once, and nothing is undone."""
+    code, _ = _on_terminal(project, "down", "--all", sent=signal.SIGTERM)
+    assert code == -signal.SIGTERM
     assert _on_terminal(project, "status")[0] == 0
 
 

@@ -12,7 +12,7 @@ def is_yes(answer: str | None) -> bool:
 
 
 def ask(question: str) -> str | None:
-    """Ask on standard error and read a line from standard input.
+    """Ask on standard error and read a line from standard input; SIGTERM ends the process meanwhile.
 
     Args:
         question: The text, up to where the answer is typed.
@@ -25,11 +25,13 @@ def ask(question: str) -> str | None:
     """
     if not sys.stdin.isatty():
         return None
-    # asyncio's handler would only note the Ctrl-C for a task that is not running while a line is read.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # asyncio's handlers would only note the signals for a task that is not running while a line is read.
+    interrupted = signal.signal(signal.SIGINT, signal.default_int_handler)
+    terminated = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         sys.stderr.write(question)
         sys.stderr.flush()
         return sys.stdin.readline()
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGTERM, terminated)
+        signal.signal(signal.SIGINT, interrupted)
