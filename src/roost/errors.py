@@ -807,7 +807,10 @@ class InvalidStep(MigrationError):
 
     @property
     def hint(self) -> str:
-        return "a step is MigrationStep(id, description, up, down); up and down are SQL text or async functions"
+        return (
+            "MigrationStep(id, description, up, down) takes SQL text or async functions, outside a transaction SQL alone; "
+            "RepeatableStep(id, description, up) takes SQL text"
+        )
 
 
 @dataclass(eq=False, kw_only=True)
@@ -1172,7 +1175,7 @@ class StepFailed(MigrationError):
         if not self.transactional:
             return (
                 "it ran outside a transaction, so what it had done stays, and the steps before it are kept; mend what was wrong and run "
-                "again: it looks what is done already, and goes on from here"
+                "again: it looks what is done already and goes on from here, or names what only a person can look up"
             )
         return "the step was rolled back and the steps before it are kept; mend it and run again, it goes on from here"
 

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import itertools
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import anyio
@@ -201,7 +202,17 @@ async def _terminated(base: Baseline, number: int, place: Place) -> str:
     return await _wire(base, (Fault(kind="call", at=number, call=terminate, name="terminate"),), place)
 
 
-async def _cancelled(base: Baseline, way: str, number: int, place: Place) -> str:
+async def cancelled_at(run: Coroutine[Any, Any, object], *, way: str, number: int) -> tuple[str, bool]:
+    """Cancel a run at one of its awaits.
+
+    Args:
+        run: What is run.
+        way: How, one of `WAYS_TO_CANCEL`.
+        number: At which await, from 1.
+
+    Returns:
+        Whether it was ``"cancelled"`` or ``"returned"``, and whether it came to that await.
+    """
     ended = "returned"
     task = asyncio.current_task()
     assert task is not None
@@ -213,7 +224,7 @@ async def _cancelled(base: Baseline, way: str, number: int, place: Place) -> str
                     "timeout": partial(deadline.reschedule, 0.0),
                     "anyio scope": scope.cancel,
                 }
-                stepper = Stepper(plan.migrate(place.url), at=number, act=acts[way])
+                stepper = Stepper(run, at=number, act=acts[way])
                 await stepper
             if scope.cancelled_caught:
                 ended = "cancelled"
@@ -222,7 +233,12 @@ async def _cancelled(base: Baseline, way: str, number: int, place: Place) -> str
         ended = "cancelled"
     except TimeoutError:
         ended = "cancelled"
-    broken = [] if stepper.has_acted else [f"there is no await {number}"]
+    return ended, stepper.has_acted
+
+
+async def _cancelled(base: Baseline, way: str, number: int, place: Place) -> str:
+    ended, has_acted = await cancelled_at(plan.migrate(place.url), way=way, number=number)
+    broken = [] if has_acted else [f"there is no await {number}"]
     if ended == "returned":
         broken += await plan.not_whole(place.direct)
     broken += await plan.left_behind(place.direct, is_pooled=place.is_pooled)

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import anyio
 import asyncpg
 
 from roost.testing import Fault, FaultProxy, Stepper, WireMessage, faults_at_every_message, try_faults
 from tests.crash import outside_plan as plan
-from tests.crash.cases import WAYS_TO_CANCEL, Case, Place, Server
+from tests.crash.cases import WAYS_TO_CANCEL, Case, Place, Server, cancelled_at
 from tests.crash.reference_plan import left_behind
 
 BOUND = 60.0
@@ -166,28 +165,9 @@ async def _terminate(url: str) -> None:
 
 async def _cancelled(base: OutsideBaseline, way: str, number: int, place: Place) -> str:
     await base.prepare(place)
-    ended = "returned"
-    task = asyncio.current_task()
-    assert task is not None
-    try:
-        async with asyncio.timeout(None) as deadline:
-            with anyio.CancelScope() as scope:
-                acts: dict[str, Callable[[], object]] = {
-                    "task": task.cancel,
-                    "timeout": partial(deadline.reschedule, 0.0),
-                    "anyio scope": scope.cancel,
-                }
-                stepper = Stepper(base.go(place.url), at=number, act=acts[way])
-                await stepper
-            if scope.cancelled_caught:
-                ended = "cancelled"
-    except asyncio.CancelledError:
-        assert task.uncancel() == 0
-        ended = "cancelled"
-    except TimeoutError:
-        ended = "cancelled"
+    ended, has_acted = await cancelled_at(base.go(place.url), way=way, number=number)
     # How often it waits depends on how long the server takes: one more or less is no finding.
-    at = "" if stepper.has_acted else "[never] "
+    at = "" if has_acted else "[never] "
     broken = [f"after two seconds: {one}" for one in await left_behind(place.direct) if "invalid index" not in one]
     await base.go(place.url)
     broken += await base.broken(place)
@@ -249,7 +229,6 @@ async def _until_it_waits(url: str, process: asyncio.subprocess.Process) -> bool
                     "AND wait_event_type = 'Lock'"
                 ):
                     return True
-                await asyncio.sleep(0.01)
     finally:
         ended.cancel()
         await connection.close()

@@ -2,17 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, TypeVar
 
 from roost.cli._asking import ask, is_yes
+from roost.cli._progress import shown_progress
 from roost.errors import ClaimUnconfirmed
 
 if TYPE_CHECKING:
     from roost.cli._output import Output
     from roost.migrations import ClaimedSteps, UnmarkedStep
+    from roost.runtime import Runtime
 
 _SHOWN_OBJECTS = 10
+Claim = TypeVar("Claim", "ClaimedSteps", "UnmarkedStep")
+
+
+async def write_down(
+    output: Output,
+    runtime: Runtime,
+    *,
+    command: str,
+    write: Callable[..., Awaitable[Claim]],
+    text: Callable[..., str],
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Show what would be written, ask, write it, and say so.
+
+    Args:
+        output: Where to.
+        runtime: Whose progress is shown.
+        command: The command's name.
+        write: Writes it and returns what is written; given `dry_run`, only returns it.
+        text: Puts that into words; given `is_written`.
+        dry_run: Only show it.
+        yes: Do not ask.
+
+    Raises:
+        ClaimUnconfirmed: The answer was no yes, or nobody can be asked.
+        RoostError: As `write` raises it.
+    """
+    claim = await write(dry_run=True)
+    if not dry_run:
+        _confirm(output, command=command, planned=claim, text=text(claim, is_written=False), yes=yes)
+        with shown_progress(runtime, output):
+            claim = await write(dry_run=False)
+    output.result({"dry_run": dry_run, **asdict(claim)}, text(claim, is_written=not dry_run))
 
 
 def claim_text(claim: ClaimedSteps, *, is_written: bool) -> str:
@@ -39,12 +76,7 @@ def unmark_text(unmarked: UnmarkedStep, *, is_written: bool) -> str:
     return "\n".join([*lines, *_left_out(unmarked.not_checked)])
 
 
-def confirm(output: Output, *, command: str, planned: ClaimedSteps | UnmarkedStep, text: str, yes: bool) -> None:
-    """Show what would be written and ask for it, unless `yes`.
-
-    Raises:
-        ClaimUnconfirmed: The answer was no yes, or nobody can be asked.
-    """
+def _confirm(output: Output, *, command: str, planned: ClaimedSteps | UnmarkedStep, text: str, yes: bool) -> None:
     if yes:
         return
     output.note(text)

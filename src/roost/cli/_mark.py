@@ -28,19 +28,14 @@ def mark(
     """
 
     async def body(output: Output) -> int:
-        from dataclasses import asdict  # noqa: PLC0415 -- `roost --help` needs none of it
+        from functools import partial  # noqa: PLC0415 -- `roost --help` needs none of it
 
-        from roost.cli._claims import claim_text, confirm  # noqa: PLC0415 -- as above
-        from roost.cli._progress import shown_progress  # noqa: PLC0415 -- as above
+        from roost.cli._claims import claim_text, write_down  # noqa: PLC0415 -- as above
         from roost.cli._workplace import workplace  # noqa: PLC0415 -- as above
 
         async with workplace(runtime, database_url=common.database_url) as place:
-            claim = await place.orchestrator.mark(plugin, step, check=not unchecked, dry_run=True)
-            if not dry_run:
-                confirm(output, command="mark", planned=claim, text=claim_text(claim, is_written=False), yes=yes)
-                with shown_progress(place.runtime, output):
-                    claim = await place.orchestrator.mark(plugin, step, check=not unchecked)
-        output.result({"dry_run": dry_run, **asdict(claim)}, claim_text(claim, is_written=not dry_run))
+            write = partial(place.orchestrator.mark, plugin, step, check=not unchecked)
+            await write_down(output, place.runtime, command="mark", write=write, text=claim_text, dry_run=dry_run, yes=yes)
         return ExitCode.FINE
 
     return perform("mark", body, json=common.json, traceback=common.traceback)

@@ -27,19 +27,14 @@ def unmark(
     """
 
     async def body(output: Output) -> int:
-        from dataclasses import asdict  # noqa: PLC0415 -- `roost --help` needs none of it
+        from functools import partial  # noqa: PLC0415 -- `roost --help` needs none of it
 
-        from roost.cli._claims import confirm, unmark_text  # noqa: PLC0415 -- as above
-        from roost.cli._progress import shown_progress  # noqa: PLC0415 -- as above
+        from roost.cli._claims import unmark_text, write_down  # noqa: PLC0415 -- as above
         from roost.cli._workplace import workplace  # noqa: PLC0415 -- as above
 
         async with workplace(runtime, database_url=common.database_url) as place:
-            unmarked = await place.orchestrator.unmark(plugin, step, dry_run=True)
-            if not dry_run:
-                confirm(output, command="unmark", planned=unmarked, text=unmark_text(unmarked, is_written=False), yes=yes)
-                with shown_progress(place.runtime, output):
-                    unmarked = await place.orchestrator.unmark(plugin, step)
-        output.result({"dry_run": dry_run, **asdict(unmarked)}, unmark_text(unmarked, is_written=not dry_run))
+            write = partial(place.orchestrator.unmark, plugin, step)
+            await write_down(output, place.runtime, command="unmark", write=write, text=unmark_text, dry_run=dry_run, yes=yes)
         return ExitCode.FINE
 
     return perform("unmark", body, json=common.json, traceback=common.traceback)

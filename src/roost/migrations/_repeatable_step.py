@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass, field
 
 from roost.errors import InvalidStep
+from roost.migrations._sql_text import is_blank
 from roost.migrations._step import check_id, check_limits, check_sql_text, with_unix_lines
 
 
@@ -24,8 +25,8 @@ class RepeatableStep:
         statement_timeout: Seconds one statement of the step may take; None takes the configuration's.
 
     Raises:
-        InvalidStep: The id is empty, too long or unprintable, `up` is no SQL text or can't be sent to PostgreSQL, `after` holds something
-            else than ids, or a time limit is negative.
+        InvalidStep: The id is empty, too long or unprintable, `up` is no SQL text, holds no statement or can't be sent to PostgreSQL,
+            `after` holds something else than ids, or a time limit is negative.
     """
 
     id: str
@@ -43,6 +44,8 @@ class RepeatableStep:
         _check_types(self.id, up=self.up, after=self.after)
         object.__setattr__(self, "after", tuple(self.after))
         check_sql_text(self.up, step=self.id, field="up")
+        if is_blank(self.up):
+            raise InvalidStep(step=self.id, reason="up holds no statement, so what it made before would stay as it is; leave the step out")
         check_limits(self.id, lock_timeout=self.lock_timeout, statement_timeout=self.statement_timeout)
         object.__setattr__(self, "declared_text", with_unix_lines(self.up))
 

@@ -223,6 +223,8 @@ def test_a_plugin_that_has_nothing_else() -> None:
         ({"up": len}, "up is builtin_function_or_method and not SQL"),
         ({"up": "a\0b"}, "NUL"),
         ({"up": "\\i file"}, "psql"),
+        ({"up": ""}, "holds no statement"),
+        ({"up": "-- nothing\n;;"}, "holds no statement"),
         ({"after": "view"}, "not 'view'"),
         ({"after": 7}, "not 7"),
         ({"after": (7,)}, r"not \(7,\)"),
