@@ -37,7 +37,10 @@ def check_statements(sql: str, *, step: str) -> None:
     """Refuse SQL that is to run outside a transaction and could not be taken up again; errors as of `check_outside`."""
     for statement in outside_statements(sql):
         if isinstance(statement.effect, BuildsIndex) and statement.effect.name is None:
-            reason = f"it builds an index without a name, which nobody could find again after a crash; write its name before ON: {shown(statement.text)}"
+            reason = (
+                "it builds an index without a name, which nobody could find again after a crash; write its name before ON: "
+                f"{shown(statement.text)}"
+            )
             raise InvalidStep(step=step, reason=reason)
         if isinstance(statement.effect, ControlsTransaction):
             reason = (

@@ -10,14 +10,7 @@ from typing import TYPE_CHECKING
 from roost.errors import DatabaseAhead, MigrationLockLost, NoDatabase
 from roost.migrations import _ledger as ledger
 from roost.migrations._dry_run import changed_steps
-from roost.migrations._events import (
-    DatabaseAheadNoticed,
-    PolicyNoticed,
-    RepeatableStepsLeft,
-    StepOutcomeLearned,
-    StepsChanged,
-    StepSkipped,
-)
+from roost.migrations._events import DatabaseAheadNoticed, PolicyNoticed, RepeatableStepsLeft, StepsChanged, StepSkipped
 from roost.migrations._groups import DEFAULT_SCHEMA, Turn
 from roost.migrations._ledger_run import Settled
 from roost.migrations._outline import ByOutline, RowsWanted, plan_chain_by_outline
@@ -27,6 +20,7 @@ from roost.migrations._requirements import check_requirements, refuse_outside_tr
 from roost.migrations._rollback import begun_to_be_undone
 from roost.migrations._run_entry import KEY, RunEntry
 from roost.migrations._runner import Closing, StepRunner
+from roost.migrations._sent_steps import SentSteps
 from roost.migrations._shape import compare_shape
 from roost.migrations._turn_wait import TurnTaken
 from roost.postgres import is_connection_lost, sqlstate_of
@@ -41,7 +35,6 @@ if TYPE_CHECKING:
     from roost.migrations._rollback import RollbackPlan, UndoneStep
     from roost.migrations._states import MigrationStates
     from roost.migrations._step import MigrationStep
-    from roost.migrations._telling import StepTelling
     from roost.postgres import Database, MigrationSession
     from roost.runtime import Runtime
 
@@ -78,10 +71,11 @@ class MigrationRun:
     _entry: RunEntry = field(init=False)
     _heads: dict[str, str | None] = field(default_factory=dict)
     _repeatable: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
-    _sent: list[StepTelling] = field(default_factory=list)
+    _sent: SentSteps = field(init=False)
     _last_turn: tuple[str, Mapping[str, str]] | None = None
 
     def __post_init__(self) -> None:
+        self._sent = SentSteps(self.emit)
         self._entry = RunEntry(
             database=self.database,
             config=self.config,
@@ -142,7 +136,7 @@ class MigrationRun:
         self._entry.drop(error, attempt=attempt)
         while not await self._entry.begin():
             try:
-                for plugin in {telling.plugin for telling in self._sent}:
+                for plugin in self._sent.plugins:
                     self._learn(await self.state(plugin), plugin=plugin)
             except Exception as broken:
                 if not self.is_broken or not is_connection_lost(broken):
@@ -258,7 +252,7 @@ class MigrationRun:
     async def _decide(self, decide: Callable[[PluginState], Plan], by_outline: ByOutline | None, *, plugin: str) -> tuple[str | None, Plan]:
         """Return the hash of the head that was planned on, and the plan."""
         is_new = self._entry.is_alone_in_ledger and plugin not in self._heads
-        if by_outline is None or is_new or any(telling.plugin == plugin for telling in self._sent):
+        if by_outline is None or is_new or plugin in self._sent.plugins:
             state = await self.state(plugin)
             self._learn(state, plugin=plugin)
             return state.head, decide(state)
@@ -288,7 +282,7 @@ class MigrationRun:
 
         def done(planned: PlannedStep | PlannedRepeatable, report: StepReport) -> None:
             self._entry.wait.over(acquired=True)
-            self._sent = [telling for telling in self._sent if telling.step != report.step]
+            self._sent.answered(report.step)
             self.steps.append(report)
             if isinstance(planned, PlannedStep):
                 self._heads[plan.plugin] = planned.chain
@@ -297,7 +291,7 @@ class MigrationRun:
         reached = plan.steps[-1].version_after if plan.steps else plan.from_version
         is_short = plan.reaches is not None and plan.reaches != reached
         closing = self._closing(plan, service=service) if ends_turn and not is_short else None
-        await runner.up(plan.steps, plan.repeatable, planned_on=planned_on, sent=self._note_sent, done=done, closing=closing)
+        await runner.up(plan.steps, plan.repeatable, planned_on=planned_on, sent=self._sent.note, done=done, closing=closing)
         if plan.reaches is not None and is_short:
             chain = plan.steps[-1].chain if plan.steps else plan.chain
             await runner.reach(version=plan.reaches, chain=chain, planned_on=self._heads[plan.plugin])
@@ -326,23 +320,8 @@ class MigrationRun:
             for plugin, declaration in declarations.items()
         }
 
-    def _note_sent(self, steps: Sequence[StepTelling]) -> None:
-        self._sent = list(steps)
-
     def _learn(self, state: PluginState, *, plugin: str) -> None:
-        """Learn from the ledger, under the lock, what became of steps that were sent before the connection broke."""
-        standing = {row.step for row in state.applied}
-        applied = {row.step for row in state.applied if row.run in self._entry.numbers and row.state == "done"}
-        applied |= {row.step for row in state.repeated if row.run in self._entry.numbers}
-        ours = [telling for telling in self._sent if telling.plugin == plugin]
-        self._sent = [telling for telling in self._sent if telling.plugin != plugin]
-        for telling in ours:
-            is_applied = telling.step in (applied if telling.direction == "up" else standing)
-            is_done = is_applied == (telling.direction == "up")
-            if telling.has_begun or is_done:
-                self.emit(StepOutcomeLearned(plugin=plugin, step=telling.step, is_applied=is_applied))
-            if is_done:
-                self.steps.append(telling.report())
+        self.steps.extend(self._sent.learn(state, plugin=plugin, runs=self._entry.numbers))
 
     async def undo(self, plan: RollbackPlan, *, planned_on: str | None, service: str, schema: str | None) -> tuple[StepReport, ...]:
         """Undo a rollback plan's steps in order, on a new session where the connection broke.
@@ -371,14 +350,14 @@ class MigrationRun:
 
         def done(step: UndoneStep, report: StepReport) -> None:
             undone.append(step)
-            self._sent = [telling for telling in self._sent if telling.step != report.step]
+            self._sent.answered(report.step)
             self.steps.append(report)
 
         while True:
             runner = self._runner(plan.plugin, service=service, schema=schema)
             head = undone[-1].chain_after if undone else planned_on
             try:
-                await runner.down(plan.steps, after=len(undone), planned_on=head, sent=self._note_sent, done=done)
+                await runner.down(plan.steps, after=len(undone), planned_on=head, sent=self._sent.note, done=done)
                 await compare_shape(self.session, plan, schema=schema, emit=self.emit)
                 return tuple(self.steps[before:])
             except TurnTaken as taken:
@@ -421,7 +400,7 @@ class MigrationRun:
             self.steps.append(report)
 
         runner = self._runner(plugin, service=service, schema=schema)
-        await runner.down((undone,), after=0, planned_on=state.head, sent=self._note_sent, done=done)
+        await runner.down((undone,), after=0, planned_on=state.head, sent=self._sent.note, done=done)
 
     def _runner(self, plugin: str, *, service: str, schema: str | None) -> StepRunner:
         if self.database is None:
