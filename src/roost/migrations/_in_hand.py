@@ -14,6 +14,7 @@ from roost.migrations._telling import StepTelling
 if TYPE_CHECKING:
     from roost.migrations._config import MigrationConfig
     from roost.migrations._plan import PlannedStep, PluginState
+    from roost.migrations._repeatable import PlannedRepeatable
     from roost.migrations._rollback import UndoneStep
     from roost.migrations._step import StepBody
 
@@ -177,18 +178,7 @@ def steps_forth(
             turn=turn,
             limits=groups.limits_under(config, lock_timeout=planned.step.lock_timeout, statement_timeout=planned.step.statement_timeout),
             planned_on=head,
-            telling=StepTelling(
-                emit=emit,
-                plugin=turn.plugin,
-                step=planned.step.id,
-                description=planned.step.description,
-                version=planned.version,
-                direction="up",
-                body=planned.step.up,
-                index=index,
-                total=total,
-                transactional=planned.step.transactional,
-            ),
+            telling=telling_of(planned, turn=turn, emit=emit, index=index, total=total, transactional=planned.step.transactional),
             flush=flushes(planned.step.up, index=index, total=total),
             planned=planned,
         )
@@ -239,6 +229,30 @@ def steps_back(
         )
         for index, (undone, head) in enumerate(zip(rest, heads, strict=False), start=after + 1)
     ]
+
+
+def telling_of(
+    planned: PlannedStep | PlannedRepeatable,
+    *,
+    turn: groups.Turn,
+    emit: Callable[[object], None],
+    index: int,
+    total: int,
+    transactional: bool = True,
+) -> StepTelling:
+    """Return what is told of a step that is to be run; arguments as of `StepTelling`."""
+    return StepTelling(
+        emit=emit,
+        plugin=turn.plugin,
+        step=planned.step.id,
+        description=planned.step.description,
+        version=planned.version,
+        direction="up",
+        body=planned.step.up,
+        index=index,
+        total=total,
+        transactional=transactional,
+    )
 
 
 def flushes(body: StepBody, *, index: int, total: int) -> bool:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from roost.migrations import _groups as groups
-from roost.migrations._in_hand import StepInHand, flushes
+from roost.migrations._in_hand import StepInHand, flushes, telling_of
 from roost.migrations._ledger import NO_FLUSH
-from roost.migrations._telling import StepTelling
 from roost.postgres import quote_literal, quote_nullable
 
 if TYPE_CHECKING:
@@ -99,17 +98,7 @@ def steps_again(
             turn=turn,
             limits=groups.limits_under(config, lock_timeout=planned.step.lock_timeout, statement_timeout=planned.step.statement_timeout),
             planned_on=planned_on,
-            telling=StepTelling(
-                emit=emit,
-                plugin=turn.plugin,
-                step=planned.step.id,
-                description=planned.step.description,
-                version=planned.version,
-                direction="up",
-                body=planned.step.up,
-                index=index,
-                total=total,
-            ),
+            telling=telling_of(planned, turn=turn, emit=emit, index=index, total=total),
             flush=flushes(planned.step.up, index=index, total=total),
             planned=planned,
         )
