@@ -52,9 +52,13 @@ def is_same_text(step: MigrationStep, *, fingerprint: str, form: str | None) -> 
 
 
 def _python_fingerprint(function: Callable[..., Any]) -> str:
+    function = inspect.unwrap(function)
+    # Of a function that `exec` made, Python 3.13 shows lines of another text: `python -c` keeps its own by the name they share.
+    if inspect.isfunction(function) and function.__code__.co_filename == "<string>":
+        return UNKNOWN_PYTHON
     # `ast.unparse` is the one form that agrees between 3.11, 3.12 and 3.13; bytecode and `ast.dump` differ.
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function))))
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):
         return UNKNOWN_PYTHON
     return "py:" + sha256(ast.unparse(tree).encode()).hexdigest()

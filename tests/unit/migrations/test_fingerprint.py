@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import linecache
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from pathlib import Path
@@ -106,8 +107,12 @@ def test_a_wrapped_function_is_known_by_what_it_wraps(written: Callable[[str], A
     assert of(outer) == of(inner)
 
 
-def test_source_that_is_not_there_is_unknown() -> None:
-    """A function without readable source has the one fingerprint that stands for not knowing."""
+@pytest.mark.parametrize("of_the_process", [[], ["import sys\n", "def fill(): ...\n", "fill()\n"]], ids=["file", "python -c"])
+def test_source_that_is_not_there_is_unknown(monkeypatch: pytest.MonkeyPatch, of_the_process: list[str]) -> None:
+    """A function without readable source has the one fingerprint that stands for not knowing, also where `python -c` keeps a source."""
+    monkeypatch.delitem(linecache.cache, "<string>", raising=False)
+    if of_the_process:
+        monkeypatch.setitem(linecache.cache, "<string>", (1, None, of_the_process, "<string>"))
     scope: dict[str, Any] = {}
     exec(BODY, scope)  # noqa: S102 -- the source is this test's own
     assert of(scope["fill"]) == UNKNOWN_PYTHON
