@@ -13,7 +13,7 @@ FINE = re.compile(
 )
 WEAK_COPYLEFT = re.compile(r"\bL(esser )?G(NU |eneral |P)", re.IGNORECASE)
 LINKED_ONLY = frozenset({"psycopg", "psycopg-binary", "psycopg-pool"})
-"""LGPL, used as they are by the example only."""
+"""LGPL, used as they are: by the example, and by pgmig, which roost has connect with another driver."""
 
 
 def licence_of(package: Distribution) -> str:
