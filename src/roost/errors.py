@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import zip_longest
 from typing import Any, Self
 
 
@@ -415,7 +416,7 @@ class ServiceTaskCrashed(RuntimeFault):
 
 
 @dataclass(eq=False, kw_only=True)
-class FailureGroup(RuntimeFault, ExceptionGroup[Exception]):
+class FailureGroup(RoostError, ExceptionGroup[Exception]):
     """Several things went wrong: a flat exception group, in which the first error is the cause, or came first.
 
     ``except*`` and `split` see the errors as they were raised; `failures` names whose each is, and `reasons` tells each in a line.
@@ -445,7 +446,7 @@ class FailureGroup(RuntimeFault, ExceptionGroup[Exception]):
 
 
 @dataclass(eq=False, kw_only=True)
-class RuntimeStartFailed(FailureGroup):
+class RuntimeStartFailed(FailureGroup, RuntimeFault):
     """A start failed, and more with it: other starts, or stops while it was undone."""
 
     @property
@@ -454,7 +455,7 @@ class RuntimeStartFailed(FailureGroup):
 
 
 @dataclass(eq=False, kw_only=True)
-class RuntimeCrashed(FailureGroup):
+class RuntimeCrashed(FailureGroup, RuntimeFault):
     """A service crashed, and more went wrong while the runtime was stopped for it; the first error is the `ServiceTaskCrashed`."""
 
     @property
@@ -463,7 +464,7 @@ class RuntimeCrashed(FailureGroup):
 
 
 @dataclass(eq=False, kw_only=True)
-class RuntimeStopFailed(FailureGroup):
+class RuntimeStopFailed(FailureGroup, RuntimeFault):
     """Services raised or hung while they were stopped; all others were stopped."""
 
     @property
@@ -1755,6 +1756,184 @@ class RehearsalLost(MigrationError):
     @property
     def hint(self) -> str:
         return "nothing of it is left; rehearse again when the server is steady"
+
+
+# --- Declared schemas ----------------------------------------------------------------------------------------------------
+
+
+class SchemaError(MigrationError):
+    """A declared schema can't be read, compared or brought about."""
+
+
+@dataclass(eq=False, kw_only=True)
+class InvalidSchema(SchemaError):
+    """What a plugin declares as its schema can't be used."""
+
+    plugin: str
+    reason: str
+    file: str | None = None
+    line: int | None = None
+
+    @property
+    def message(self) -> str:
+        place = "" if self.file is None else f" in {_shown(self.file)}"
+        line = "" if self.line is None else f", line {self.line}"
+        return f"The schema of plugin {self.plugin} can't be used{place}{line}: {self.reason}"
+
+
+@dataclass(eq=False, kw_only=True)
+class InvalidSchemaName(SchemaError):
+    """A plugin's PostgreSQL schema can't have the name that it would get."""
+
+    plugin: str
+    name: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"Plugin {self.plugin} can't have the PostgreSQL schema {self.name!r}: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "name another one: DeclaredSchema(…, schema='another_name')"
+
+
+@dataclass(eq=False, kw_only=True)
+class SchemaNameCollision(SchemaError):
+    """Two plugins would get the same PostgreSQL schema without having said so."""
+
+    name: str
+    plugins: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        return f"Plugins {' and '.join(self.plugins)} would both have the PostgreSQL schema {self.name!r}"
+
+    @property
+    def hint(self) -> str:
+        return "name one of them: DeclaredSchema(…, schema='another_name'); those that are to share a schema both name it"
+
+
+@dataclass(eq=False, kw_only=True)
+class SchemaExtraMissing(SchemaError):
+    """Declared schemas need packages that are not installed."""
+
+    package: str
+
+    @property
+    def message(self) -> str:
+        return f"Declared schemas need the package {self.package}, which is not installed"
+
+    @property
+    def hint(self) -> str:
+        return "pip install SQLAlchemy" if self.package == "SQLAlchemy" else "pip install 'roost[schema]'"
+
+
+@dataclass(eq=False, kw_only=True)
+class SchemaServiceMissing(SchemaError):
+    """Plugins declare schemas, and nobody brings them about."""
+
+    plugins: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        return f"Nobody brings about the schemas of {', '.join(self.plugins)}"
+
+    @property
+    def hint(self) -> str:
+        return "add DatabaseMigrationService to the runtime: Runtime(services=[DatabaseMigrationService], …)"
+
+
+@dataclass(eq=False, kw_only=True)
+class ScratchUnavailable(SchemaError):
+    """There is no database in which declared schemas could be tried before they are compared."""
+
+    location: str
+    role: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"Declared schemas are tried in a scratch database first, and {self.role} can't create one at {self.location}: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return (
+            f'ALTER ROLE "{self.role}" CREATEDB, or name a server of the same major version where it may: '
+            "MigrationConfig(scratch_url=…), ROOST_SCRATCH_URL"
+        )
+
+
+@dataclass(eq=False, kw_only=True)
+class SchemaUnsupported(SchemaError):
+    """The database holds what can't be compared, or what depends on a declared schema from outside."""
+
+    findings: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        return "The declared schemas can't be compared with the database:" + "".join(f"\n- {finding}" for finding in self.findings)
+
+
+@dataclass(eq=False, kw_only=True)
+class DestructiveMigrationBlocked(SchemaError):
+    """A declared schema lacks what the database holds, and to remove it would lose data; nothing of the plugin was changed.
+
+    Attributes:
+        plugin: The plugin.
+        losses: What would be lost, by the names that `MigrationConfig.allow_data_loss` takes.
+        reasons: For each of them why.
+        environment: ``"production"`` or ``"development"``; both are refused.
+        renames: What looks like a rename: pairs of an old and a new name.
+    """
+
+    plugin: str
+    losses: tuple[str, ...]
+    reasons: tuple[str, ...] = ()
+    environment: str = "production"
+    renames: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def message(self) -> str:
+        what = "".join(
+            f"\n- {loss}{f': {reason}' if reason else ''}" for loss, reason in zip_longest(self.losses, self.reasons, fillvalue="")
+        )
+        return f"Destructive migration blocked for {self.plugin} in {self.environment}, because data would be lost:{what}"
+
+    @property
+    def hint(self) -> str:
+        names = ",".join(self.losses)
+        allow = f"to lose it, name it: roost up {' '.join(f'--allow-data-loss {shlex.quote(loss)}' for loss in self.losses)}"
+        code = f"MigrationConfig(allow_data_loss={{{', '.join(map(repr, self.losses))}}}), ROOST_ALLOW_DATA_LOSS={shlex.quote(names)}"
+        pairs = ", ".join(f"{old!r}: {new!r}" for old, new in self.renames)
+        rename = f"if it has a new name, keep it by a rename hint: DeclaredSchema(…, renames={{{pairs}}}); " if pairs else ""
+        return f"{rename}{allow}; or {code}"
+
+
+@dataclass(eq=False, kw_only=True)
+class SchemaNotReached(SchemaError):
+    """A declared schema was not there after what should have brought it about; nothing was changed."""
+
+    plugin: str
+    differences: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        return f"The schema of plugin {self.plugin} would still differ after the change:" + "".join(
+            f"\n- {one}" for one in self.differences
+        )
+
+
+@dataclass(eq=False, kw_only=True)
+class SchemasFailed(FailureGroup, SchemaError):
+    """The schemas of several plugins, or of one among others, could not be brought about; those of all others were."""
+
+    @property
+    def message(self) -> str:
+        count = len(self.failures)
+        return (
+            f"The schema{'' if count == 1 else 's'} of {count} plugin{'' if count == 1 else 's'} could not be brought about:{self._named}"
+        )
 
 
 # --- Command line: what was asked for, and what the command itself could not do -----------------------------------------

@@ -41,6 +41,8 @@ def sample(kind: type[RoostError]) -> RoostError:
             facts[field.name] = (("a", ValueError("x")),)
         elif "Blocker" in text:
             facts[field.name] = (errors.Blocker(pid=7, application_name="psql", state="active", seconds=1.5, query="SELECT 1"),)
+        elif field.name == "renames":
+            facts[field.name] = (("old", "new"),)
         elif field.name == "reasons":
             facts[field.name] = ("ValueError: x",)
         elif "tuple" in text:
