@@ -1,7 +1,8 @@
 """Declared schemas: what a plugin says its tables are, held against a database, and the difference as classified changes."""
 
-from roost.schema._catalogue import SchemaObject
-from roost.schema._declaration import DeclaredPlugin, DeclaredSchema, SchemaSource, Script
+from roost.schema._catalogue import SchemaObject, objects_in, objects_query
+from roost.schema._declaration import DeclaredPlugin, DeclaredSchema, SchemaSource, Script, declared_plugin
+from roost.schema._schema_name import check_schema_names, derive_schema_name
 
 __all__ = [
     "DeclaredPlugin",
@@ -9,4 +10,9 @@ __all__ = [
     "SchemaObject",
     "SchemaSource",
     "Script",
+    "check_schema_names",
+    "declared_plugin",
+    "derive_schema_name",
+    "objects_in",
+    "objects_query",
 ]
