@@ -3,6 +3,8 @@
 from roost.schema._catalogue import SchemaObject, objects_in, objects_query
 from roost.schema._changes import Identity, PluginChanges, Risk, SchemaChange, Verb
 from roost.schema._declaration import DeclaredPlugin, DeclaredSchema, SchemaSource, Script, declared_plugin
+from roost.schema._guard import allowed_by_environment, blocked_error
+from roost.schema._renames import Rename, effective_renames, undo_statements
 from roost.schema._schema_name import check_schema_names, derive_schema_name
 from roost.schema._schema_plan import plan_schema_changes
 
@@ -11,16 +13,21 @@ __all__ = [
     "DeclaredSchema",
     "Identity",
     "PluginChanges",
+    "Rename",
     "Risk",
     "SchemaChange",
     "SchemaObject",
     "SchemaSource",
     "Script",
     "Verb",
+    "allowed_by_environment",
+    "blocked_error",
     "check_schema_names",
     "declared_plugin",
     "derive_schema_name",
+    "effective_renames",
     "objects_in",
     "objects_query",
     "plan_schema_changes",
+    "undo_statements",
 ]
