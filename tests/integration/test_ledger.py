@@ -38,7 +38,7 @@ async def make_older(url: str, version: int) -> None:
     connection = await asyncpg.connect(url)
     try:
         await connection.execute((SCRIPTS / "tables.sql").read_text("utf-8"))
-        since = SINCE_VERSION_4 + (SINCE_VERSION_3 if version < 3 else "")  # noqa: PLR2004 -- a version of the ledger
+        since = SINCE_VERSION_4 + (SINCE_VERSION_3 if version < 3 else "")
         await connection.execute(f"{since}; {OLD_FUNCTIONS}; UPDATE roost.meta SET schema_version = {version}")
     finally:
         await connection.close()

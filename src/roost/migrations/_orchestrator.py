@@ -275,9 +275,7 @@ class MigrationOrchestrator(LedgerUpkeep):
         self._refuse_without_database(services, run.database)
         if dry_run:
             async with reading(self._runtime) as session:
-                planned = await plan_services(
-                    services, session, config=self._config, refuse_ahead=refuse_ahead, allow_data_loss=allowed
-                )
+                planned = await plan_services(services, session, config=self._config, refuse_ahead=refuse_ahead, allow_data_loss=allowed)
                 for one in planned:
                     run.steps.extend(one.schemas)
                     run.blocked.extend(one.blocked)

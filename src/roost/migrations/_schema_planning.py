@@ -20,7 +20,6 @@ from roost.schema import (
 )
 
 if TYPE_CHECKING:
-    from roost.migrations._config import MigrationConfig
     from roost.migrations._snapshots import Snapshot
     from roost.postgres import DatabaseURL, MigrationSession
     from roost.schema import DeclaredPlugin, PluginChanges, SchemaObject
@@ -57,7 +56,6 @@ async def plan_schemas(
     declared: Sequence[DeclaredPlugin],
     *,
     url: DatabaseURL,
-    config: MigrationConfig,
     allowed: frozenset[str],
     scratch_url: str | None,
     run: int,
@@ -68,7 +66,6 @@ async def plan_schemas(
         session: Where the catalogue and the ledger are read.
         declared: What plugins declare, each behind those that it depends on.
         url: The database.
-        config: How often to connect.
         allowed: What may be lost, by name.
         scratch_url: Where scratch databases are made instead of on the database's own server.
         run: The number of the run, by which the scratch database is named; 0 outside of one.
@@ -80,15 +77,15 @@ async def plan_schemas(
         DatabaseError: The database can't be used.
     """
     snapshots = await last_snapshots(session)
-    async with scratch_database(url, run=run, scratch_url=scratch_url, attempts=config.max_retries, delay=config.retry_delay) as scratch:
+    async with scratch_database(url, run=run, scratch_url=scratch_url) as scratch:
         made = await declare(scratch, declared)
         usable = [one for one in declared if one.plugin not in made.failed]
         schemas = sorted({one.schema for one in usable})
         real = await objects_in(session, schemas)
-        every = [one for objects in made.objects.values() for one in objects]
         for one in usable:
-            for statement in undo_statements(effective_renames(one, real=real, declared=every)):
-                await scratch.execute(statement)
+            # Where it is called in both as in the database, a comparison keeps what is in it.
+            for statement in undo_statements(effective_renames(one, real=real, declared=made.objects[one.plugin])):
+                await scratch.session.execute(statement)
         statements = await difference(url, scratch.url, schemas=schemas)
     changes = plan_schema_changes(
         statements,

@@ -162,7 +162,6 @@ class DatabaseMigrationService(MigrationService):
             session,
             declared,
             url=url,
-            config=config,
             allowed=frozenset({*allowed, *config.allow_data_loss, *allowed_by_environment(os.environ)}),
             scratch_url=config.scratch_url or os.environ.get("ROOST_SCRATCH_URL"),
             run=number,

@@ -34,7 +34,5 @@ def with_repeatable(plan: Plan, ordered: Sequence[RepeatableStep], state: Plugin
         plan,
         repeatable=() if is_older else plan_repeatable(ordered, ran, version=plan.reaches or UNVERSIONED),
         repeatable_declared=tuple(declared.items()),
-        repeatable_left=()
-        if is_older
-        else tuple(step for step in ran if step not in declared),
+        repeatable_left=() if is_older else tuple(step for step in ran if step not in declared),
     )

@@ -231,13 +231,13 @@ END $$;
 
 -- Refuses to go on where an object of a declared schema is not there as it is declared. Both lists hold kind, schema, parent, name and
 -- definition of each object.
-CREATE FUNCTION roost.check_objects(plugin_name text, declared jsonb, found jsonb) RETURNS void
+CREATE FUNCTION roost.check_objects(plugin_name text, declared jsonb, present jsonb) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     missing jsonb;
 BEGIN
     SELECT jsonb_agg(one) INTO missing FROM (
-        SELECT one FROM jsonb_array_elements(declared) AS one EXCEPT SELECT one FROM jsonb_array_elements(found) AS one
+        SELECT one FROM jsonb_array_elements(declared) AS one EXCEPT SELECT one FROM jsonb_array_elements(present) AS one
     ) AS difference;
     IF missing IS NOT NULL THEN
         RAISE EXCEPTION 'the schema of plugin % would still differ', plugin_name USING ERRCODE = 'RST07', DETAIL = missing::text;
@@ -245,15 +245,15 @@ BEGIN
 END $$;
 
 -- Keeps what a plugin's declared schema consists of now, unless the last snapshot says the same.
-CREATE FUNCTION roost.keep_snapshot(run_number bigint, plugin_name text, declared_as text, found jsonb) RETURNS void
+CREATE FUNCTION roost.keep_snapshot(run_number bigint, plugin_name text, declared_as text, objects_now jsonb) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     last_one roost.snapshot;
 BEGIN
     SELECT * INTO last_one FROM roost.snapshot WHERE plugin = plugin_name ORDER BY number DESC LIMIT 1;
-    IF last_one.objects IS DISTINCT FROM found THEN
+    IF last_one.objects IS DISTINCT FROM objects_now THEN
         INSERT INTO roost.snapshot (plugin, number, fingerprint, objects, run)
-        VALUES (plugin_name, coalesce(last_one.number, 0) + 1, declared_as, found, run_number);
+        VALUES (plugin_name, coalesce(last_one.number, 0) + 1, declared_as, objects_now, run_number);
     END IF;
 END $$;
 
