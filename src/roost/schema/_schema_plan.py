@@ -14,7 +14,8 @@ from roost.schema._guard import is_allowed
 from roost.schema._judging import Judge, rename_candidates
 from roost.schema._ownership import Ownership
 from roost.schema._reading import NOBODY
-from roost.schema._renames import effective_renames, redo_changes, under_old_names
+from roost.schema._renames import effective_renames, under_old_names
+from roost.schema._renaming import redo_changes, trusting_bodies
 
 if TYPE_CHECKING:
     from roost.schema._catalogue import SchemaObject
@@ -68,7 +69,7 @@ class _Part:
         self.plugin = plugin
         self.renames: tuple[Rename, ...] = effective_renames(plugin, real=real, declared=declared)
         self.declared = under_old_names(declared, self.renames)
-        self.redo = redo_changes(self.renames, real=real, declared=declared)
+        self.redo = redo_changes(self.renames, declared=declared)
         self.changes: list[SchemaChange] = []
         self.values: dict[str, Reading] = {}
         self.last: list[SchemaChange] = []
@@ -85,8 +86,10 @@ class _Part:
             if owner is not None or ownership.of(of) not in {None, self.plugin.plugin}:
                 self.refused.append(f"{one.table} is to be renamed, and belongs to plugin {owner or ownership.of(of)}")
         first, rest = _split_off_values(self.changes, self.values)
-        changes = (*rest, *self.redo, *self.last)
         schema = self.plugin.schema
+        if self.redo and any(change.object[0] == "function" for change in rest):
+            rest = [trusting_bodies(schema), *rest]
+        changes = (*rest, *self.redo, *self.last)
         return PluginChanges(
             plugin=self.plugin.plugin,
             schema=schema,
