@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import anyio
 
@@ -156,13 +158,27 @@ async def _created(session: MigrationSession, server: DatabaseURL, name: str, ab
         options += f" ENCODING {quote_literal(about.encoding)}"
         options += f" LC_COLLATE {quote_literal(about.collate)} LC_CTYPE {quote_literal(about.ctype)}"
     try:
-        # Were it cancelled, nobody knew whether the server still makes it.
-        with anyio.fail_after(CREATE_SECONDS, shield=True):
-            await session.execute(f"CREATE DATABASE {quote_identifier(name)} {options}")
+        await _to_its_end(session.execute(f"CREATE DATABASE {quote_identifier(name)} {options}"), seconds=CREATE_SECONDS)
         yield
     finally:
-        with anyio.move_on_after(DROP_SECONDS, shield=True):
-            await _drop(session, server, name)
+        await _to_its_end(_drop(session, server, name), seconds=DROP_SECONDS)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, object], *, seconds: float) -> None:
+    """Await something that a cancellation does not break off, but follows.
+
+    Were the making of a database broken off, the server might still go on with it when it is to be dropped. A scope of anyio's shields from
+    scopes of anyio's, and not from a task's own cancellation.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        with anyio.fail_after(seconds, shield=True):
+            await asyncio.shield(task)
+    except BaseException:
+        with anyio.move_on_after(seconds, shield=True):
+            await asyncio.wait([task])
+        task.cancel()
+        raise
 
 
 async def _drop(session: MigrationSession, server: DatabaseURL, name: str) -> None:
