@@ -3,11 +3,12 @@
 from roost.postgres._advisory_lock import CHANNEL, advisory_lock_key, lock_or_satisfied
 from roost.postgres._binding import bind_step
 from roost.postgres._blockers import blockers_by_pid, watching_blockers
+from roost.postgres._connect import client_address
 from roost.postgres._copy_text import Row, from_microseconds, microseconds
 from roost.postgres._database import Database
 from roost.postgres._embedded import EmbeddedPostgres
 from roost.postgres._lock_holder import LockHolder, end_lock_holder, lock_holder, lock_timeout
-from roost.postgres._parser import SQL_EXTRA, ParsedStatement, has_parser, parse_sql, statements_of
+from roost.postgres._parser import SQL_EXTRA, ParsedStatement, has_parser, parse_sql, statements_of, without_foreign_keys
 from roost.postgres._protocols import Connection, ConnectionPool
 from roost.postgres._quoting import dollar_quote, quote_identifier, quote_literal, quote_nullable
 from roost.postgres._retry import retrying
@@ -67,6 +68,7 @@ __all__ = [
     "advisory_lock_key",
     "bind_step",
     "blockers_by_pid",
+    "client_address",
     "copies_from_stdin",
     "decode_sql",
     "dollar_quote",
@@ -95,4 +97,5 @@ __all__ = [
     "statements_of",
     "watching_blockers",
     "watching_statement",
+    "without_foreign_keys",
 ]
