@@ -9,7 +9,7 @@ import pytest
 from tests.plugins.build import query
 from tests.plugins.declared import APP, apply, ask, changes, fill, rows_of
 
-SNAPSHOTS = "SELECT number FROM roost.snapshot WHERE plugin = $1 ORDER BY number"
+SNAPSHOTS = "SELECT number - min(number) OVER () FROM roost.snapshot WHERE plugin = $1 ORDER BY number"
 
 
 @pytest.mark.asyncio
