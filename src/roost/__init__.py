@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from roost.errors import RoostError
     from roost.migrations import (
+        DatabaseMigrationService,
         IMigrationService,
         MigrationConfig,
         MigrationContext,
@@ -28,11 +29,14 @@ if TYPE_CHECKING:
     )
     from roost.postgres import Database
     from roost.runtime import Plugin, Runtime, Service
+    from roost.schema import DeclaredSchema
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Database",
+    "DatabaseMigrationService",
+    "DeclaredSchema",
     "IMigrationService",
     "MigrationConfig",
     "MigrationContext",
@@ -58,7 +62,9 @@ _FLOORS = {
     "errors": ("RoostError",),
     "runtime": ("Plugin", "Runtime", "Service"),
     "postgres": ("Database",),
+    "schema": ("DeclaredSchema",),
     "migrations": (
+        "DatabaseMigrationService",
         "IMigrationService",
         "MigrationConfig",
         "MigrationContext",

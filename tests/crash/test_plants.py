@@ -9,7 +9,7 @@ import pytest
 from tests.crash.plants import Plant, caught, planted, plants
 
 LEAST = 15
-QUICK = ("settled-at-the-beginning", "a-ledger-satisfies")
+QUICK = ("settled-at-the-beginning", "cancellation-swallowed")
 SEED = 3
 """In this order of the cases both are caught within a few dozen of them."""
 

@@ -30,6 +30,7 @@ ALTER TABLE roost.applied DROP COLUMN statements_done, DROP COLUMN normal_form, 
     DROP CONSTRAINT applied_state_check, ADD CONSTRAINT applied_state_check CHECK (state IN ('done', 'intent', 'escaped'));
 DROP TABLE roost.repeatable;
 """
+SINCE_VERSION_4 = "DROP TABLE roost.snapshot;"
 
 
 async def make_older(url: str, version: int) -> None:
@@ -37,13 +38,14 @@ async def make_older(url: str, version: int) -> None:
     connection = await asyncpg.connect(url)
     try:
         await connection.execute((SCRIPTS / "tables.sql").read_text("utf-8"))
-        await connection.execute(f"{SINCE_VERSION_3}; {OLD_FUNCTIONS}; UPDATE roost.meta SET schema_version = {version}")
+        since = SINCE_VERSION_4 + (SINCE_VERSION_3 if version < 3 else "")
+        await connection.execute(f"{since}; {OLD_FUNCTIONS}; UPDATE roost.meta SET schema_version = {version}")
     finally:
         await connection.close()
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 async def test_an_older_ledger_is_brought_to_this_version_by_one_of_many(database_url: str, version: int) -> None:
     """Its rows stay, its functions are those of this version, and of several runs at once exactly one does it."""
     await make_older(database_url, version)
@@ -58,7 +60,7 @@ async def test_an_older_ledger_is_brought_to_this_version_by_one_of_many(databas
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 async def test_an_upgraded_ledger_is_as_a_new_one(database_url: str, version: int) -> None:
     """The functions, the tables' columns and what these may hold are the same, whichever way the ledger came about."""
     forms = (
@@ -76,7 +78,7 @@ async def test_an_upgraded_ledger_is_as_a_new_one(database_url: str, version: in
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 async def test_an_older_ledger_is_read_before_anybody_upgrades_it(database_url: str, version: int) -> None:
     """Status, a dry run and a dry rollback say what is in it, and leave it as it is."""
     await make_older(database_url, version)

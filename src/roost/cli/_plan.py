@@ -21,7 +21,7 @@ def plan(
     """Show what `roost up` would run, and write nothing; exit code 3 when there is something."""
 
     async def body(output: Output) -> int:
-        from roost.cli._changes import tell_changes  # noqa: PLC0415 -- `roost --help` needs no migrations
+        from roost.cli._changes import tell_blocked, tell_changes  # noqa: PLC0415 -- `roost --help` needs no migrations
         from roost.cli._documents import report_document  # noqa: PLC0415 -- as above
         from roost.cli._tables import NOTHING_TO_DO, steps_sql, steps_table  # noqa: PLC0415 -- as above
         from roost.cli._workplace import workplace  # noqa: PLC0415 -- as above
@@ -37,6 +37,7 @@ def plan(
         else:
             output.result(document, NOTHING_TO_DO)
         tell_changes(output, report.changed)
+        tell_blocked(output, report.blocked)
         return ExitCode.PENDING if pending else ExitCode.FINE
 
     return perform("plan", body, json=common.json, traceback=common.traceback)

@@ -14,7 +14,7 @@ def status(runtime: RuntimeName = None, *, common: Common = NOTHING_SPECIAL) -> 
     """Show where every migration service stands; exit code 3 when something is pending, 1 when something is blocked."""
 
     async def body(output: Output) -> int:
-        from roost.cli._changes import tell_changes  # noqa: PLC0415 -- `roost --help` needs no migrations
+        from roost.cli._changes import tell_changes, tell_drift  # noqa: PLC0415 -- `roost --help` needs no migrations
         from roost.cli._documents import status_document  # noqa: PLC0415 -- as above
         from roost.cli._services import plugins_of  # noqa: PLC0415 -- as above
         from roost.cli._tables import status_table, unclaimed_table  # noqa: PLC0415 -- as above
@@ -33,6 +33,7 @@ def status(runtime: RuntimeName = None, *, common: Common = NOTHING_SPECIAL) -> 
             tables.append(unclaimed_table(found.unclaimed))
         output.result(status_document(found, plugins=plugins, pending=pending), *tables)
         tell_changes(output, [changed for row in found.services for changed in row.changed])
+        tell_drift(output, [drift for row in found.services for drift in row.drift])
         if broken:
             return ExitCode.FAILED
         return ExitCode.PENDING if pending else ExitCode.FINE

@@ -35,6 +35,7 @@ from roost.migrations._orchestrator import MigrationOrchestrator
 from roost.migrations._plugin_service import PluginMigrationService
 from roost.migrations._protocol import IMigrationService
 from roost.migrations._records import (
+    BlockedChange,
     ChangedStep,
     ClaimedSteps,
     ManifestChanges,
@@ -42,6 +43,8 @@ from roost.migrations._records import (
     MigrationReport,
     MigrationStatus,
     RepairedStep,
+    SchemaCheck,
+    SchemaStatus,
     ServiceStatus,
     SkippedStep,
     StepReport,
@@ -52,6 +55,7 @@ from roost.migrations._records import (
 from roost.migrations._rehearsal import LOCK_MODES, HeldLock, RehearsalOutcome, RehearsalReport, RehearsedStep, TakenLock, TouchedRows
 from roost.migrations._repeatable_step import RepeatableStep
 from roost.migrations._run import MigrationRun
+from roost.migrations._schema_service import DatabaseMigrationService
 from roost.migrations._service import MigrationService
 from roost.migrations._sql_files import load_sql_steps
 from roost.migrations._sql_service import SqlMigrationService
@@ -60,9 +64,11 @@ from roost.migrations._versions import compare_versions
 
 __all__ = [
     "LOCK_MODES",
+    "BlockedChange",
     "ChangedStep",
     "ClaimedSteps",
     "DatabaseAheadNoticed",
+    "DatabaseMigrationService",
     "HeldLock",
     "IMigrationService",
     "LedgerUpkeep",
@@ -92,7 +98,9 @@ __all__ = [
     "RepeatableStepsLeft",
     "RunFinished",
     "RunStarted",
+    "SchemaCheck",
     "SchemaDiffers",
+    "SchemaStatus",
     "ServiceMigrationFinished",
     "ServiceMigrationStarted",
     "ServiceStatus",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from roost.errors import RoostError, SeveralMigrationServices
+from roost.errors import RoostError, SchemaServiceMissing, SeveralMigrationServices
 from roost.migrations._legacy_hook import LegacyHook
+from roost.migrations._order import DATABASE_MIGRATION
 from roost.migrations._outside_statements import check_outside
 from roost.migrations._plan import PluginState
-from roost.migrations._protocol import KeepsLedger, KeepsManifest, keeps_ledger
+from roost.migrations._protocol import KeepsLedger, KeepsManifest, RegistersSchemas, keeps_ledger, keeps_schemas
 from roost.migrations._records import StepsCheck
 
 if TYPE_CHECKING:
@@ -59,6 +60,24 @@ def _check_service(service: KeepsLedger, *, among: Sequence[KeepsLedger], policy
         changes=changes,
         error=failure,
     )
+
+
+def refuse_unserved_schemas(services: Sequence[IMigrationService], *, declaring: Sequence[str]) -> None:
+    """Refuse schemas that plugins declare and no service answers for.
+
+    Args:
+        services: The runtime's migration services.
+        declaring: The plugins that declare a schema.
+
+    Raises:
+        SchemaServiceMissing: There are such.
+    """
+    if not declaring or any(keeps_schemas(service) or service.service_name == DATABASE_MIGRATION for service in services):
+        return
+    registered = {name for service in services if isinstance(service, RegistersSchemas) for name in service.registered_schemas()}
+    unserved = tuple(name for name in declaring if name not in registered)
+    if unserved:
+        raise SchemaServiceMissing(plugins=unserved)
 
 
 def refuse_several_chains(services: Iterable[KeepsLedger]) -> None:

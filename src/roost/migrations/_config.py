@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -25,6 +26,10 @@ class MigrationConfig:
         statement_timeout: How long one statement of a step may take; None sets no limit.
         policy: ``"strict"`` refuses steps that are missing or out of order, ``"allow"`` reports them and goes on.
         track_history: False writes no history rows. What is applied is always recorded.
+        allow_data_loss: What declared schemas may lose, by name: ``"agents.username"`` for a column, ``"agents"`` for a table. What
+            ``ROOST_ALLOW_DATA_LOSS`` names, with commas in between, is allowed as well.
+        scratch_url: A server of the same major version where a scratch database may be created, for declared schemas; None takes the
+            database's own server. ``ROOST_SCRATCH_URL`` stands for it where it is None.
 
     Raises:
         InvalidConfiguration: A value is out of its range.
@@ -39,6 +44,8 @@ class MigrationConfig:
     statement_timeout: float | None = None
     policy: Policy = "strict"
     track_history: bool = True
+    allow_data_loss: Collection[str] = frozenset()
+    scratch_url: str | None = None
 
     def __post_init__(self) -> None:
         if self.max_retries < 1:
@@ -52,3 +59,7 @@ class MigrationConfig:
             )
         if self.policy not in ("strict", "allow"):
             raise InvalidConfiguration(name="policy", value=self.policy, reason="it is 'strict' or 'allow'")
+        # A text would allow each of its letters.
+        if isinstance(self.allow_data_loss, str) or not all(isinstance(name, str) for name in self.allow_data_loss):
+            raise InvalidConfiguration(name="allow_data_loss", value=self.allow_data_loss, reason="it is a set of names")
+        object.__setattr__(self, "allow_data_loss", frozenset(self.allow_data_loss))

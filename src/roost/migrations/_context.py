@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from roost.errors import InvalidStep
-from roost.migrations._sql_text import copies_from_stdin, is_blank
+from roost.postgres import copies_from_stdin, is_blank
 
 if TYPE_CHECKING:
     from roost.postgres import Connection

@@ -5,9 +5,8 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING
 
-from roost.migrations._sql_text import PSQL_ONLY
 from roost.migrations._step import SqlText
-from roost.postgres import SQL_EXTRA, has_parser, sqlstate_of
+from roost.postgres import PSQL_ONLY, SQL_EXTRA, has_parser, sqlstate_of
 
 if TYPE_CHECKING:
     from roost.migrations._step import StepBody

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from roost.migrations._sql_text import normal_form
 from roost.migrations._step import with_unix_lines
+from roost.postgres import normal_form
 
 if TYPE_CHECKING:
     from roost.migrations._step import MigrationStep

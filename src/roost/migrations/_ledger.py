@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from roost.migrations._records import Direction
     from roost.postgres import MigrationSession, Row
 
-LEDGER_VERSION = 3
+LEDGER_VERSION = 4
 LEDGER_LOCK = "roost:roost"
 """Names the advisory lock: one per database, by PostgreSQL, and per ledger schema, by this name."""
 
@@ -94,7 +94,7 @@ async def check_readable(session: MigrationSession) -> None:
         LedgerTooNew: It is.
         LedgerDenied: The role may not read it.
     """
-    rows = await _rows(session, f"SELECT schema_version FROM roost.meta WHERE oldest_reader > {LEDGER_VERSION}")
+    rows = await rows_of(session, f"SELECT schema_version FROM roost.meta WHERE oldest_reader > {LEDGER_VERSION}")
     if rows:
         raise LedgerTooNew(found=int(rows[0][0] or 0), known=LEDGER_VERSION)
 
@@ -109,7 +109,7 @@ async def role(session: MigrationSession) -> str:
     return (await session.rows("SELECT current_user"))[0][0] or ""
 
 
-async def _rows(session: MigrationSession, query: str) -> list[Row]:
+async def rows_of(session: MigrationSession, query: str) -> list[Row]:
     """Read from a ledger that may not exist yet, or not be ours to read."""
     try:
         return await session.rows(query)
@@ -133,7 +133,7 @@ async def plugin_outline(session: MigrationSession, plugin: str, *, apart: str =
     name = quote_literal(plugin)
     applied = f"FROM roost.applied WHERE plugin = {name} AND step <> {quote_literal(apart)}"
     marks = "pg_catalog.string_agg(step || ' ' || fingerprint || pg_catalog.chr(10), '' ORDER BY position)"
-    rows = await _rows(
+    rows = await rows_of(
         session,
         f"SELECT (SELECT version FROM roost.plugin WHERE name = {name}), (SELECT chain FROM roost.plugin WHERE name = {name}), "
         "pg_catalog.count(*), pg_catalog.bool_and(state = 'done'), "
@@ -167,12 +167,12 @@ async def plugin_state(session: MigrationSession, plugin: str, *, with_down: boo
         wanted: Which steps are of interest; None for all.
     """
     try:
-        rows = await _rows(session, _state_query(plugin, with_down=with_down, wanted=wanted))
+        rows = await rows_of(session, _state_query(plugin, with_down=with_down, wanted=wanted))
     except Exception as error:
         if sqlstate_of(error) != NO_SUCH_COLUMN:
             raise
         # Who only reads may come before the first run that brings an older ledger to this version.
-        rows = await _rows(session, _older_state_query(plugin, with_down=with_down))
+        rows = await rows_of(session, _older_state_query(plugin, with_down=with_down))
     applied = tuple(_applied(row) for row in rows if row[0] is not None and row[2] != _REPEATABLE)
     repeated = tuple(
         RepeatedStep(step=row[0] or "", fingerprint=row[3] or "", run=int(row[7] or 0)) for row in rows if row[2] == _REPEATABLE
@@ -241,13 +241,13 @@ async def shape(session: MigrationSession, schema: str, *, plugin: str) -> tuple
 
 async def plugin_version(session: MigrationSession, plugin: str) -> str | None:
     """Read a plugin's version; None when nothing of it is applied."""
-    rows = await _rows(session, f"SELECT version FROM roost.plugin WHERE name = {quote_literal(plugin)}")
+    rows = await rows_of(session, f"SELECT version FROM roost.plugin WHERE name = {quote_literal(plugin)}")
     return rows[0][0] if rows else None
 
 
 async def plugins(session: MigrationSession) -> list[tuple[str, str | None, tuple[str, ...]]]:
     """Read all plugins by name: each with its version and the ids of its steps in applied order."""
-    rows = await _rows(
+    rows = await rows_of(
         session,
         "SELECT name, version, (SELECT pg_catalog.json_agg(step ORDER BY position) FROM roost.applied WHERE plugin = name) "
         "FROM roost.plugin ORDER BY name",
@@ -257,14 +257,14 @@ async def plugins(session: MigrationSession) -> list[tuple[str, str | None, tupl
 
 async def applied_names(session: MigrationSession) -> set[str]:
     """Read the names of all applied steps, each ``"plugin:step-id"``; none, where there is no ledger yet."""
-    rows = await _rows(session, "SELECT plugin || ':' || step FROM roost.applied WHERE state = 'done'")
+    rows = await rows_of(session, "SELECT plugin || ':' || step FROM roost.applied WHERE state = 'done'")
     return {row[0] or "" for row in rows}
 
 
 async def requiring_steps(session: MigrationSession, plugin: str) -> list[tuple[str, str, str]]:
     """Read the applied steps of other plugins that require a step of `plugin`: (plugin, step, required step id)."""
     name = quote_literal(plugin)
-    rows = await _rows(
+    rows = await rows_of(
         session,
         "SELECT plugin, step, pg_catalog.substr(required, pg_catalog.length("
         f"{name}) + 2) FROM roost.applied, pg_catalog.unnest(requires) AS required "
@@ -277,7 +277,7 @@ async def history(session: MigrationSession, *, plugin: str | None = None, servi
     """Read the history, newest first: of one plugin or one service where it is named."""
     names = {"plugin": plugin, "service": service}
     wanted = " AND ".join(f"{column} = {quote_literal(name)}" for column, name in names.items() if name is not None)
-    rows = await _rows(
+    rows = await rows_of(
         session,
         "SELECT id, run, service, plugin, step, version, direction, success, error, attempts, "
         f"{microseconds('started_at')}, {microseconds('executed_at')}, duration, checksum "
@@ -288,7 +288,7 @@ async def history(session: MigrationSession, *, plugin: str | None = None, servi
 
 async def last_run(session: MigrationSession, plugin: str) -> datetime | None:
     """Read when a plugin's last successful step ended."""
-    rows = await _rows(
+    rows = await rows_of(
         session,
         f"SELECT {microseconds('max(executed_at)')} FROM roost.history WHERE success AND plugin = {quote_literal(plugin)}",
     )
@@ -297,7 +297,7 @@ async def last_run(session: MigrationSession, plugin: str) -> datetime | None:
 
 async def steps_by_hand(session: MigrationSession, plugin: str) -> int:
     """Count a plugin's applied steps of which a person said that they are there, as the history tells it."""
-    rows = await _rows(
+    rows = await rows_of(
         session,
         "SELECT count(*) FROM (SELECT DISTINCT ON (step) direction, attempts FROM roost.history "
         f"WHERE success AND step IS NOT NULL AND plugin = {quote_literal(plugin)} ORDER BY step, id DESC) AS last "

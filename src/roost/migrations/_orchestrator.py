@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from roost.errors import NoDatabase, PendingMigrations
-from roost.migrations._check import check_services, refuse_several_chains
+from roost.migrations._check import check_services, refuse_several_chains, refuse_unserved_schemas
 from roost.migrations._config import MigrationConfig
 from roost.migrations._dry_run import changed_steps, planned_steps, undone_steps
 from roost.migrations._events import RunFinished, RunStarted
@@ -17,7 +17,7 @@ from roost.migrations._ledger_upkeep import LedgerUpkeep
 from roost.migrations._legacy_hook import LegacyHook
 from roost.migrations._order import services_of, sort_services
 from roost.migrations._planning import plan_services
-from roost.migrations._protocol import IMigrationService, KeepsManifest, keeps_ledger
+from roost.migrations._protocol import IMigrationService, KeepsManifest, keeps_ledger, keeps_schemas, plugins_of
 from roost.migrations._reading import reading
 from roost.migrations._records import MigrationRecord, MigrationReport, MigrationStatus, StepsCheck
 from roost.migrations._rehearsing import Rehearsal
@@ -71,7 +71,9 @@ class MigrationOrchestrator(LedgerUpkeep):
             priorities={service.service_name: _priority(service, plugins[service.service_name]) for service in services},
         )
 
-    async def run_all_migrations(self, *, dry_run: bool = False, refuse_ahead: bool = False, prove_files: bool = False) -> MigrationReport:
+    async def run_all_migrations(
+        self, *, dry_run: bool = False, refuse_ahead: bool = False, prove_files: bool = False, allow_data_loss: Collection[str] = ()
+    ) -> MigrationReport:
         """Await every migration service, one after another, in one run under the lock.
 
         A start with nothing to do costs one round trip after connecting, and takes no lock. It stops at the first service that
@@ -81,6 +83,7 @@ class MigrationOrchestrator(LedgerUpkeep):
             dry_run: Write nothing, take no lock, and report the steps that would be taken.
             refuse_ahead: Raise also where the database is ahead of the code in a way that the code could live with.
             prove_files: Hold SQL files against their manifests also where these say that there is nothing to do.
+            allow_data_loss: What declared schemas may lose in this run, by name, beside what the configuration allows.
 
         Returns:
             What was done.
@@ -94,7 +97,7 @@ class MigrationOrchestrator(LedgerUpkeep):
             for service in services:
                 if isinstance(service, KeepsManifest):
                     service.prove_files()
-        return await self._run(services, dry_run=dry_run, refuse_ahead=refuse_ahead)
+        return await self._run(services, dry_run=dry_run, refuse_ahead=refuse_ahead, allowed=frozenset(allow_data_loss))
 
     async def rehearse(self, plugin: str | None = None) -> RehearsalReport:
         """Carry out every pending step, and measure it, in one transaction that is always rolled back.
@@ -203,7 +206,8 @@ class MigrationOrchestrator(LedgerUpkeep):
                     for service in services
                 ]
             )
-            unclaimed = await unclaimed_plugins(session, claimed={self._name_of_plugin(service) for service in services})
+            claimed = {self._name_of_plugin(service) for service in services}.union(*map(plugins_of, services))
+            unclaimed = await unclaimed_plugins(session, claimed=claimed)
         runs = [status.last_run for status in found if status.last_run is not None]
         return MigrationStatus(total_services=len(found), last_migration=max(runs, default=None), services=found, unclaimed=unclaimed)
 
@@ -238,7 +242,11 @@ class MigrationOrchestrator(LedgerUpkeep):
             RoostError: As `run_all_migrations`.
         """
         names = {plugin.name for plugin in plugins}
-        services = [service for service in self._ordered() if (plugin := self._plugin_of(service)) is None or plugin.name in names]
+        services = [
+            service
+            for service in self._ordered()
+            if (plugin := self._plugin_of(service)) is None or plugin.name in names or not names.isdisjoint(plugins_of(service))
+        ]
         if self._runtime.auto_migrate:
             await self._run(services, dry_run=False, refuse_ahead=False)
             return
@@ -255,17 +263,22 @@ class MigrationOrchestrator(LedgerUpkeep):
         if pending:
             raise PendingMigrations(plugins=tuple(pending))
 
-    async def _run(self, services: Sequence[IMigrationService], *, dry_run: bool, refuse_ahead: bool) -> MigrationReport:
+    async def _run(
+        self, services: Sequence[IMigrationService], *, dry_run: bool, refuse_ahead: bool, allowed: frozenset[str] = frozenset()
+    ) -> MigrationReport:
         started = time.monotonic()
         wish = self._wish(services)
         run = self._new_run(services, wish=wish, refuse_ahead=refuse_ahead)
+        run.allow_data_loss = allowed
         if not services:
             return report_of(run, done=[], failed=[], not_run=[], started=started)
         self._refuse_without_database(services, run.database)
         if dry_run:
             async with reading(self._runtime) as session:
-                planned = await plan_services(services, session, config=self._config, refuse_ahead=refuse_ahead)
+                planned = await plan_services(services, session, config=self._config, refuse_ahead=refuse_ahead, allow_data_loss=allowed)
                 for one in planned:
+                    run.steps.extend(one.schemas)
+                    run.blocked.extend(one.blocked)
                     if one.plan is not None:
                         run.steps.extend(undone_steps([] if one.undone is None else [one.undone], plugin=one.plan.plugin))
                         run.steps.extend(planned_steps(one.plan))
@@ -286,7 +299,10 @@ class MigrationOrchestrator(LedgerUpkeep):
             self._runtime_emit(RunFinished(steps=len(run.steps), duration=time.monotonic() - started, error=failure))
 
     def _ordered(self) -> list[IMigrationService]:
-        return self.sort_migration_services(self.get_migration_services())
+        services = self.get_migration_services()
+        plugins: Sequence[Plugin] = getattr(self._runtime, "plugins", ())
+        refuse_unserved_schemas(services, declaring=[plugin.name for plugin in plugins if plugin.schema is not None])
+        return self.sort_migration_services(services)
 
     def _new_run(self, services: Sequence[IMigrationService], *, wish: Mapping[str, str] | None, refuse_ahead: bool) -> MigrationRun:
         return MigrationRun(
@@ -307,15 +323,19 @@ class MigrationOrchestrator(LedgerUpkeep):
         parts: dict[str, list[str]] = {}
         for service in keeping:
             parts.setdefault(service.plugin_name, []).append(service.declaration(self._config.policy))
+        declaring = [service for service in services if keeps_schemas(service)]
+        for one in declaring:
+            for plugin, declaration in one.declarations().items():
+                parts.setdefault(plugin, []).append(declaration)
         refuse_several_chains(keeping)
-        known = len(keeping) == len(services)
+        known = len(keeping) + len(declaring) == len(services)
         return {plugin: digest(found) for plugin, found in parts.items()} if known else None
 
     def _database(self) -> Database | None:
         return None if getattr(self._runtime, "database", None) is None else self._runtime.get_service(Database)
 
     def _refuse_without_database(self, services: Sequence[IMigrationService], database: Database | None) -> None:
-        needing = tuple(service.service_name for service in services if keeps_ledger(service))
+        needing = tuple(service.service_name for service in services if keeps_ledger(service) or plugins_of(service))
         if needing and database is None:
             raise NoDatabase(services=needing)
 

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 LEGACY_STEP = "run-plugin-migrations"
 """The id of a plugin's old migration function, which stands in no order with its steps."""
 
+SCHEMA_STEP = "declared-schema"
+"""The id under which a plugin's declared schema is in the ledger, among its repeatable steps."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppliedStep:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from roost.migrations import _ledger as ledger
 from roost.migrations._legacy_hook import LegacyHook
 from roost.migrations._outside_statements import check_outside
 from roost.migrations._plan import LEGACY_STEP, PluginState
-from roost.migrations._protocol import KeepsManifest, keeps_ledger
+from roost.migrations._protocol import KeepsManifest, keeps_ledger, keeps_schemas
 from roost.migrations._requirements import check_requirements
 from roost.migrations._rollback import begun_to_be_undone
 from roost.migrations._status import has_work
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from roost.migrations._config import MigrationConfig
     from roost.migrations._plan import Plan
     from roost.migrations._protocol import IMigrationService
+    from roost.migrations._records import BlockedChange, StepReport
     from roost.migrations._rollback import UndoneStep
     from roost.postgres import Database, MigrationSession
 
@@ -28,12 +29,15 @@ if TYPE_CHECKING:
 class PlannedService:
     """A service and what it would run; no plan for one that keeps no ledger, which can't say it.
 
-    `undone` is the step whose way back was begun, and is ended before the plan.
+    `undone` is the step whose way back was begun, and is ended before the plan. `schemas` is what a service would change that answers for
+    declared schemas, and `blocked` what it would refuse for fear of loss.
     """
 
     service: IMigrationService
     plan: Plan | None
     undone: UndoneStep | None = None
+    schemas: tuple[StepReport, ...] = ()
+    blocked: tuple[BlockedChange, ...] = ()
 
 
 async def plan_services(
@@ -43,6 +47,7 @@ async def plan_services(
     config: MigrationConfig,
     refuse_ahead: bool,
     database: Database | None = None,
+    allow_data_loss: Collection[str] = (),
 ) -> list[PlannedService]:
     """Return what each service would run, in their order. The ledger is read, and need not be there.
 
@@ -52,12 +57,17 @@ async def plan_services(
         config: With which policy plans are made.
         refuse_ahead: Whether a database ahead of the code is an error also where the code could live with it.
         database: What a plugin's old migration function is called with, where the plans are to be carried out.
+        allow_data_loss: What declared schemas may lose, by name, beside what the configuration allows.
 
     Raises:
         MigrationError: As a run raises it.
     """
     planned: list[PlannedService] = []
     for service in services:
+        if keeps_schemas(service):
+            schemas, blocked = await service.planned_schemas(session, allow_data_loss=allow_data_loss)
+            planned.append(PlannedService(service, None, schemas=tuple(schemas), blocked=tuple(blocked)))
+            continue
         if not keeps_ledger(service):
             planned.append(PlannedService(service, None))
             continue

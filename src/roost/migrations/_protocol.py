@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from weakref import WeakSet
@@ -12,8 +12,9 @@ from typing_extensions import TypeIs
 if TYPE_CHECKING:
     from roost.migrations._config import Policy
     from roost.migrations._plan import Plan, PluginState
-    from roost.migrations._records import ManifestChanges
+    from roost.migrations._records import BlockedChange, ManifestChanges, StepReport
     from roost.migrations._step import MigrationStep
+    from roost.postgres import MigrationSession
     from roost.runtime import Runtime
 
 
@@ -68,6 +69,39 @@ class KeepsLedger(Protocol):
 
 
 @runtime_checkable
+class RegistersSchemas(Protocol):
+    """A migration service at which the schemas of plugins can be registered."""
+
+    def registered_schemas(self) -> Mapping[str, object]:
+        """Return what was registered, by plugin."""
+
+
+class KeepsSchemas(Protocol):
+    """A migration service that answers for the schemas which several plugins declare, so that a start with nothing to do is one look."""
+
+    @property
+    def service_name(self) -> str:
+        """Names the service."""
+
+    def declaring_plugins(self) -> Sequence[str]:
+        """Return the plugins that declare a schema."""
+
+    def declarations(self) -> Mapping[str, str]:
+        """Return the digest of what each of them declares."""
+
+    def planned_schemas(
+        self, session: MigrationSession | None, /, *, allow_data_loss: Collection[str] = ()
+    ) -> Awaitable[tuple[list[StepReport], list[BlockedChange]]]:
+        """Return what a run would change, and what it would refuse for fear of loss."""
+
+    def pending_schemas(self, session: MigrationSession | None, /) -> Awaitable[Sequence[str]]:
+        """Return the plugins whose declaration is another than the one that was brought about last."""
+
+    def drifted(self, session: MigrationSession, /) -> Awaitable[tuple[str, ...]]:
+        """Tell what is no longer as it was brought about."""
+
+
+@runtime_checkable
 class KnowsItsSteps(Protocol):
     """A migration service that can tell all its steps, so that what they leave in a database can be claimed, and looked for."""
 
@@ -101,19 +135,38 @@ class KeepsManifest(Protocol):
 
 
 def keeps_ledger(service: object) -> TypeIs[KeepsLedger]:
-    """Tell whether a service keeps the ledger.
+    """Tell whether a service keeps the ledger."""
+    return _has_all(service, _KEEPS_LEDGER, _keeping_ledger)
+
+
+def keeps_schemas(service: object) -> TypeIs[KeepsSchemas]:
+    """Tell whether a service answers for declared schemas."""
+    return _has_all(service, _KEEPS_SCHEMAS, _keeping_schemas)
+
+
+def plugins_of(service: object) -> frozenset[str]:
+    """Return the plugins whose place in the ledger a service answers for; none of a service that keeps no ledger."""
+    if keeps_ledger(service):
+        return frozenset({service.plugin_name})
+    return frozenset(service.declaring_plugins()) if keeps_schemas(service) else frozenset()
+
+
+def _has_all(service: object, names: tuple[str, ...], found: WeakSet[type]) -> bool:
+    """Tell whether a service has what a protocol asks for.
 
     Every start asks this of every service, several times, and `isinstance` of a Protocol takes ten times as long.
     """
     cls = type(service)  # asked first, as the instance would work its properties out
-    if cls in _keeping:
+    if cls in found:
         return True
-    if all(hasattr(cls, name) for name in _KEEPS_LEDGER):
-        _keeping.add(cls)
+    if all(hasattr(cls, name) for name in names):
+        found.add(cls)
         return True
-    return all(hasattr(cls, name) or hasattr(service, name) for name in _KEEPS_LEDGER)
+    return all(hasattr(cls, name) or hasattr(service, name) for name in names)
 
 
 _KEEPS_LEDGER = ("declaration", "plan", "target_version", "plugin_name", "service_name")
-_keeping: WeakSet[type] = WeakSet()
+_KEEPS_SCHEMAS = ("declaring_plugins", "declarations", "planned_schemas", "pending_schemas", "drifted", "service_name")
+_keeping_ledger: WeakSet[type] = WeakSet()
+_keeping_schemas: WeakSet[type] = WeakSet()
 """Classes that were found to have all of these."""

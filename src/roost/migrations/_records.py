@@ -81,6 +81,7 @@ class ServiceStatus:
         error: The text of the last failure in this process.
         changed: Applied steps whose bodies are others than the ones that ran.
         steps_by_hand: How many applied steps no run took: a person said that they are there (`baseline`, `mark`, `repair`).
+        drift: What of the declared schemas is no longer as it was brought about, each in a few words.
     """
 
     service_name: str
@@ -93,6 +94,7 @@ class ServiceStatus:
     error: str | None
     changed: tuple[ChangedStep, ...] = ()
     steps_by_hand: int = 0
+    drift: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +174,21 @@ class SkippedStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BlockedChange:
+    """A change of a declared schema that is not made, because data would be lost.
+
+    Attributes:
+        plugin: The plugin.
+        losses: What would be lost, by the names that `MigrationConfig.allow_data_loss` takes.
+        sql: The statement.
+    """
+
+    plugin: str
+    losses: tuple[str, ...]
+    sql: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationReport:
     """What a run did.
 
@@ -185,6 +202,7 @@ class MigrationReport:
         steps: The steps taken, in order.
         changed: Applied steps whose bodies were found to be others than the ones that ran. A start with nothing to do looks at none.
         skipped: The steps that a rollback left in place.
+        blocked: What a dry run found that a run would refuse, because data would be lost.
     """
 
     run_id: str | None
@@ -196,6 +214,53 @@ class MigrationReport:
     steps: tuple[StepReport, ...] = ()
     changed: tuple[ChangedStep, ...] = ()
     skipped: tuple[SkippedStep, ...] = ()
+    blocked: tuple[BlockedChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaStatus:
+    """Where the declared schema of one plugin stands.
+
+    Attributes:
+        plugin: The plugin.
+        schema: The PostgreSQL schema; None where the plugin declares none.
+        has_run: Whether it was ever brought about.
+        is_pending: Whether the declaration is another than the one that was brought about last.
+        snapshots: How many changes the ledger holds of it.
+        last_run: When the last of them was made.
+        drift: What is no longer as it was brought about, each in a few words.
+    """
+
+    plugin: str
+    schema: str | None
+    has_run: bool
+    is_pending: bool
+    snapshots: int
+    last_run: datetime | None
+    drift: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaCheck:
+    """What it would take to bring about a plugin's declared schema.
+
+    Attributes:
+        plugin: The plugin.
+        schema: The PostgreSQL schema.
+        statements: The SQL that would be run, in order.
+        has_data_loss: Whether some of it loses data.
+        losses: What would be lost, by the names that `MigrationConfig.allow_data_loss` takes.
+        warnings: What else is to be known before it is run, such as a lock that others will wait behind.
+        is_blocked: Whether a run would refuse it, because a loss is not allowed.
+    """
+
+    plugin: str
+    schema: str
+    statements: tuple[str, ...]
+    has_data_loss: bool
+    losses: tuple[str, ...]
+    warnings: tuple[str, ...]
+    is_blocked: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,7 @@ class PlannedRepeatable:
         planned_over: The fingerprint that the ledger must hold of it when it begins, or the plan no longer fits; None for no row.
         followers: All steps that come after it, directly or not. Their rows go when it runs, so that they run too, whatever happens in
             between.
+        epilogue: What is sent behind the step in its transaction, once its settings are taken back; statements with their semicolons.
     """
 
     step: RepeatableStep
@@ -43,6 +44,7 @@ class PlannedRepeatable:
     fingerprint: str
     planned_over: str | None
     followers: tuple[str, ...] = ()
+    epilogue: str = ""
 
 
 def in_turn(steps: Iterable[RepeatableStep], *, plugin: str, taken: Collection[str] = ()) -> list[RepeatableStep]:

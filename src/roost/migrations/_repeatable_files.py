@@ -8,9 +8,9 @@ from pathlib import Path
 
 from roost.errors import InvalidSqlFile, InvalidStep
 from roost.migrations._repeatable_step import RepeatableStep
-from roost.migrations._sql_files import REPEATABLE, decoded, describe, has_repeatable, read_sql
-from roost.migrations._sql_text import is_blank
+from roost.migrations._sql_files import REPEATABLE, describe, has_repeatable
 from roost.migrations._step import SqlText
+from roost.postgres import decode_sql, is_blank, read_sql_files
 
 _MIGRATE = re.compile(r"^--[ \t]*migrate:(?:up|down)\b", re.MULTILINE)
 _WORD = re.compile(r"^--[ \t]*roost:(.*)$", re.MULTILINE)
@@ -24,7 +24,7 @@ def read_repeatable(directory: str | Path) -> list[RepeatableStep]:
         The steps; none where there is no such folder.
     """
     folder = Path(directory) / REPEATABLE
-    return repeatable_of(read_sql(folder)) if has_repeatable(folder) else []
+    return repeatable_of(read_sql_files(folder)) if has_repeatable(folder) else []
 
 
 def repeatable_of(files: Mapping[Path, bytes]) -> list[RepeatableStep]:
@@ -47,7 +47,7 @@ def _step(path: Path, data: bytes) -> RepeatableStep:
     name = path.name.removesuffix(".sql")
     if name.endswith((".up", ".down")):
         raise InvalidSqlFile(path=str(path), reason="a repeatable file is no pair: it has no way back")
-    text = decoded(path, data)
+    text = decode_sql(path, data)
     marker = _MIGRATE.search(text)
     if marker is not None:
         raise InvalidSqlFile(path=str(path), line=_line(text, marker.start()), reason="a repeatable file has no markers, and no way back")

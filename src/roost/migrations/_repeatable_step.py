@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass, field
 
 from roost.errors import InvalidStep
-from roost.migrations._sql_text import is_blank
 from roost.migrations._step import check_id, check_limits, check_sql_text, with_unix_lines
+from roost.postgres import is_blank
 
 
 @dataclass(frozen=True, slots=True)

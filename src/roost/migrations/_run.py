@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from roost.migrations._config import MigrationConfig
     from roost.migrations._plan import Plan
     from roost.migrations._protocol import IMigrationService
-    from roost.migrations._records import ChangedStep, SkippedStep, StepReport
+    from roost.migrations._records import BlockedChange, ChangedStep, SkippedStep, StepReport
     from roost.migrations._repeatable import PlannedRepeatable
     from roost.migrations._rollback import RollbackPlan, UndoneStep
     from roost.migrations._states import MigrationStates
@@ -49,10 +49,12 @@ class MigrationRun:
         services: The names of the services that take part, in order.
         settled_wish: For each plugin the digest that leaves nothing to do; None where only a run can tell.
         refuse_ahead: Whether a database ahead of the code is an error also where the code could live with it.
+        allow_data_loss: What declared schemas may lose beside what the configuration allows, by name.
         wants_lock: Services that may only run while the run holds the lock, because they keep no ledger that would tell them apart.
         steps: What was done, in order.
         changed: Applied steps whose bodies were found to be others than the ones that ran.
         skipped: What a rollback left in place.
+        blocked: What a dry run found that a run would refuse for fear of loss.
     """
 
     runtime: Runtime
@@ -63,14 +65,16 @@ class MigrationRun:
     services: tuple[str, ...] = ()
     settled_wish: Mapping[str, str] | None = None
     refuse_ahead: bool = False
+    allow_data_loss: frozenset[str] = frozenset()
     wants_lock: tuple[str, ...] = ()
     steps: list[StepReport] = field(default_factory=list)
     changed: list[ChangedStep] = field(default_factory=list)
     skipped: list[SkippedStep] = field(default_factory=list)
+    blocked: list[BlockedChange] = field(default_factory=list)
     versions: dict[str, str | None] = field(default_factory=dict)
     _entry: RunEntry = field(init=False)
     _heads: dict[str, str | None] = field(default_factory=dict)
-    _repeatable: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    _repeatable: dict[str, dict[str, str]] = field(default_factory=dict)
     _sent: SentSteps = field(init=False)
     _last_turn: tuple[str, Mapping[str, str]] | None = None
 
@@ -204,6 +208,7 @@ class MigrationRun:
         schema: str | None,
         by_outline: ByOutline | None = None,
         ends_turn: bool = False,
+        makes_schema: bool = True,
     ) -> tuple[StepReport, ...]:
         """Plan on what the ledger holds, and run the plan's steps in order; plan again where another run was quicker.
 
@@ -214,6 +219,7 @@ class MigrationRun:
             schema: The PostgreSQL schema for unqualified names; None is ``public``.
             by_outline: Makes the same plan without a row for each applied step, where it can; None reads all.
             ends_turn: Whether the service does nothing more in its turn, so that the run may end in the message of the last steps.
+            makes_schema: Whether the schema is made first where it is missing; False where a step makes it.
 
         Returns:
             What was done.
@@ -230,7 +236,8 @@ class MigrationRun:
         while True:
             head, plan = await self._decide(decide, by_outline, plugin=plugin)
             self._heads[plugin] = head
-            self._repeatable[plugin] = plan.repeatable_declared or self._repeatable.get(plugin, ())
+            # Several services may have repeatable steps of one plugin.
+            self._repeatable[plugin] = {**self._repeatable.get(plugin, {}), **dict(plan.repeatable_declared)}
             if not told:
                 self._tell(plan, service=service)
                 told = True
@@ -240,7 +247,7 @@ class MigrationRun:
                 await self._end_way_back(plugin, service=service, schema=schema)
                 continue
             try:
-                await self._carry_out(plan, planned_on=head, service=service, schema=schema, ends_turn=ends_turn)
+                await self._carry_out(plan, planned_on=head, service=service, schema=schema, ends_turn=ends_turn, makes_schema=makes_schema)
             except TurnTaken as taken:
                 self._sent.clear()
                 if taken.is_busy:
@@ -268,7 +275,9 @@ class MigrationRun:
                 # Where all rows are read the last one of them says it, whatever a plan leaves out.
                 return state.head, planned.then(state if planned.steps is None else replace(state, last_chain=outline.chain))
 
-    async def _carry_out(self, plan: Plan, *, planned_on: str | None, service: str, schema: str | None, ends_turn: bool) -> None:
+    async def _carry_out(
+        self, plan: Plan, *, planned_on: str | None, service: str, schema: str | None, ends_turn: bool, makes_schema: bool
+    ) -> None:
         if any(planned.step.requires for planned in plan.steps):
             check_requirements(plan, await ledger.applied_names(self.session))
         if self.session.shares_server_process:
@@ -277,7 +286,7 @@ class MigrationRun:
         for planned in plan.steps:
             check_outside(planned.step)
         runner = self._runner(plan.plugin, service=service, schema=schema)
-        if (plan.steps or plan.repeatable) and schema is not None:
+        if (plan.steps or plan.repeatable) and schema is not None and makes_schema:
             await runner.create_schema()
 
         def done(planned: PlannedStep | PlannedRepeatable, report: StepReport) -> None:
@@ -316,7 +325,7 @@ class MigrationRun:
     def _settled(self, declarations: Mapping[str, str], heads: Mapping[str, str | None]) -> dict[str, Settled]:
         """Return what plugins are settled on, by the digests of their declarations and the hashes of their heads."""
         return {
-            plugin: Settled(declaration=declaration, head=heads.get(plugin), repeatable=self._repeatable.get(plugin, ()))
+            plugin: Settled(declaration=declaration, head=heads.get(plugin), repeatable=tuple(self._repeatable.get(plugin, {}).items()))
             for plugin, declaration in declarations.items()
         }
 

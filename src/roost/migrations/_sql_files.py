@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from roost.errors import InvalidSqlFile, InvalidStep
-from roost.migrations._sql_text import PSQL_ONLY, psql_command
 from roost.migrations._step import MigrationStep, SqlText
+from roost.postgres import decode_sql, read_sql_files
 
 REPEATABLE = "repeatable"
 """The name of the folder for repeatable files, beside the versioned ones."""
@@ -68,7 +68,9 @@ def read_folder(directory: str | Path) -> SqlFolder:
     folder = Path(directory)
     if not folder.is_dir():
         raise InvalidSqlFile(path=str(folder), reason="there is no such folder")
-    return SqlFolder(folder, read_sql(folder), read_sql(repeatable) if has_repeatable(repeatable := folder / REPEATABLE) else {})
+    return SqlFolder(
+        folder, read_sql_files(folder), read_sql_files(repeatable) if has_repeatable(repeatable := folder / REPEATABLE) else {}
+    )
 
 
 def has_repeatable(folder: Path) -> bool:
@@ -82,20 +84,6 @@ def has_repeatable(folder: Path) -> bool:
     if folder.is_symlink():
         raise InvalidSqlFile(path=str(folder), reason="it is a link that leads nowhere")
     return False
-
-
-def read_sql(folder: Path) -> dict[Path, bytes]:
-    """Read the bytes of the files in a folder whose names end in ``.sql``, in the order of these.
-
-    Raises:
-        InvalidSqlFile: The folder can't be listed, or a file can't be read.
-    """
-    try:
-        # A link that leads nowhere is a migration that got lost, and no file to be passed over.
-        paths = sorted(path for path in folder.iterdir() if path.name.endswith(".sql") and (path.is_file() or not path.exists()))
-    except OSError as error:
-        raise InvalidSqlFile(path=str(folder), reason=f"it can't be listed: {error.strerror}") from error
-    return {path: _read(path) for path in paths}
 
 
 def steps_of(folder: SqlFolder, *, version: str | None = None) -> list[MigrationStep]:
@@ -118,10 +106,10 @@ def steps_of(folder: SqlFolder, *, version: str | None = None) -> list[Migration
 
 def _step(folder: SqlFolder, path: Path, down_path: Path | None, *, version: str | None) -> MigrationStep:
     name = path.name.removesuffix(".sql").removesuffix(".up")
-    text = decoded(path, folder.files[path])
+    text = decode_sql(path, folder.files[path])
     markers = list(_MARKER.finditer(text))
     up: str = SqlText.read_from(text, path)
-    down: str | None = None if down_path is None else SqlText.read_from(decoded(down_path, folder.files[down_path]), down_path)
+    down: str | None = None if down_path is None else SqlText.read_from(decode_sql(down_path, folder.files[down_path]), down_path)
     transactional = True
     if markers:
         if down_path is not None:
@@ -163,33 +151,6 @@ def _read_marked(path: Path, text: str, markers: list[re.Match[str]]) -> tuple[s
         if marker[1] == "up":
             transactional = options.get("transaction") != "false"
     return bodies["up"], bodies.get("down"), transactional
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InvalidSqlFile(path=str(path), reason=f"it can't be read: {error.strerror}") from error
-
-
-def decoded(path: Path, data: bytes) -> str:
-    """Return the text of a file, without the byte order mark that some editors leave.
-
-    Raises:
-        InvalidSqlFile: It is not UTF-8, or holds what can't be sent to PostgreSQL.
-    """
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InvalidSqlFile(path=str(path), line=line, reason="it is not UTF-8; save it as UTF-8") from error
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise InvalidSqlFile(path=str(path), line=line, reason="it holds a NUL byte, which PostgreSQL can't take")
-    command = psql_command(text)
-    if command is not None:
-        raise InvalidSqlFile(path=str(path), line=command[1], reason=f"it holds {command[0]}; {PSQL_ONLY}")
-    return text
 
 
 def describe(name: str) -> str:

@@ -9,7 +9,7 @@ from roost.errors import MigrationError
 from roost.migrations import _ledger as ledger
 from roost.migrations._dry_run import changed_steps
 from roost.migrations._plan import PluginState
-from roost.migrations._protocol import keeps_ledger
+from roost.migrations._protocol import keeps_ledger, keeps_schemas
 from roost.migrations._reading import reading
 from roost.migrations._records import ServiceStatus
 from roost.migrations._versions import compare_versions
@@ -17,7 +17,7 @@ from roost.migrations._versions import compare_versions
 if TYPE_CHECKING:
     from roost.migrations._config import MigrationConfig
     from roost.migrations._plan import Plan
-    from roost.migrations._protocol import IMigrationService
+    from roost.migrations._protocol import IMigrationService, KeepsSchemas
     from roost.migrations._records import ChangedStep, MigrationState
     from roost.runtime import Runtime
 
@@ -44,6 +44,8 @@ async def status_of(
     Raises:
         DatabaseError: The database can't be asked.
     """
+    if keeps_schemas(service):
+        return await _status_of_schemas(service, runtime=runtime, state=state, error=error)
     if not keeps_ledger(service):
         return await _status_of_other(service, plugin, state=state, error=error)
     async with reading(runtime) as session:
@@ -79,6 +81,24 @@ async def status_of(
     )
 
 
+async def _status_of_schemas(service: KeepsSchemas, *, runtime: Runtime, state: MigrationState, error: str | None) -> ServiceStatus:
+    async with reading(runtime) as session:
+        pending = await service.pending_schemas(session)
+        records = [] if session is None else await ledger.history(session, service=service.service_name)
+        drifted = () if session is None else await service.drifted(session)
+    return ServiceStatus(
+        service_name=service.service_name,
+        has_migrations=bool(service.declaring_plugins()),
+        last_run=max((record.executed_at for record in records if record.success), default=None),
+        version=None,
+        target_version=None,
+        pending=len(pending),
+        state=state,
+        error=error,
+        drift=drifted,
+    )
+
+
 async def _status_of_other(service: IMigrationService, plugin: str, *, state: MigrationState, error: str | None) -> ServiceStatus:
     records = await _ask(service, "get_migration_history", default=())
     runs = [record.executed_at for record in records if getattr(record, "success", True)]
@@ -105,6 +125,9 @@ async def is_pending(service: IMigrationService, plugin: str, *, runtime: Runtim
             if session is not None:
                 found = await ledger.plugin_state(session, plugin)
         return has_work(service.plan(found, config.policy))
+    if keeps_schemas(service):
+        async with reading(runtime) as session:
+            return bool(await service.pending_schemas(session))
     if not await _ask(service, "has_plugin_migrations", plugin, default=False):
         return False
     return hasattr(service, "get_plugin_version") and await _ask(service, "get_plugin_version", plugin, default="") is None

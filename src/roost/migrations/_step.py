@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from roost.errors import InvalidStep
-from roost.migrations._sql_text import PSQL_ONLY, copies_from_stdin, is_blank, psql_command
 from roost.migrations._versions import parse_version
+from roost.postgres import PSQL_ONLY, copies_from_stdin, is_blank, psql_command
 
 if TYPE_CHECKING:
     from roost.migrations._context import MigrationContext

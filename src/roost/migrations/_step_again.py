@@ -59,7 +59,7 @@ class StepAgain(StepInHand):
             took=None,
             checksum=planned.fingerprint,
         )
-        return f"{self.turn.resets}; {'' if self.flush else f'{NO_FLUSH}; '}{finish}; {done}COMMIT"
+        return f"{self.turn.resets}; {'' if self.flush else f'{NO_FLUSH}; '}{planned.epilogue}{finish}; {done}COMMIT"
 
     @property
     def escape(self) -> str | None:

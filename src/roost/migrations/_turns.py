@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from roost.errors import RoostError
 from roost.migrations._events import ServiceMigrationFinished, ServiceMigrationStarted
-from roost.migrations._protocol import KeepsManifest, keeps_ledger
+from roost.migrations._protocol import KeepsManifest, plugins_of
 from roost.migrations._records import MigrationReport
 from roost.migrations._run import current_run
 from roost.postgres import is_connection_lost
@@ -159,8 +159,8 @@ class Turns:
 
     def _settled(self, done: Sequence[IMigrationService]) -> dict[str, str]:
         # A plugin's digest is that of all its services.
-        open_plugins = {one.plugin_name for one in self._services if keeps_ledger(one) and (one not in done or self._is_ahead(one))}
-        plugins = {one.plugin_name for one in done if keeps_ledger(one)} - open_plugins
+        open_plugins = {name for one in self._services if one not in done or self._is_ahead(one) for name in plugins_of(one)}
+        plugins = {name for one in done for name in plugins_of(one)} - open_plugins
         return {plugin: declaration for plugin, declaration in self._wish.items() if plugin in plugins}
 
     def _is_ahead(self, service: IMigrationService) -> bool:
@@ -186,6 +186,7 @@ def report_of(
         steps=tuple(run.steps),
         changed=tuple(run.changed),
         skipped=tuple(run.skipped),
+        blocked=tuple(run.blocked),
     )
 
 

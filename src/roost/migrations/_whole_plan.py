@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from roost.migrations._fingerprint import sql_fingerprint
+from roost.migrations._plan import SCHEMA_STEP
 from roost.migrations._repeatable import plan_repeatable
 from roost.migrations._versions import UNVERSIONED, compare_versions
 
@@ -28,10 +29,10 @@ def with_repeatable(plan: Plan, ordered: Sequence[RepeatableStep], state: Plugin
     declared = {step.id: sql_fingerprint(step.up) for step in ordered}
     # Code of a lower version may differ only in what is repeatable: it must not put its older text over the newer one.
     is_older = plan.target is not None and compare_versions(plan.from_version, plan.target) > 0
-    ran = {row.step: row.fingerprint for row in state.repeated}
+    ran = {row.step: row.fingerprint for row in state.repeated if row.step != SCHEMA_STEP}
     return replace(
         plan,
         repeatable=() if is_older else plan_repeatable(ordered, ran, version=plan.reaches or UNVERSIONED),
         repeatable_declared=tuple(declared.items()),
-        repeatable_left=() if is_older else tuple(row.step for row in state.repeated if row.step not in declared),
+        repeatable_left=() if is_older else tuple(step for step in ran if step not in declared),
     )

@@ -3,15 +3,18 @@
 from roost.postgres._advisory_lock import CHANNEL, advisory_lock_key, lock_or_satisfied
 from roost.postgres._binding import bind_step
 from roost.postgres._blockers import blockers_by_pid, watching_blockers
+from roost.postgres._connect import client_address
 from roost.postgres._copy_text import Row, from_microseconds, microseconds
 from roost.postgres._database import Database
 from roost.postgres._embedded import EmbeddedPostgres
 from roost.postgres._lock_holder import LockHolder, end_lock_holder, lock_holder, lock_timeout
-from roost.postgres._parser import SQL_EXTRA, ParsedStatement, has_parser, parse_sql, statements_of
+from roost.postgres._parser import SQL_EXTRA, ParsedStatement, has_parser, parse_sql, statements_of, without_foreign_keys
 from roost.postgres._protocols import Connection, ConnectionPool
 from roost.postgres._quoting import dollar_quote, quote_identifier, quote_literal, quote_nullable
 from roost.postgres._retry import retrying
 from roost.postgres._session import MigrationSession
+from roost.postgres._sql_source import decode_sql, read_sql_file, read_sql_files
+from roost.postgres._sql_text import PSQL_ONLY, copies_from_stdin, is_blank, normal_form, psql_command
 from roost.postgres._sqlstate import is_connection_lost, is_lock_timeout, is_retryable, sqlstate_of
 from roost.postgres._statement_watch import BuildProgress, StatementWatch, watching_statement
 from roost.postgres._statements import (
@@ -34,6 +37,7 @@ from roost.postgres._url_reading import parse_url
 
 __all__ = [
     "CHANNEL",
+    "PSQL_ONLY",
     "SQL_EXTRA",
     "AddsEnumValue",
     "BuildProgress",
@@ -64,10 +68,14 @@ __all__ = [
     "advisory_lock_key",
     "bind_step",
     "blockers_by_pid",
+    "client_address",
+    "copies_from_stdin",
+    "decode_sql",
     "dollar_quote",
     "end_lock_holder",
     "from_microseconds",
     "has_parser",
+    "is_blank",
     "is_connection_lost",
     "is_lock_timeout",
     "is_retryable",
@@ -75,14 +83,19 @@ __all__ = [
     "lock_or_satisfied",
     "lock_timeout",
     "microseconds",
+    "normal_form",
     "parse_sql",
     "parse_url",
+    "psql_command",
     "quote_identifier",
     "quote_literal",
     "quote_nullable",
+    "read_sql_file",
+    "read_sql_files",
     "retrying",
     "sqlstate_of",
     "statements_of",
     "watching_blockers",
     "watching_statement",
+    "without_foreign_keys",
 ]

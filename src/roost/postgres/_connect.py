@@ -19,6 +19,7 @@ from roost.postgres._retry import retrying
 from roost.postgres._service_file import with_service
 from roost.postgres._sqlstate import CONNECT_AGAIN, PROTOCOL_VIOLATION, is_connection_lost, sqlstate_of
 from roost.postgres._tls import meaning_of_tls_error, system_context
+from roost.postgres._url_parameters import SYSTEM
 
 if TYPE_CHECKING:
     from asyncpg import Connection as DriverConnection
@@ -141,6 +142,28 @@ async def connect_once(url: DatabaseURL, **arguments: Any) -> DriverConnection:
         raise meaning from error
     keep_alive(connection)
     return connection
+
+
+async def client_address(url: DatabaseURL) -> str:
+    """Return a database's address for a library that connects by the same driver and reads nothing else.
+
+    Args:
+        url: The database; its service is looked up and its password asked for now.
+
+    Returns:
+        A URL, which holds the password.
+
+    Raises:
+        PasswordUnavailable: The callable for the password gave none.
+        InvalidDatabaseURL: The URL, or its service, asks for what can't be had.
+    """
+    served = with_user(with_service(url))
+    known = with_found_password(await asked_password(served, seconds=url.connect_timeout or CONNECT_SECONDS))
+    # What the driver has no word for, and takes for settings of the server.
+    paths = ssl.get_default_verify_paths()
+    system = "sslrootcert", SYSTEM
+    params = tuple((key, (paths.cafile or paths.openssl_cafile) if (key, value) == system else value) for key, value in known.params)
+    return replace(known, params=params, connect_timeout=None).dsn
 
 
 def with_user(url: DatabaseURL) -> DatabaseURL:

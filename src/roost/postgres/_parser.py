@@ -71,6 +71,16 @@ _SCOPES: dict[str, Literal["index", "table", "schema", "database"]] = {
     "REINDEX_OBJECT_DATABASE": "database",
 }
 
+_OF_KEY: dict[str, dict[str, bool]] = {
+    "CONSTR_ATTR_DEFERRABLE": {"deferrable": True},
+    "CONSTR_ATTR_NOT_DEFERRABLE": {"deferrable": False},
+    "CONSTR_ATTR_DEFERRED": {"deferrable": True, "initdeferred": True},
+    "CONSTR_ATTR_IMMEDIATE": {"initdeferred": False},
+    "CONSTR_ATTR_ENFORCED": {"is_enforced": True, "initially_valid": True},
+    "CONSTR_ATTR_NOT_ENFORCED": {"is_enforced": False, "initially_valid": False, "skip_validation": True},
+}
+"""Words behind a column's constraint that are parts of it, which the grammar keeps as constraints of their own."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedStatement:
@@ -80,11 +90,13 @@ class ParsedStatement:
         kind: What the grammar calls it, such as ``"create_stmt"``.
         tree: Its parts as plain data, under the names that PostgreSQL's parse tree has for them; what is empty or false is left out.
         text: The statement as it is written, without the semicolon.
+        start: Where it begins in the whole text, in characters.
     """
 
     kind: str
     tree: Mapping[str, Any]
     text: str
+    start: int = 0
 
 
 def has_parser() -> bool:
@@ -134,9 +146,76 @@ def parse_sql(sql: str) -> tuple[ParsedStatement, ...] | None:
     for raw in found.stmts:
         ((kind, tree),) = MessageToDict(raw.stmt, preserving_proto_field_name=True).items()
         end = raw.stmt_location + raw.stmt_len if raw.stmt_len else len(source)
-        text = source[raw.stmt_location : end].decode()
-        statements.append(ParsedStatement(kind=kind, tree=tree, text=text.strip()))
+        piece = source[raw.stmt_location : end].decode()
+        start = len(source[: raw.stmt_location].decode()) + len(piece) - len(piece.lstrip())
+        statements.append(ParsedStatement(kind=kind, tree=tree, text=piece.strip(), start=start))
     return tuple(statements)
+
+
+def without_foreign_keys(sql: str) -> tuple[str, tuple[str, ...]] | None:
+    """Take the foreign keys out of a ``CREATE TABLE``, so that tables can be made in any order, also where they refer to each other.
+
+    Args:
+        sql: One statement. It needs the extra ``sql``: ask `has_parser` before.
+
+    Returns:
+        The statement without them, and for each of them an ``ALTER TABLE`` that adds it; None where it is no ``CREATE TABLE`` with any.
+    """
+    whole = _parsed(sql)
+    if whole is None or len(whole.stmts) != 1 or whole.stmts[0].stmt.WhichOneof("node") != "create_stmt":
+        return None
+    statement = whole.stmts[0].stmt.create_stmt
+    keys: list[Node] = []
+    elements, statement_elements = list(statement.table_elts), statement.table_elts
+    del statement_elements[:]
+    for element in elements:
+        kind = element.WhichOneof("node")
+        if kind == "constraint" and _is_foreign_key(element):
+            keys.append(element.constraint)
+            continue
+        if kind == "column_def":
+            keys += _taken_keys(element.column_def)
+        statement_elements.append(element)
+    if not keys:
+        return None
+    return str(_grammar().deparse(whole)), tuple(_adding(statement.relation, key) for key in keys)
+
+
+def _is_foreign_key(node: Node) -> bool:
+    return bool(_part("ConstrType").Name(node.constraint.contype) == "CONSTR_FOREIGN")
+
+
+def _taken_keys(column: Node) -> list[Node]:
+    """Take a column's foreign keys out of it, with the words behind them that belong to them."""
+    keys: list[Node] = []
+    constraints = list(column.constraints)
+    del column.constraints[:]
+    is_behind_key = False
+    for node in constraints:
+        kind = _part("ConstrType").Name(node.constraint.contype)
+        if kind == "CONSTR_FOREIGN":
+            key = node.constraint
+            key.fk_attrs.append(_part("Node")(string=_part("String")(sval=column.colname)))
+            keys.append(key)
+            is_behind_key = True
+        elif is_behind_key and kind in _OF_KEY:
+            for field, value in _OF_KEY[kind].items():
+                setattr(keys[-1], field, value)
+        else:
+            is_behind_key = False
+            column.constraints.append(node)
+    return keys
+
+
+def _adding(relation: Node, key: Node) -> str:
+    command = _part("AlterTableCmd")(subtype=_part("AlterTableType").Value("AT_AddConstraint"))
+    command.behavior = _part("DropBehavior").Value("DROP_RESTRICT")
+    getattr(command, "def").CopyFrom(_part("Node")(constraint=key))
+    statement = _part("AlterTableStmt")(
+        relation=relation, cmds=[_part("Node")(alter_table_cmd=command)], objtype=_part("ObjectType").Value("OBJECT_TABLE")
+    )
+    whole = _part("ParseResult")(stmts=[_part("RawStmt")(stmt=_part("Node")(alter_table_stmt=statement))])
+    return str(_grammar().deparse(whole))
 
 
 def statements_of(sql: str) -> tuple[Statement, ...] | None:

@@ -26,6 +26,7 @@ class Arrangement:
         self._runtime = runtime
         self._watch = watch
         self._units: dict[tuple[Kind, str], Unit] = {}
+        self._preparers: tuple[Callable[[AnyRuntime], Preparer], ...] = ()
 
     def units(self) -> list[Unit]:
         """Return all units: services in registration order, preparers, plugins."""
@@ -105,6 +106,11 @@ class Arrangement:
             prepared_by = getattr(node.cls, "prepared_by", None)
             if prepared_by is not None:
                 by_maker.setdefault(prepared_by, []).append(node)
+        if owner is None:
+            self._preparers = tuple(by_maker)
+        elif any(plugin.schema is not None for plugin in plugins):
+            for prepared_by in self._preparers:
+                by_maker.setdefault(prepared_by, [])
         before = reachable([node for asking in by_maker.values() for node in asking])
         for prepared_by, asking in by_maker.items():
             name = getattr(prepared_by, "__name__", "preparer") + ("" if owner is None else f" of {owner}")
@@ -113,7 +119,9 @@ class Arrangement:
             unit.owner = owner
             unit.start = _prepare(prepared_by(self._runtime), plugins)
             needs[unit] = [self.unit("service", node.name) for node in asking]
-            concerned = _dependents({node.plugin.name for node in asking if node.plugin is not None}, dependencies)
+            # What a plugin declares as its schema may be brought about by a service of another one.
+            asked_for = {node.plugin.name for node in asking if node.plugin is not None}
+            concerned = _dependents(asked_for | {plugin.name for plugin in plugins if plugin.schema is not None}, dependencies)
             for node in nodes:
                 relies = node.plugin is None or node.plugin.name in concerned
                 if relies and node not in before and not node.on_demand:

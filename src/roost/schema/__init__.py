@@ -1,1 +1,42 @@
 """Declared schemas: what a plugin says its tables are, held against a database, and the difference as classified changes."""
+
+from roost.schema._catalogue import SchemaObject, objects_in, objects_query
+from roost.schema._changes import Identity, PluginChanges, Risk, SchemaChange, Verb
+from roost.schema._declaration import DeclaredPlugin, DeclaredSchema, SchemaSource, Script, declared_plugin
+from roost.schema._declaring import Declared, declare
+from roost.schema._diff import difference
+from roost.schema._guard import allowed_by_environment, blocked_error
+from roost.schema._renames import Rename, effective_renames, undo_statements
+from roost.schema._schema_name import check_schema_names, derive_schema_name
+from roost.schema._schema_plan import plan_schema_changes
+from roost.schema._scratch import Scratch, drop_stale_scratches, scratch_database
+
+__all__ = [
+    "Declared",
+    "DeclaredPlugin",
+    "DeclaredSchema",
+    "Identity",
+    "PluginChanges",
+    "Rename",
+    "Risk",
+    "SchemaChange",
+    "SchemaObject",
+    "SchemaSource",
+    "Scratch",
+    "Script",
+    "Verb",
+    "allowed_by_environment",
+    "blocked_error",
+    "check_schema_names",
+    "declare",
+    "declared_plugin",
+    "derive_schema_name",
+    "difference",
+    "drop_stale_scratches",
+    "effective_renames",
+    "objects_in",
+    "objects_query",
+    "plan_schema_changes",
+    "scratch_database",
+    "undo_statements",
+]

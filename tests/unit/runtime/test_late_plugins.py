@@ -111,6 +111,22 @@ async def test_two_late_plugins_are_prepared_one_after_the_other() -> None:
 
 
 @pytest.mark.asyncio
+async def test_who_declares_a_schema_is_prepared_by_whoever_prepares() -> None:
+    """The services of a plugin with a schema wait for the preparers of other plugins, at the start and when it is loaded late."""
+    log: list[str] = []
+    makers = prepared("p", log)
+    declaring = [Plugin(name, services=[noting(f"{name}-service", log)], schema="CREATE TABLE t (x int)") for name in ("early", "late")]
+    async with Runtime(plugins=[declaring[0], makers]) as runtime:
+        assert log[:2] == ["prepare early", "prepared early"]
+        assert set(log[2:]) == {"+early-service", "+p-service"}
+        log.clear()
+        await runtime.load_plugin(declaring[1])
+        assert log == ["prepare late", "prepared late", "+late-service"]
+        await runtime.load_plugin(Plugin("plain", services=[noting("plain-service", log)]))
+        assert log[3:] == ["+plain-service"]
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("fault", ["prepare", "start", "init", "construct"])
 async def test_a_load_that_fails_leaves_nothing(fault: str) -> None:
     """Whatever fails, its own error is raised, what had started is stopped, and the registry is as before."""

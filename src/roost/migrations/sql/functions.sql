@@ -1,4 +1,4 @@
--- The ledger's functions, ledger version 3. All are PL/pgSQL, whose plans last as long as the session; those of SQL functions are made
+-- The ledger's functions, ledger version 4. All are PL/pgSQL, whose plans last as long as the session; those of SQL functions are made
 -- anew at each call. Every function has a search_path of its own, because a step may have left anything in the session's, and
 -- qualifies every name.
 --
@@ -10,6 +10,7 @@
 -- Statements beside them use two more:
 --   RST05  another server process answers than the one that greeted the run
 --   RST06  an index that was built is not valid
+--   RST07  a declared schema is not there after what should have brought it about
 
 -- Refuses to go on unless it is this run's turn, and keeps all others out until the transaction ends.
 -- The transaction's lock on the key is granted only if no other session holds it. Where a run holds the lock in its session, giving that
@@ -226,6 +227,34 @@ CREATE FUNCTION roost.forget_repeatable(plugin_name text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     DELETE FROM roost.repeatable WHERE plugin = plugin_name;
+END $$;
+
+-- Refuses to go on where an object of a declared schema is not there as it is declared. Both lists hold kind, schema, parent, name and
+-- definition of each object.
+CREATE FUNCTION roost.check_objects(plugin_name text, declared jsonb, present jsonb) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    missing jsonb;
+BEGIN
+    SELECT jsonb_agg(one) INTO missing FROM (
+        SELECT one FROM jsonb_array_elements(declared) AS one EXCEPT SELECT one FROM jsonb_array_elements(present) AS one
+    ) AS difference;
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION 'the schema of plugin % would still differ', plugin_name USING ERRCODE = 'RST07', DETAIL = missing::text;
+    END IF;
+END $$;
+
+-- Keeps what a plugin's declared schema consists of now, unless the last snapshot says the same.
+CREATE FUNCTION roost.keep_snapshot(run_number bigint, plugin_name text, declared_as text, objects_now jsonb) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    last_one roost.snapshot;
+BEGIN
+    SELECT * INTO last_one FROM roost.snapshot WHERE plugin = plugin_name ORDER BY number DESC LIMIT 1;
+    IF last_one.objects IS DISTINCT FROM objects_now THEN
+        INSERT INTO roost.snapshot (plugin, number, fingerprint, objects, run)
+        VALUES (plugin_name, coalesce(last_one.number, 0) + 1, declared_as, objects_now, run_number);
+    END IF;
 END $$;
 
 -- Begins to undo a step outside a transaction, or takes that up again: `ended` statements of its way back have ended. From here on nobody

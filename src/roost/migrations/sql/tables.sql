@@ -9,7 +9,7 @@ CREATE TABLE roost.meta (
     oldest_reader integer NOT NULL
 );
 COMMENT ON COLUMN roost.meta.oldest_reader IS 'the lowest ledger version a roost must know to read this ledger';
-INSERT INTO roost.meta (schema_version, oldest_reader) VALUES (3, 1);
+INSERT INTO roost.meta (schema_version, oldest_reader) VALUES (4, 1);
 
 CREATE TABLE roost.run (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -87,3 +87,15 @@ CREATE TABLE roost.repeatable (
     PRIMARY KEY (plugin, step)
 );
 COMMENT ON TABLE roost.repeatable IS 'what runs again whenever its text changes: the text that ran last';
+
+CREATE TABLE roost.snapshot (
+    plugin text NOT NULL,
+    number integer NOT NULL,
+    fingerprint text NOT NULL,
+    objects jsonb NOT NULL,
+    run bigint NOT NULL,
+    taken_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    PRIMARY KEY (plugin, number)
+);
+COMMENT ON TABLE roost.snapshot IS 'what each plugin''s declared schema consisted of, change by change: those of the last one are the plugin''s own';
+COMMENT ON COLUMN roost.snapshot.objects IS 'kind, schema, parent, name and definition of each';

@@ -1,4 +1,4 @@
--- From any earlier ledger to version 3. Each statement bears what is there already, as the versions differ in what they had. The functions
+-- From any earlier ledger to version 4. Each statement bears what is there already, as the versions differ in what they had. The functions
 -- of all of them make way, in whatever form they came, for those of this version, which follow.
 
 DO $$
@@ -26,7 +26,17 @@ CREATE TABLE IF NOT EXISTS roost.repeatable (
     PRIMARY KEY (plugin, step)
 );
 
--- Who reads the ledger reads its new table.
+CREATE TABLE IF NOT EXISTS roost.snapshot (
+    plugin text NOT NULL,
+    number integer NOT NULL,
+    fingerprint text NOT NULL,
+    objects jsonb NOT NULL,
+    run bigint NOT NULL,
+    taken_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    PRIMARY KEY (plugin, number)
+);
+
+-- Who reads the ledger reads its new tables.
 DO $$
 DECLARE
     reader text;
@@ -36,8 +46,8 @@ BEGIN
         FROM pg_catalog.pg_class AS c, pg_catalog.aclexplode(c.relacl) AS a
         WHERE c.oid = 'roost.applied'::pg_catalog.regclass AND a.privilege_type = 'SELECT'
     LOOP
-        EXECUTE 'GRANT SELECT ON roost.repeatable TO ' || reader;
+        EXECUTE 'GRANT SELECT ON roost.repeatable, roost.snapshot TO ' || reader;
     END LOOP;
 END $$;
 
-UPDATE roost.meta SET schema_version = 3;
+UPDATE roost.meta SET schema_version = 4;

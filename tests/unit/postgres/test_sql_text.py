@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roost.migrations._sql_text import copies_from_stdin, is_blank, normal_form, psql_command
+from roost.postgres._sql_text import copies_from_stdin, is_blank, normal_form, psql_command
 
 HOSTILE = st.lists(st.sampled_from(["\n\\i x\n", "\\", "a", " ", "$", "$$", "$b$", "/*", "*/", "--", "\n", "é"]), max_size=6).map("".join)
 

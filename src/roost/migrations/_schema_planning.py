@@ -1,0 +1,114 @@
+"""Works out what it takes to bring declared schemas about: by a scratch database, a comparison, and a judgement of each change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from roost.errors import SchemaUnsupported
+from roost.migrations._snapshots import last_snapshots
+from roost.schema import (
+    blocked_error,
+    declare,
+    difference,
+    effective_renames,
+    objects_in,
+    plan_schema_changes,
+    scratch_database,
+    undo_statements,
+)
+
+if TYPE_CHECKING:
+    from roost.migrations._snapshots import Snapshot
+    from roost.postgres import DatabaseURL, MigrationSession
+    from roost.schema import DeclaredPlugin, PluginChanges, SchemaObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaPlans:
+    """What it takes to bring the schemas of several plugins about.
+
+    Attributes:
+        changes: By plugin what is to be changed, and what is not for fear of loss.
+        objects: By plugin of what its declaration consists.
+        adopted: By plugin what of that was in the database before roost ever changed the schema.
+        failed: By plugin why its declaration can't be used.
+    """
+
+    changes: Mapping[str, PluginChanges] = field(default_factory=dict)
+    objects: Mapping[str, tuple[SchemaObject, ...]] = field(default_factory=dict)
+    adopted: Mapping[str, tuple[SchemaObject, ...]] = field(default_factory=dict)
+    failed: Mapping[str, Exception] = field(default_factory=dict)
+
+    def refusal(self, plugin: str, *, environment: str) -> Exception | None:
+        """Return why a plugin's schema is not brought about; None where it can be."""
+        if plugin in self.failed:
+            return self.failed[plugin]
+        changes = self.changes[plugin]
+        if changes.refused:
+            return SchemaUnsupported(findings=changes.refused)
+        return blocked_error(changes, environment=environment) if changes.blocked else None
+
+
+async def plan_schemas(
+    session: MigrationSession,
+    declared: Sequence[DeclaredPlugin],
+    *,
+    url: DatabaseURL,
+    allowed: frozenset[str],
+    scratch_url: str | None,
+    run: int,
+) -> SchemaPlans:
+    """Hold what plugins declare against the database. Nothing in it is changed; a scratch database comes and goes.
+
+    Args:
+        session: Where the catalogue and the ledger are read.
+        declared: What plugins declare, each behind those that it depends on.
+        url: The database.
+        allowed: What may be lost, by name.
+        scratch_url: Where scratch databases are made instead of on the database's own server.
+        run: The number of the run, by which the scratch database is named; 0 outside of one.
+
+    Raises:
+        ScratchUnavailable: Nowhere may a scratch database be made.
+        SchemaExtraMissing: What compares databases is not installed.
+        SchemaUnsupported: The database holds what can't be compared.
+        DatabaseError: The database can't be used.
+    """
+    snapshots = await last_snapshots(session)
+    async with scratch_database(url, run=run, scratch_url=scratch_url) as scratch:
+        made = await declare(scratch, declared)
+        usable = [one for one in declared if one.plugin not in made.failed]
+        schemas = sorted({one.schema for one in usable})
+        real = await objects_in(session, schemas)
+        for one in usable:
+            # Where it is called in both as in the database, a comparison keeps what is in it.
+            for statement in undo_statements(effective_renames(one, real=real, declared=made.objects[one.plugin])):
+                await scratch.session.execute(statement)
+        statements = await difference(url, scratch.url, schemas=schemas)
+    changes = plan_schema_changes(
+        statements,
+        plugins=usable,
+        real=real,
+        declared=made.objects,
+        owned={plugin: [one.identity for one in snapshot.objects] for plugin, snapshot in snapshots.items()},
+        allow_data_loss=allowed,
+    )
+    return SchemaPlans(
+        changes=changes,
+        objects=made.objects,
+        adopted=_adopted(made.objects, real=real, snapshots=snapshots),
+        failed=made.failed,
+    )
+
+
+def _adopted(
+    objects: Mapping[str, tuple[SchemaObject, ...]], *, real: Sequence[SchemaObject], snapshots: Mapping[str, Snapshot]
+) -> dict[str, tuple[SchemaObject, ...]]:
+    found = {one.identity: one for one in real if one.kind != "schema"}
+    return {
+        plugin: tuple(found[one.identity] for one in declared if one.identity in found)
+        for plugin, declared in objects.items()
+        if plugin not in snapshots
+    }

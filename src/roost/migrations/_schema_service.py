@@ -1,0 +1,332 @@
+"""The service that brings about what plugins declare as their schemas."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from graphlib import TopologicalSorter
+from typing import TYPE_CHECKING
+
+from roost.errors import (
+    DestructiveMigrationBlocked,
+    MigrationLockLost,
+    NoDatabase,
+    SchemaNotReached,
+    SchemasFailed,
+    StepFailed,
+    UnknownMigrationPlugin,
+)
+from roost.migrations._orchestrator import MigrationOrchestrator
+from roost.migrations._plan import SCHEMA_STEP, Plan, PluginState
+from roost.migrations._reading import reading
+from roost.migrations._records import BlockedChange, SchemaCheck, SchemaStatus, StepReport
+from roost.migrations._schema_planning import SchemaPlans, plan_schemas
+from roost.migrations._schema_units import SchemaUnit, plan_unit, units_of
+from roost.migrations._service import MigrationService
+from roost.migrations._snapshots import brought_about, drift, from_json, last_snapshots, words_for
+from roost.migrations._versions import UNVERSIONED
+from roost.postgres import Database, quote_literal, sqlstate_of
+from roost.runtime import closest, parse_dependency
+from roost.schema import allowed_by_environment, check_schema_names, declared_plugin, derive_schema_name, objects_in
+
+if TYPE_CHECKING:
+    from roost.migrations._run import MigrationRun
+    from roost.postgres import DatabaseURL, MigrationSession
+    from roost.runtime import Plugin
+    from roost.schema import DeclaredPlugin, PluginChanges
+
+NOT_REACHED = "RST07"
+
+
+class DatabaseMigrationService(MigrationService):
+    """Brings the database to where the plugins' declared schemas want it, or says why not.
+
+    It takes its turn before all other migration services. What a plugin declares (`Plugin(schema=…)`, or `register_schema`) is made in a
+    scratch database, compared with what is there, and the difference is judged and applied, a transaction a plugin. What would lose data is
+    blocked unless `MigrationConfig.allow_data_loss` names it, and what roost did not make and no plugin declares is left alone.
+    """
+
+    service_name = "database-migration"
+
+    @staticmethod
+    def derive_schema_name(plugin_name: str, /) -> str:
+        """Return the PostgreSQL schema that a plugin gets where it names none.
+
+        Raises:
+            InvalidSchemaName: The name would be longer than PostgreSQL's names are.
+        """
+        return derive_schema_name(plugin_name)
+
+    def has_plugin_migrations(self, plugin_name: str, /) -> bool:
+        """Tell whether a schema was registered for a plugin, or the plugin declares one."""
+        return plugin_name in self._schemas or plugin_name in self._given()
+
+    def declared_schemas(self) -> tuple[DeclaredPlugin, ...]:
+        """Return what plugins declare, each behind those that it depends on.
+
+        Raises:
+            InvalidSchema: A declaration can't be read.
+            InvalidSchemaName: A plugin can't have the schema that its name gives.
+            SchemaNameCollision: Two plugins would get one schema without having said so.
+        """
+        found = tuple(declared_plugin(plugin, given) for plugin, given in self._given().items())
+        check_schema_names(found)
+        return found
+
+    def _given(self) -> dict[str, object]:
+        plugins: Sequence[Plugin] = () if self._runtime is None else getattr(self._runtime, "plugins", ())
+        given: dict[str, object] = {plugin.name: plugin.schema for plugin in plugins}
+        given.update(self._schemas)
+        needs = {plugin.name: [parse_dependency(text)[0] for text in plugin.dependencies] for plugin in plugins}
+        order = TopologicalSorter({name: sorted(needs.get(name, ())) for name in given}).static_order()
+        return {name: given[name] for name in order if given.get(name) is not None}
+
+    def declaring_plugins(self) -> tuple[str, ...]:
+        """Return the plugins that declare a schema, each behind those that it depends on."""
+        return tuple(self._given())
+
+    def declarations(self) -> dict[str, str]:
+        """Return what stands for each plugin's declaration; errors as of `declared_schemas`."""
+        return {one.plugin: one.fingerprint for one in self.declared_schemas()}
+
+    async def migrate(self, run: MigrationRun) -> None:
+        """Bring every declared schema about; where one can't be, the others are all the same.
+
+        Raises:
+            DestructiveMigrationBlocked: A change would lose data that may not be lost; of its plugin nothing was changed.
+            InvalidSchema: A declaration is no SQL that the server takes, or none of a schema.
+            StepFailed: The server refused a change, such as a constraint that rows violate; nothing of its plugin was changed.
+            SchemaNotReached: The schema would still differ after the change; nothing of its plugin was changed.
+            SchemasFailed: Several of these at once.
+            SchemaError: No declaration can be compared.
+        """
+        declared = self.declared_schemas()
+        known = await brought_about(run.session)
+        plans = SchemaPlans()
+        if any(known.get(one.plugin) != one.fingerprint for one in declared):
+            plans = await self._plan(run.session, declared, url=run.session.url, allowed=run.allow_data_loss, number=run.number)
+        failures: list[tuple[str, Exception]] = []
+        for one in declared:
+            try:
+                await self._bring_about(run, one, plans, known=known.get(one.plugin))
+            except Exception as error:
+                if run.is_broken:
+                    raise
+                failures.append((one.plugin, error))
+        if len(failures) == 1:
+            raise failures[0][1]
+        if failures:
+            reasons = tuple(str(error).partition("\n")[0] for _, error in failures)
+            raise SchemasFailed(failures=tuple(failures), reasons=reasons)
+
+    async def _bring_about(self, run: MigrationRun, declared: DeclaredPlugin, plans: SchemaPlans, *, known: str | None) -> None:
+        units = [SchemaUnit(fingerprint=declared.fingerprint, sql="", description="", snapshot=None, is_last=True)]
+        if known != declared.fingerprint:
+            refusal = plans.refusal(declared.plugin, environment=_environment())
+            if refusal is not None:
+                raise refusal
+            adopted = plans.adopted.get(declared.plugin, ())
+            units = units_of(declared, plans.changes[declared.plugin], objects=plans.objects[declared.plugin], adopted=adopted)
+        version = self._version_of(declared.plugin)
+        for unit in units:
+            try:
+                await run.carry_out(
+                    partial(_decide, unit, declared=declared, version=version, planned_over=known, run=run.number),
+                    plugin=declared.plugin,
+                    service=self.service_name,
+                    schema=declared.schema,
+                    makes_schema=False,
+                )
+            except StepFailed as error:
+                cause = error.__cause__
+                if cause is None or sqlstate_of(cause) != NOT_REACHED:
+                    raise
+                missing = from_json(getattr(cause, "detail", None) or "[]")
+                raise SchemaNotReached(
+                    plugin=declared.plugin, differences=tuple(f"{words_for(one)} is not {one.definition}" for one in missing)
+                ) from error
+            known = unit.fingerprint
+
+    async def _plan(
+        self,
+        session: MigrationSession,
+        declared: Sequence[DeclaredPlugin],
+        *,
+        url: DatabaseURL,
+        allowed: Collection[str] = (),
+        number: int = 0,
+    ) -> SchemaPlans:
+        config = self.config
+        return await plan_schemas(
+            session,
+            declared,
+            url=url,
+            allowed=frozenset({*allowed, *config.allow_data_loss, *allowed_by_environment(os.environ)}),
+            scratch_url=config.scratch_url or os.environ.get("ROOST_SCRATCH_URL"),
+            run=number,
+        )
+
+    def _version_of(self, plugin: str) -> str:
+        plugins: Sequence[Plugin] = () if self._runtime is None else getattr(self._runtime, "plugins", ())
+        return next((one.version for one in plugins if one.name == plugin and one.version is not None), UNVERSIONED)
+
+    async def planned_schemas(
+        self, session: MigrationSession | None, /, *, allow_data_loss: Collection[str] = ()
+    ) -> tuple[list[StepReport], list[BlockedChange]]:
+        """Return what a run would change, and what it would refuse for fear of loss; errors as of `migrate`, but for what is blocked.
+
+        Args:
+            session: Where the catalogue and the ledger are read.
+            allow_data_loss: What may be lost, by name, beside what the configuration allows.
+        """
+        if session is None:
+            raise NoDatabase(services=(self.service_name,))
+        declared = self.declared_schemas()
+        known = await brought_about(session)
+        due = [one for one in declared if known.get(one.plugin) != one.fingerprint]
+        if not due:
+            return [], []
+        plans = await self._plan(session, declared, url=self._migration_url(), allowed=allow_data_loss)
+        steps: list[StepReport] = []
+        blocked: list[BlockedChange] = []
+        for one in due:
+            _refuse(plans, one.plugin)
+            changes = plans.changes[one.plugin]
+            blocked += [BlockedChange(plugin=one.plugin, losses=change.loses, sql=change.sql) for change in changes.blocked]
+            steps += [
+                StepReport(
+                    plugin=one.plugin,
+                    step=SCHEMA_STEP,
+                    description=unit.description,
+                    version=self._version_of(one.plugin),
+                    direction="up",
+                    sql=unit.sql,
+                )
+                for unit in units_of(one, changes, objects=plans.objects[one.plugin], adopted=plans.adopted.get(one.plugin, ()))
+            ]
+        return steps, blocked
+
+    async def check_migration(self, plugin_name: str, schema: object = None, /) -> SchemaCheck:
+        """Tell what it would take to bring a plugin's declared schema about, without changing anything.
+
+        Args:
+            plugin_name: The plugin.
+            schema: What it is to declare instead of what it does declare.
+
+        Raises:
+            UnknownMigrationPlugin: Nobody declares a schema for it.
+            NoDatabase: The runtime has no database.
+            SchemaError: The declaration can't be used or compared.
+        """
+        given = {**self._given(), **({} if schema is None else {plugin_name: schema})}
+        if plugin_name not in given:
+            raise UnknownMigrationPlugin(plugin=plugin_name, known=tuple(given), suggestions=closest(plugin_name, list(given)))
+        declared = [declared_plugin(plugin, one) for plugin, one in given.items()]
+        check_schema_names(declared)
+        async with reading(self._bound()) as session:
+            if session is None:
+                raise NoDatabase(services=(self.service_name,))
+            plans = await self._plan(session, declared, url=self._migration_url())
+        _refuse(plans, plugin_name)
+        return _check_of(plans.changes[plugin_name])
+
+    async def get_status(self, plugin_name: str, /) -> SchemaStatus:
+        """Tell where a plugin's declared schema stands.
+
+        Raises:
+            NoDatabase: The runtime has no database.
+            DatabaseError: The database can't be asked.
+        """
+        declared = next((one for one in self.declared_schemas() if one.plugin == plugin_name), None)
+        async with reading(self._bound()) as session:
+            if session is None:
+                raise NoDatabase(services=(self.service_name,))
+            known = await brought_about(session)
+            snapshot = (await last_snapshots(session)).get(plugin_name)
+            drifted: tuple[str, ...] = ()
+            if snapshot is not None:
+                schemas = sorted({one.schema for one in snapshot.objects})
+                drifted = drift(snapshot.objects, await objects_in(session, schemas)) if schemas else ()
+        return SchemaStatus(
+            plugin=plugin_name,
+            schema=None if declared is None else declared.schema,
+            has_run=plugin_name in known,
+            is_pending=declared is not None and known.get(plugin_name) != declared.fingerprint,
+            snapshots=0 if snapshot is None else snapshot.number,
+            last_run=None if snapshot is None else snapshot.taken_at,
+            drift=drifted,
+        )
+
+    async def reset(self, plugin_name: str, /) -> None:
+        """Forget that a plugin's declared schema was ever brought about: its snapshots and history. What it made stays in the database.
+
+        The next run adopts what it finds.
+
+        Raises:
+            NoDatabase: The runtime has no database.
+            MigrationError: The run could not take its turn.
+            DatabaseError: The database can't be used.
+        """
+
+        async def forget(run: MigrationRun) -> None:
+            plugin, service = quote_literal(plugin_name), quote_literal(self.service_name)
+            await run.in_turn(
+                lambda turn: (
+                    f"{turn.begin}; {turn.fence}; DELETE FROM roost.snapshot WHERE plugin = {plugin}; "
+                    f"DELETE FROM roost.repeatable WHERE plugin = {plugin} AND step = {quote_literal(SCHEMA_STEP)}; "
+                    f"DELETE FROM roost.history WHERE plugin = {plugin} AND service = {service}; "
+                    f"UPDATE roost.plugin SET settled = NULL WHERE name = {plugin}; COMMIT"
+                ),
+                plugin=plugin_name,
+                service=self.service_name,
+            )
+
+        await MigrationOrchestrator(self._bound()).in_a_run(self, forget)
+
+    async def drifted(self, session: MigrationSession) -> tuple[str, ...]:
+        """Tell what of all declared schemas is no longer as it was brought about, each in a few words with its plugin in front."""
+        snapshots = await last_snapshots(session)
+        schemas = sorted({one.schema for snapshot in snapshots.values() for one in snapshot.objects})
+        found = await objects_in(session, schemas) if schemas else []
+        return tuple(f"{plugin}: {told}" for plugin, snapshot in snapshots.items() for told in drift(snapshot.objects, found))
+
+    async def pending_schemas(self, session: MigrationSession | None) -> tuple[str, ...]:
+        """Return the plugins whose declaration is another than the one that was brought about last; errors as of `declared_schemas`."""
+        known: Mapping[str, str] = {} if session is None else await brought_about(session)
+        return tuple(one.plugin for one in self.declared_schemas() if known.get(one.plugin) != one.fingerprint)
+
+    def _migration_url(self) -> DatabaseURL:
+        return self._bound().get_service(Database).migration_url
+
+
+def _decide(unit: SchemaUnit, state: PluginState, *, declared: DeclaredPlugin, version: str, planned_over: str | None, run: int) -> Plan:
+    plan = plan_unit(unit, state, declared=declared, version=version, planned_over=planned_over, run=run)
+    if plan is None:
+        raise MigrationLockLost(detail=f"another run has changed the schema of plugin {declared.plugin} meanwhile")
+    return plan
+
+
+def _refuse(plans: SchemaPlans, plugin: str) -> None:
+    """Raise what is to be refused however much may be lost."""
+    refusal = plans.refusal(plugin, environment=_environment())
+    if refusal is not None and not isinstance(refusal, DestructiveMigrationBlocked):
+        raise refusal
+
+
+def _check_of(changes: PluginChanges) -> SchemaCheck:
+    every = (*changes.first, *changes.changes)
+    losses = tuple(dict.fromkeys(loss for change in every for loss in change.loses))
+    return SchemaCheck(
+        plugin=changes.plugin,
+        schema=changes.schema,
+        statements=tuple(change.sql for change in every),
+        has_data_loss=bool(losses),
+        losses=losses,
+        warnings=tuple(change.why for change in every if change.risk != "safe"),
+        is_blocked=bool(changes.blocked),
+    )
+
+
+def _environment() -> str:
+    return "development" if os.environ.get("ROOST_ENV") == "development" else "production"

@@ -1,0 +1,135 @@
+"""Which statements a declaration may hold: those that say what is there, in the plugin's own schema. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from roost.postgres import ParsedStatement
+
+Tree = Mapping[str, Any]
+
+_DATA = "it changes or reads data; that belongs into a migration step"
+_GRANTS = "privileges and owners belong into a repeatable step"
+_SETTINGS = "settings and transactions are not part of a declaration; leave it out"
+_NOT_COMPARED = "this kind of object can't be compared; make it in a migration step"
+
+_CHANGING_DATA = (
+    *("insert_stmt", "update_stmt", "delete_stmt", "merge_stmt", "select_stmt", "truncate_stmt"),
+    *("do_stmt", "copy_stmt", "call_stmt"),
+)
+_GRANTING = ("grant_stmt", "grant_role_stmt", "alter_default_privileges_stmt", "alter_owner_stmt", "reassign_owned_stmt")
+_SETTING = (
+    *("variable_set_stmt", "variable_show_stmt", "transaction_stmt", "discard_stmt", "lock_stmt"),
+    *("listen_stmt", "notify_stmt", "constraints_set_stmt"),
+)
+_REFUSED = {**dict.fromkeys(_CHANGING_DATA, _DATA), **dict.fromkeys(_GRANTING, _GRANTS), **dict.fromkeys(_SETTING, _SETTINGS)}
+_RELATIONS = {
+    "create_stmt": "relation",
+    "index_stmt": "relation",
+    "create_seq_stmt": "sequence",
+    "view_stmt": "view",
+    "composite_type_stmt": "typevar",
+    "create_trig_stmt": "relation",
+    "create_policy_stmt": "table",
+    "alter_policy_stmt": "table",
+    "alter_table_stmt": "relation",
+    "alter_seq_stmt": "sequence",
+    "rename_stmt": "relation",
+}
+"""Where a statement names the relation that it is about."""
+_NAMES = {
+    "create_enum_stmt": "type_name",
+    "alter_enum_stmt": "type_name",
+    "create_range_stmt": "type_name",
+    "create_domain_stmt": "domainname",
+    "alter_domain_stmt": "type_name",
+    "create_function_stmt": "funcname",
+}
+"""Where a statement names something else, by the parts of its name."""
+_DROPPED = frozenset(
+    {
+        *("OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW", "OBJECT_INDEX", "OBJECT_SEQUENCE", "OBJECT_TYPE", "OBJECT_DOMAIN"),
+        *("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_TRIGGER", "OBJECT_POLICY"),
+    }
+)
+_FREE = frozenset({"create_extension_stmt", "comment_stmt", "alter_function_stmt", "drop_stmt", "create_table_as_stmt"})
+"""What these are about is looked at apart, or afterwards."""
+
+
+def why_not_declared(statement: ParsedStatement, *, schema: str) -> str | None:
+    """Tell why a declaration may not hold a statement.
+
+    Args:
+        statement: The statement.
+        schema: The plugin's PostgreSQL schema.
+
+    Returns:
+        The reason; an empty text where it may, and None where it says what is true anyway.
+    """
+    kind, tree = statement.kind, statement.tree
+    if kind == "create_schema_stmt" and tree.get("schemaname") == schema and not tree.get("schema_elts"):
+        return None
+    reason = _REFUSED.get(kind) or _why_not_of_kind(kind, tree, schema=schema)
+    if reason:
+        return reason
+    named = _schema_of(kind, tree)
+    return "" if named in (None, schema) else f"it is about the PostgreSQL schema {named}, and the plugin's is {schema}"
+
+
+def _why_not_of_kind(kind: str, tree: Tree, *, schema: str) -> str:
+    if kind == "create_stmt":
+        return _why_no_table(tree)
+    if kind == "create_schema_stmt":
+        return f"it makes more than the plugin's PostgreSQL schema, which is {schema}"
+    if kind == "create_table_as_stmt":
+        return "" if tree.get("objtype") == "OBJECT_MATVIEW" else _DATA
+    if kind == "drop_stmt":
+        return "" if tree.get("remove_type") in _DROPPED else _NOT_COMPARED
+    if kind == "alter_table_stmt" and any(_commands(tree, "AT_ChangeOwner")):
+        return _GRANTS
+    return "" if kind in _FREE or kind in _RELATIONS or kind in _NAMES else _NOT_COMPARED
+
+
+def _why_no_table(tree: Tree) -> str:
+    if tree.get("relation", {}).get("relpersistence") == "t":
+        return "a temporary table is no part of a schema"
+    if tree.get("inh_relations") and "partbound" not in tree:
+        return "tables that inherit can't be compared; use partitions, or make it in a migration step"
+    if tree.get("of_typename"):
+        return "tables of a type can't be compared; write its columns down, or make it in a migration step"
+    return ""
+
+
+def _schema_of(kind: str, tree: Tree) -> str | None:
+    """Return the schema that a statement names for what it is about; None where it names none."""
+    if kind == "create_table_as_stmt":
+        return _text(tree.get("into", {}).get("rel", {}).get("schemaname"))
+    if kind in _RELATIONS:
+        return _text(tree.get(_RELATIONS[kind], {}).get("schemaname"))
+    if kind in _NAMES:
+        return _text(_qualifier(tree.get(_NAMES[kind], [])))
+    if kind == "drop_stmt" and tree.get("remove_type") not in ("OBJECT_TRIGGER", "OBJECT_POLICY"):
+        return next((_text(found) for found in map(_dropped, tree.get("objects", [])) if found), None)
+    return None
+
+
+def _dropped(node: Tree) -> str | None:
+    for key, names in (("list", "items"), ("type_name", "names"), ("object_with_args", "objname")):
+        if key in node:
+            return _qualifier(node[key].get(names, []))
+    return None
+
+
+def _qualifier(names: list[Tree]) -> str | None:
+    parts = [_text(name.get("string", {}).get("sval")) for name in names]
+    return parts[-2] if len(parts) > 1 else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _commands(tree: Tree, subtype: str) -> Iterator[bool]:
+    for command in tree.get("cmds", []):
+        yield command.get("alter_table_cmd", {}).get("subtype") == subtype

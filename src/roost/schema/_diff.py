@@ -1,0 +1,175 @@
+"""The difference of two databases as statements. The one room that knows pgmig, which reads both and writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.resources import files
+from typing import Any
+
+from roost.errors import DatabaseUnreachable, SchemaExtraMissing, SchemaUnsupported
+from roost.postgres import DatabaseURL, MigrationSession, ParsedStatement, client_address, parse_sql
+from roost.schema._extensions import Extension, extensions_in
+
+APPLICATION_NAME = "roost schema difference"
+
+_SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
+
+_OTHERS = frozenset(
+    {
+        *("grant_stmt", "grant_role_stmt", "alter_default_privileges_stmt", "alter_owner_stmt"),
+        *("create_event_trig_stmt", "alter_event_trig_stmt", "alter_extension_stmt", "alter_extension_contents_stmt"),
+    }
+)
+"""Privileges, and what belongs to the whole database: no declaration is about them."""
+_OTHER_KINDS = frozenset({"OBJECT_EXTENSION", "OBJECT_EVENT_TRIGGER"})
+
+_is_ours: ContextVar[bool] = ContextVar("roost_schema_difference", default=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Side:
+    """What one of the two databases has beside the schemas that are compared."""
+
+    schemas: frozenset[str]
+    connections: frozenset[tuple[str, str]]
+    extensions: frozenset[tuple[str, str]]
+
+
+async def difference(source: DatabaseURL, target: DatabaseURL, *, schemas: Collection[str]) -> tuple[str, ...]:
+    """Write the statements that make the schemas of one database like those of another.
+
+    A schema that depends on one of them, or is depended on, can't be left out of the comparison. So there may be statements about objects
+    of other schemas too: who takes them is to look at what each is about. There are none about privileges, and none that drop extensions.
+
+    Args:
+        source: The database that is to change; nothing is written to it.
+        target: The database that is as it should be.
+        schemas: The PostgreSQL schemas that are to be compared.
+
+    Returns:
+        The statements in the order in which they are to be run, without semicolons.
+
+    Raises:
+        SchemaUnsupported: The schemas hold what can't be compared.
+        SchemaExtraMissing: pgmig is not installed.
+        DatabaseError: A database can't be reached.
+        Exception: What else a server answered, as the driver raises it.
+    """
+    sides = [await _look(source), await _look(target)]
+    kept = _connected(schemas, sides)
+    ignored = sorted(frozenset().union(*(side.schemas for side in sides)) - kept)
+    extensions = sorted({name for side in sides for name, _ in side.extensions})
+    try:
+        pgmig = import_module("pgmig")
+    except ImportError as error:
+        raise SchemaExtraMissing(package="pgmig") from error
+    addresses = {"source": await client_address(source), "target": await client_address(target)}
+    try:
+        with _leaving_alone():
+            script: str = await pgmig.agenerate(
+                **addresses, ignore_schemas=ignored, ignore_extension_version=extensions, driver=pgmig.DbDriver.ASYNCPG
+            )
+    except pgmig.PgmigUnsupportedError as error:
+        raise SchemaUnsupported(findings=_findings(str(error))) from error
+    except pgmig.PgmigDbConnectionError as error:
+        raise _unreachable(error, source, target) from None
+    statements = parse_sql(script)
+    if statements is None:
+        raise SchemaUnsupported(findings=("the statements that make up the difference can't be read",))
+    return tuple(statement.text for statement in statements if _is_about_schemas(statement))
+
+
+async def _look(url: DatabaseURL) -> _Side:
+    session = await MigrationSession.open(url, application_name=APPLICATION_NAME)
+    try:
+        schemas = frozenset(row[0] or "" for row in await session.rows(_SCHEMAS))
+        connections = frozenset((one or "", other or "") for one, other in await session.rows(_connections()))
+        extensions: Iterable[Extension] = await extensions_in(session)
+    finally:
+        session.terminate()
+    return _Side(schemas=schemas, connections=connections, extensions=frozenset((one.name, one.schema) for one in extensions))
+
+
+def _connected(schemas: Collection[str], sides: Collection[_Side]) -> frozenset[str]:
+    """Return the schemas with all that are connected with them, be it over others, and with those of new extensions."""
+    kept = set(schemas)
+    source, target = (side.extensions for side in sides)
+    kept |= {schema for _, schema in target - source}
+    edges = [edge for side in sides for edge in side.connections]
+    is_growing = True
+    while is_growing:
+        reached = {name for edge in edges if kept.intersection(edge) for name in edge}
+        is_growing = not reached <= kept
+        kept |= reached
+    return frozenset(kept)
+
+
+def _is_about_schemas(statement: ParsedStatement) -> bool:
+    tree = statement.tree
+    if statement.kind in _OTHERS:
+        return False
+    return not (
+        (statement.kind == "drop_stmt" and tree.get("remove_type") in _OTHER_KINDS)
+        or (statement.kind == "comment_stmt" and tree.get("objtype") in _OTHER_KINDS)
+    )
+
+
+@contextmanager
+def _leaving_alone() -> Iterator[None]:
+    """Have pgmig pass over what it can't compare.
+
+    It looks for that in the whole database, and refuses one with an aggregate in a schema that nobody asks for, or where an index is being
+    built. Declarations hold nothing of the kind, and whether a schema is as declared is looked up in the catalogue when it was changed. A
+    pgmig that works in another way refuses such databases still.
+    """
+    _teach()
+    token = _is_ours.set(True)
+    try:
+        yield
+    finally:
+        _is_ours.reset(token)
+
+
+@cache
+def _teach() -> None:
+    try:
+        guards = [
+            import_module("pgmig._introspect.unsupported").UnsupportedGuard,
+            import_module("pgmig._introspect.invalid_indexes").InvalidIndexesGuard,
+            import_module("pgmig._introspect.matview_dependencies").MatviewDependenciesGuard,
+        ]
+        for guard in guards:
+            guard.process_rows = classmethod(_forgiving(guard.process_rows.__func__))
+    except (ImportError, AttributeError):
+        return
+
+
+def _forgiving(process: Any) -> Any:  # noqa: ANN401 -- a method of pgmig's
+    def process_rows(guard: Any, rows: Any) -> Any:  # noqa: ANN401 -- as above
+        findings = process(guard, rows)
+        return [] if _is_ours.get() else findings
+
+    return process_rows
+
+
+def _findings(message: str) -> tuple[str, ...]:
+    found = tuple(line.removeprefix("  - ") for line in message.splitlines() if line.startswith("  - "))
+    return found or (message,)
+
+
+def _unreachable(error: Any, source: DatabaseURL, target: DatabaseURL) -> DatabaseUnreachable:  # noqa: ANN401 -- pgmig's
+    of_source = getattr(error, "source_error", None)
+    url, reason = (source, of_source) if of_source is not None else (target, getattr(error, "target_error", None))
+    words = str(getattr(reason, "driver_error", None) or error)
+    return DatabaseUnreachable(location=url.location, attempts=1, reason=url.redact(words))
+
+
+@cache
+def _connections() -> str:
+    text = files("roost.schema").joinpath("sql/connections.sql").read_text("utf-8")
+    return text[text.index("\nWITH\n") + 1 :]

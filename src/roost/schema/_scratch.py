@@ -1,0 +1,233 @@
+"""A database of a run's own, in which declarations are tried before they are compared with the real one."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from roost.errors import DatabaseError, DatabaseRefused, ScratchUnavailable
+from roost.postgres import DatabaseURL, EmbeddedPostgres, MigrationSession, parse_url, quote_identifier, quote_literal, sqlstate_of
+from roost.schema._extensions import Extension, extensions_in, install_extensions
+
+PREFIX = "roost_scratch_"
+APPLICATION_NAME = "roost scratch"
+CREATE_SECONDS = 60.0
+DROP_SECONDS = 15.0
+
+_NOT_ALLOWED = ("42501", "0A000")
+"""The role may not create databases, or there is no such thing on this server."""
+_IN_USE, _IS_GONE = "55006", "3D000"
+_ABOUT = """
+SELECT current_database(), current_user, split_part(current_setting('server_version'), '.', 1), pg_encoding_to_char(encoding),
+       datcollate, datctype
+FROM pg_database WHERE datname = current_database()
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scratch:
+    """A scratch database.
+
+    Attributes:
+        url: Where it is.
+        session: A session in it.
+        extensions: The real database's extensions that it has too.
+        lacking: Those that it could not be given: why not, by their names.
+    """
+
+    url: DatabaseURL
+    session: MigrationSession
+    extensions: tuple[Extension, ...] = ()
+    lacking: dict[str, str] = field(default_factory=dict)
+
+
+@asynccontextmanager
+async def scratch_database(database_url: DatabaseURL, *, run: int, scratch_url: str | DatabaseURL | None = None) -> AsyncIterator[Scratch]:
+    """Create a scratch database with the extensions of the real one, and drop it at the end, also when cancelled.
+
+    It is made on the server of the real database; on another one where that is named, or where the role may not create databases and an
+    embedded server of the same major version can be had. Scratch databases that killed runs left are dropped before. Only one run at a
+    time may be here: that which holds the lock.
+
+    Args:
+        database_url: The real database.
+        run: The run's number.
+        scratch_url: A server of the same major version to be used instead.
+
+    Yields:
+        The scratch database.
+
+    Raises:
+        ScratchUnavailable: There is no server that could have it.
+        DatabaseError: A server can't be reached.
+        Exception: What else the server answered, as the driver raises it.
+    """
+    async with AsyncExitStack() as stack:
+        real = await _session(stack, database_url)
+        about = _About(*(value or "" for value in (await real.rows(_ABOUT))[0]))
+        extensions = await extensions_in(real)
+        name = f"{PREFIX}{run}_{secrets.token_hex(4)}"
+        server, there = database_url, real
+        if scratch_url is not None:
+            server = parse_url(scratch_url) if isinstance(scratch_url, str) else scratch_url
+            there = await _session(stack, server)
+            await _check_major(there, about, server)
+        try:
+            await stack.enter_async_context(_created(there, server, name, about, is_same=scratch_url is None))
+        except Exception as error:
+            if sqlstate_of(error) not in _NOT_ALLOWED:
+                raise
+            refused = ScratchUnavailable(location=server.location, role=about.role, reason=_words(error))
+            if scratch_url is not None:
+                raise refused from error
+            server = await _embedded(stack, about, refused, cause=error)
+            there = await _session(stack, server)
+            await stack.enter_async_context(_created(there, server, name, about, is_same=False))
+        url = replace(server, database=name)
+        try:
+            session = await _session(stack, url)
+        except DatabaseRefused as error:
+            # A pooler knows only the databases that it was told of.
+            raise ScratchUnavailable(location=server.location, role=about.role, reason=error.reason) from error
+        # From now on others see whose it is, and that somebody is there.
+        await session.execute(f"COMMENT ON DATABASE {quote_identifier(name)} IS {quote_literal(_mark(about.database))}")
+        installed, lacking = await install_extensions(session, extensions)
+        yield Scratch(url=url, session=session, extensions=installed, lacking=lacking)
+
+
+async def drop_stale_scratches(session: MigrationSession, database: str, *, run: int) -> tuple[str, ...]:
+    """Drop the scratch databases that killed runs of a database left on a server. Only who holds the lock may.
+
+    Args:
+        session: A session on the server.
+        database: The name of the real database.
+        run: The number of the run; nothing of a later one is dropped.
+
+    Returns:
+        The names of those that were dropped; those that somebody is connected to are left.
+
+    Raises:
+        Exception: As the driver raises it.
+    """
+    rows = await session.rows(
+        f"SELECT datname FROM pg_database WHERE datname LIKE {quote_literal(PREFIX.replace('_', '!_') + '%')} ESCAPE '!'"
+        f" AND shobj_description(oid, 'pg_database') = {quote_literal(_mark(database))}"
+        " AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datid = pg_database.oid)"
+    )
+    dropped: list[str] = []
+    for name in sorted(row[0] or "" for row in rows):
+        number = name.removeprefix(PREFIX).partition("_")[0]
+        if not number.isdecimal() or int(number) > run:
+            continue
+        try:
+            await session.execute(f"DROP DATABASE IF EXISTS {quote_identifier(name)}")
+        except Exception as error:
+            # Somebody looks at it, or it is another role's.
+            if sqlstate_of(error) not in (_IN_USE, *_NOT_ALLOWED):
+                raise
+        else:
+            dropped.append(name)
+    return tuple(dropped)
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    database: str
+    role: str
+    major: str
+    encoding: str
+    collate: str
+    ctype: str
+
+
+@asynccontextmanager
+async def _created(session: MigrationSession, server: DatabaseURL, name: str, about: _About, *, is_same: bool) -> AsyncIterator[None]:
+    run = int(name.removeprefix(PREFIX).partition("_")[0])
+    await drop_stale_scratches(session, about.database, run=run)
+    options = "TEMPLATE template0"
+    if is_same:
+        options += f" ENCODING {quote_literal(about.encoding)}"
+        options += f" LC_COLLATE {quote_literal(about.collate)} LC_CTYPE {quote_literal(about.ctype)}"
+    try:
+        await _to_its_end(session.execute(f"CREATE DATABASE {quote_identifier(name)} {options}"), seconds=CREATE_SECONDS)
+        yield
+    finally:
+        await _to_its_end(_drop(session, server, name), seconds=DROP_SECONDS)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, object], *, seconds: float) -> None:
+    """Await something that a cancellation does not break off, but follows.
+
+    Were the making of a database broken off, the server might still go on with it when it is to be dropped. A scope of anyio's shields from
+    scopes of anyio's, and not from a task's own cancellation.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        with anyio.fail_after(seconds, shield=True):
+            await asyncio.shield(task)
+    except BaseException:
+        with anyio.move_on_after(seconds, shield=True):
+            await asyncio.wait([task])
+        task.cancel()
+        raise
+
+
+async def _drop(session: MigrationSession, server: DatabaseURL, name: str) -> None:
+    statement = f"DROP DATABASE IF EXISTS {quote_identifier(name)} WITH (FORCE)"
+    try:
+        if session.is_open:
+            await session.execute(statement)
+            return
+        again = await MigrationSession.open(server, application_name=APPLICATION_NAME, attempts=1)
+        try:
+            await again.execute(statement)
+        finally:
+            again.terminate()
+    except Exception as error:  # noqa: BLE001 -- the next run drops what is left; how this one ended is not to be hidden by it
+        if sqlstate_of(error) != _IS_GONE and session.is_open:
+            session.terminate()
+
+
+async def _session(stack: AsyncExitStack, url: DatabaseURL) -> MigrationSession:
+    session = await MigrationSession.open(url, application_name=APPLICATION_NAME)
+    stack.callback(session.terminate)
+    return session
+
+
+async def _check_major(session: MigrationSession, about: _About, server: DatabaseURL) -> None:
+    there = _About(*(value or "" for value in (await session.rows(_ABOUT))[0]))
+    if there.major != about.major:
+        reason = f"it is PostgreSQL {there.major}, and the database is on PostgreSQL {about.major}"
+        raise ScratchUnavailable(location=server.location, role=there.role, reason=reason)
+
+
+async def _embedded(stack: AsyncExitStack, about: _About, refused: ScratchUnavailable, *, cause: Exception) -> DatabaseURL:
+    directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="roost-scratch-", ignore_cleanup_errors=True))
+    embedded = EmbeddedPostgres(Path(directory) / "data", settings={"fsync": "off", "full_page_writes": "off"})
+    # Root's server keeps its data elsewhere.
+    stack.callback(lambda: shutil.rmtree(embedded.data_dir, ignore_errors=True))
+    try:
+        await stack.enter_async_context(embedded)
+    except DatabaseError as error:
+        raise refused from error
+    if embedded.version.partition(".")[0] != about.major:
+        reason = f"{refused.reason}; the embedded server is PostgreSQL {embedded.version}, and the database is on PostgreSQL {about.major}"
+        raise replace(refused, reason=reason) from cause
+    return parse_url(embedded.url)
+
+
+def _mark(database: str) -> str:
+    return f"roost scratch of {database}"
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__
