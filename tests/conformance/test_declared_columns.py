@@ -77,7 +77,7 @@ async def test_AC_03_twelve_columns_at_once(database_url: str) -> None:
     """AC-03: twelve columns join in one change, which is one row of the history."""
     await apply(database_url, "CREATE TABLE wide (id int PRIMARY KEY)")
     await apply(database_url, f"CREATE TABLE wide (id int PRIMARY KEY, {', '.join(f'c{number} text' for number in range(12))})")
-    assert [name for name, *_ in await columns(database_url, "wide")] == ["id", *(f"c{number}" for number in range(12))]
+    assert {name for name, *_ in await columns(database_url, "wide")} == {"id", *(f"c{number}" for number in range(12))}
     assert await changes(database_url) == 2
 
 
@@ -187,7 +187,7 @@ async def test_DR_05_each_table_is_named(database_url: str) -> None:
     gone = {f"gone_{number}" for number in range(1, 5)}
     await apply(database_url, kept + "".join(f"CREATE TABLE {name} (id serial PRIMARY KEY, kept int REFERENCES kept);" for name in gone))
     await blocked(database_url, kept, *gone)
-    await blocked(database_url, kept, *gone, allow=gone - {"gone_3"})
+    await blocked(database_url, kept, "gone_3", allow=gone - {"gone_3"})
 
 
 @pytest.mark.asyncio
