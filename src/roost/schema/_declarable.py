@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from roost.postgres import ParsedStatement
@@ -78,17 +78,21 @@ def why_not_declared(statement: ParsedStatement, *, schema: str) -> str | None:
 
 
 def _why_not_of_kind(kind: str, tree: Tree, *, schema: str) -> str:
-    if kind == "create_stmt":
-        return _why_no_table(tree)
+    if kind in _LOOKED_AT:
+        return _LOOKED_AT[kind](tree)
     if kind == "create_schema_stmt":
         return f"it makes more than the plugin's PostgreSQL schema, which is {schema}"
-    if kind == "create_table_as_stmt":
-        return "" if tree.get("objtype") == "OBJECT_MATVIEW" else _DATA
-    if kind == "drop_stmt":
-        return "" if tree.get("remove_type") in _DROPPED else _NOT_COMPARED
-    if kind == "alter_table_stmt" and any(_commands(tree, "AT_ChangeOwner")):
-        return _GRANTS
     return "" if kind in _FREE or kind in _RELATIONS or kind in _NAMES else _NOT_COMPARED
+
+
+def _why_no_type(tree: Tree) -> str:
+    is_collated = "coll_clause" in tree or any("coll_clause" in node.get("column_def", {}) for node in tree.get("coldeflist", []))
+    return "collations of domains and composite types can't be compared; give them to the columns" if is_collated else ""
+
+
+def _why_no_range(tree: Tree) -> str:
+    is_named = any(node.get("def_elem", {}).get("defname") == "multirange_type_name" for node in tree.get("params", []))
+    return "names of multiranges can't be compared; leave it to PostgreSQL" if is_named else ""
 
 
 def _why_no_table(tree: Tree) -> str:
@@ -133,3 +137,15 @@ def _text(value: object) -> str | None:
 def _commands(tree: Tree, subtype: str) -> Iterator[bool]:
     for command in tree.get("cmds", []):
         yield command.get("alter_table_cmd", {}).get("subtype") == subtype
+
+
+_LOOKED_AT: dict[str, Callable[[Tree], str]] = {
+    "create_stmt": _why_no_table,
+    "create_domain_stmt": _why_no_type,
+    "composite_type_stmt": _why_no_type,
+    "create_range_stmt": _why_no_range,
+    "create_table_as_stmt": lambda tree: "" if tree.get("objtype") == "OBJECT_MATVIEW" else _DATA,
+    "drop_stmt": lambda tree: "" if tree.get("remove_type") in _DROPPED else _NOT_COMPARED,
+    "alter_table_stmt": lambda tree: _GRANTS if any(_commands(tree, "AT_ChangeOwner")) else "",
+}
+"""Statements that may stand in a declaration in some of their forms."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -12,8 +12,11 @@ from importlib.resources import files
 from typing import Any
 
 from roost.errors import DatabaseUnreachable, SchemaExtraMissing, SchemaUnsupported
-from roost.postgres import DatabaseURL, MigrationSession, ParsedStatement, client_address, parse_sql
-from roost.schema._extensions import Extension, extensions_in
+from roost.postgres import DatabaseURL, MigrationSession, ParsedStatement, client_address, is_connection_lost, parse_sql
+from roost.schema._details import Detail, detail_statements, details_in
+from roost.schema._early_functions import FunctionName, needed_functions, with_early_functions
+from roost.schema._extensions import extensions_in
+from roost.schema._serials import ColumnName, Detour, IntegerColumn, detours, integer_columns
 
 APPLICATION_NAME = "roost schema difference"
 
@@ -38,6 +41,9 @@ class _Side:
     schemas: frozenset[str]
     connections: frozenset[tuple[str, str]]
     extensions: frozenset[tuple[str, str]]
+    details: tuple[Detail, ...]
+    integers: Mapping[ColumnName, IntegerColumn]
+    functions: frozenset[FunctionName]
 
 
 async def difference(source: DatabaseURL, target: DatabaseURL, *, schemas: Collection[str]) -> tuple[str, ...]:
@@ -45,10 +51,11 @@ async def difference(source: DatabaseURL, target: DatabaseURL, *, schemas: Colle
 
     A schema that depends on one of them, or is depended on, can't be left out of the comparison. So there may be statements about objects
     of other schemas too: who takes them is to look at what each is about. There are none about privileges, and none that drop extensions.
+    Functions may stand before what their bodies name, so run them with ``check_function_bodies = off``.
 
     Args:
         source: The database that is to change; nothing is written to it.
-        target: The database that is as it should be.
+        target: The scratch database, which is as it should be; it is changed meanwhile.
         schemas: The PostgreSQL schemas that are to be compared.
 
     Returns:
@@ -60,10 +67,21 @@ async def difference(source: DatabaseURL, target: DatabaseURL, *, schemas: Colle
         DatabaseError: A database can't be reached.
         Exception: What else a server answered, as the driver raises it.
     """
-    sides = [await _look(source), await _look(target)]
-    kept = _connected(schemas, sides)
-    ignored = sorted(frozenset().union(*(side.schemas for side in sides)) - kept)
-    extensions = sorted({name for side in sides for name, _ in side.extensions})
+    real, declared = await _look(source, schemas), await _look(target, schemas)
+    kept = _connected(schemas, real, declared)
+    extensions = sorted({name for side in (real, declared) for name, _ in side.extensions})
+    async with _on_detours(target, detours(real.integers, declared.integers)) as back:
+        script = await _compared(source, target, ignored=sorted((real.schemas | declared.schemas) - kept), extensions=extensions)
+    statements = parse_sql(script)
+    back_again = parse_sql(";\n".join(back))
+    if statements is None or back_again is None:
+        raise SchemaUnsupported(findings=("the statements that make up the difference can't be read",))
+    about = with_early_functions([statement for statement in statements if _is_about_schemas(statement)], declared.functions)
+    about += back_again
+    return (*(statement.text for statement in about), *detail_statements(real.details, declared.details, about))
+
+
+async def _compared(source: DatabaseURL, target: DatabaseURL, *, ignored: Sequence[str], extensions: Sequence[str]) -> str:
     try:
         pgmig = import_module("pgmig")
     except ImportError as error:
@@ -78,29 +96,52 @@ async def difference(source: DatabaseURL, target: DatabaseURL, *, schemas: Colle
         raise SchemaUnsupported(findings=_findings(str(error))) from error
     except pgmig.PgmigDbConnectionError as error:
         raise _unreachable(error, source, target) from None
-    statements = parse_sql(script)
-    if statements is None:
-        raise SchemaUnsupported(findings=("the statements that make up the difference can't be read",))
-    return tuple(statement.text for statement in statements if _is_about_schemas(statement))
+    return script
 
 
-async def _look(url: DatabaseURL) -> _Side:
+@asynccontextmanager
+async def _on_detours(target: DatabaseURL, taken: Sequence[Detour]) -> AsyncIterator[list[str]]:
+    """Have the scratch database look as the comparison wants it meanwhile; yields the statements that are to follow the others."""
+    back: list[str] = []
+    if not taken:
+        yield back
+        return
+    session = await MigrationSession.open(target, application_name=APPLICATION_NAME)
+    try:
+        for detour in taken:
+            try:
+                await session.execute("; ".join(detour.away))
+            except Exception as error:
+                # Such as a view that reads the column: the comparison says then what it can't do.
+                if is_connection_lost(error):
+                    raise
+            else:
+                back += detour.back
+        yield back
+        if back:
+            await session.execute("; ".join(back))
+    finally:
+        session.terminate()
+
+
+async def _look(url: DatabaseURL, compared: Collection[str]) -> _Side:
     session = await MigrationSession.open(url, application_name=APPLICATION_NAME)
     try:
         schemas = frozenset(row[0] or "" for row in await session.rows(_SCHEMAS))
         connections = frozenset((one or "", other or "") for one, other in await session.rows(_connections()))
-        extensions: Iterable[Extension] = await extensions_in(session)
+        extensions = frozenset((one.name, one.schema) for one in await extensions_in(session))
+        details = await details_in(session, compared)
+        integers = await integer_columns(session, compared)
+        functions = await needed_functions(session)
     finally:
         session.terminate()
-    return _Side(schemas=schemas, connections=connections, extensions=frozenset((one.name, one.schema) for one in extensions))
+    return _Side(schemas=schemas, connections=connections, extensions=extensions, details=details, integers=integers, functions=functions)
 
 
-def _connected(schemas: Collection[str], sides: Collection[_Side]) -> frozenset[str]:
+def _connected(schemas: Collection[str], real: _Side, declared: _Side) -> frozenset[str]:
     """Return the schemas with all that are connected with them, be it over others, and with those of new extensions."""
-    kept = set(schemas)
-    source, target = (side.extensions for side in sides)
-    kept |= {schema for _, schema in target - source}
-    edges = [edge for side in sides for edge in side.connections]
+    kept = {*schemas, *(schema for _, schema in declared.extensions - real.extensions)}
+    edges = real.connections | declared.connections
     is_growing = True
     while is_growing:
         reached = {name for edge in edges if kept.intersection(edge) for name in edge}

@@ -29,6 +29,8 @@ def test_defaults() -> None:
         "statement_timeout": None,
         "policy": "strict",
         "track_history": True,
+        "allow_data_loss": frozenset(),
+        "scratch_url": None,
     }
 
 

@@ -1,0 +1,69 @@
+"""Puts functions that tables need in front of the tables; the comparison writes all of them behind. Pure, but for one query."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from roost.postgres import MigrationSession, ParsedStatement
+
+FunctionName = tuple[str, str]
+
+# What defaults, checks, generated columns, keys of partitions and indexes call.
+_NEEDED = """
+SELECT DISTINCT n.nspname, p.proname
+FROM pg_depend d
+JOIN pg_proc p ON p.oid = d.refobjid
+JOIN pg_namespace n ON n.oid = p.pronamespace
+WHERE d.refclassid = 'pg_proc'::regclass
+  AND d.classid IN ('pg_attrdef'::regclass, 'pg_constraint'::regclass, 'pg_class'::regclass)
+  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+"""
+_BEFORE_TABLES = frozenset(
+    {
+        *("create_schema_stmt", "create_extension_stmt", "create_enum_stmt", "alter_enum_stmt", "create_range_stmt"),
+        *("composite_type_stmt", "create_domain_stmt", "create_seq_stmt"),
+    }
+)
+
+
+async def needed_functions(session: MigrationSession) -> frozenset[FunctionName]:
+    """Read which functions the tables of a database need, by schema and name.
+
+    Raises:
+        Exception: As the driver raises it.
+    """
+    return frozenset((schema or "", name or "") for schema, name in await session.rows(_NEEDED))
+
+
+def with_early_functions(statements: Sequence[ParsedStatement], needed: Collection[FunctionName]) -> list[ParsedStatement]:
+    """Return statements in an order in which functions stand before the tables that need them, and behind the types that they use.
+
+    A function that is dropped and made again stays where it is: what needs it is then made again behind it.
+
+    Args:
+        statements: The statements, in an order in which functions stand behind all tables.
+        needed: The functions that tables need.
+    """
+    dropped = {
+        _name(node.get("object_with_args", {}).get("objname", []))
+        for statement in statements
+        if statement.kind == "drop_stmt"
+        for node in statement.tree.get("objects", [])
+    }
+    early = [
+        statement
+        for statement in statements
+        if statement.kind == "create_function_stmt"
+        and (name := _name(statement.tree.get("funcname", []))) in needed
+        and name not in dropped
+    ]
+    if not early:
+        return list(statements)
+    rest = [statement for statement in statements if statement not in early]
+    place = max((index + 1 for index, statement in enumerate(rest) if statement.kind in _BEFORE_TABLES), default=0)
+    return [*rest[:place], *early, *rest[place:]]
+
+
+def _name(parts: Sequence[dict[str, dict[str, str]]]) -> FunctionName:
+    names = [part.get("string", {}).get("sval", "") for part in parts]
+    return (names[-2], names[-1]) if len(names) > 1 else ("", names[-1] if names else "")
