@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from roost.postgres import quote_identifier, quote_literal
+from roost.schema._chosen_names import chosen_name
 from roost.schema._definitions import owner_of_sequence
-from roost.schema._renames import chosen_name
 
 if TYPE_CHECKING:
     from roost.schema._catalogue import SchemaObject
@@ -50,6 +50,8 @@ def with_counter_kept(
             verb="rename",
             why="the sequence of the column steps aside for that of its identity",
         ),
+        # Or the server could take it for the column's sequence still.
+        replace(step, sql=f"ALTER SEQUENCE {place} OWNED BY NONE;", verb="alter", why="the sequence goes with the column no more"),
         change,
         replace(
             step,

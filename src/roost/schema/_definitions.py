@@ -22,6 +22,7 @@ _LITERAL = r"E?'(?:[^']|'')*'"
 _LABEL = re.compile(rf"(?:ENUM \(|, )({_LITERAL})")
 _COMMENT = re.compile(rf" COMMENT ({_LITERAL})\Z", re.DOTALL)
 _OWNED_BY = re.compile(r" OWNED BY (?P<of>.+?)(?: COMMENT E?\'|\Z)", re.DOTALL)
+_PARTITION_OF = re.compile(r'(?:UNLOGGED )?TABLE PARTITION OF (?P<of>(?:"(?:[^"]|"")*"|[^" ])+) ')
 _ENABLED = re.compile(r" ENABLED O\Z")
 
 
@@ -60,6 +61,13 @@ def owner_of_sequence(definition: str) -> tuple[str, ...]:
     """Return schema, table and name of the column that a sequence goes with; nothing for a sequence of its own."""
     found = _OWNED_BY.search(definition)
     parsed = None if found is None else parse_sql(f"COMMENT ON COLUMN {found['of']} IS NULL")
+    return () if not parsed else names_of_object(parsed[0].tree["object"])
+
+
+def parent_of_partition(definition: str) -> tuple[str, ...]:
+    """Return schema and name of the table that another is a partition of; nothing for one that is no partition."""
+    found = _PARTITION_OF.match(definition)
+    parsed = None if found is None else parse_sql(f"COMMENT ON TABLE {found['of']} IS NULL")
     return () if not parsed else names_of_object(parsed[0].tree["object"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 from roost.schema._changes import SchemaChange
@@ -95,7 +96,7 @@ class Judge:
             return "data-losing", "changes the type of a column that is not known here", (loss_name(of, schema=self._schema),)
         old, new = type_of_column(before.definition), type_of_column(after.definition)
         if old == new:
-            return "rewriting", "checks each value by the new form of its type", ()
+            return "rewriting", "writes each value anew, in the same type", ()
         if is_generated(after.definition):
             return "rewriting", "the column is computed from others, and is computed anew", ()
         judged = judge_type_change(old, new)
@@ -125,14 +126,12 @@ def rename_candidates(
     """
     gone = [change.object for change in changes if change.verb == "drop" and change.loses and change.object[0] in {"table", "column"}]
     come = [change.object for change in changes if change.verb == "create" and change.object[0] in {"table", "column"}]
-    pairs: list[tuple[str, str]] = []
-    for old in gone:
-        fitting = [new for new in come if new[:3] == old[:3] and new != old and _is_alike(old, new, real, declared)]
-        if fitting:
-            best = max(fitting, key=lambda new: _likeness(old, new, real, declared))
-            come.remove(best)
-            pairs.append((loss_name(old, schema=schema), loss_name(best, schema=schema)))
-    return tuple(pairs)
+    alike = [(old, new) for old in gone for new in come if new[:3] == old[:3] and new != old and _is_alike(old, new, real, declared)]
+    pairs: dict[Identity, Identity] = {}
+    for old, new in sorted(alike, key=lambda pair: -_likeness(pair[0], pair[1], real, declared)):
+        if old not in pairs and new not in pairs.values():
+            pairs[old] = new
+    return tuple((loss_name(old, schema=schema), loss_name(pairs[old], schema=schema)) for old in gone if old in pairs)
 
 
 def _is_alike(old: Identity, new: Identity, real: Mapping[Identity, SchemaObject], declared: Mapping[Identity, SchemaObject]) -> bool:
@@ -144,9 +143,10 @@ def _is_alike(old: Identity, new: Identity, real: Mapping[Identity, SchemaObject
 
 
 def _likeness(old: Identity, new: Identity, real: Mapping[Identity, SchemaObject], declared: Mapping[Identity, SchemaObject]) -> float:
-    """Return how alike two are, up to 1: tables by the names of their columns, columns by their definitions."""
+    """Return how alike two are: tables by the names of their columns, up to 1; columns by their definitions and names, up to 2."""
     if old[0] == "column":
-        return float(real[old].definition == declared[new].definition)
+        is_same = real[old].definition == declared[new].definition
+        return is_same + SequenceMatcher(a=old[3], b=new[3], autojunk=False).ratio()
     before = {name for kind, schema, parent, name in real if (kind, schema, parent) == ("column", old[1], old[3])}
     after = {name for kind, schema, parent, name in declared if (kind, schema, parent) == ("column", new[1], new[3])}
     return len(before & after) / max(len(before | after), 1)

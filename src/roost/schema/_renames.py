@@ -1,48 +1,42 @@
-"""Renames of tables and columns by hint: undone before a comparison, so that it keeps the data, and done after it. Pure.
-
-The server keeps the names of sequences, and from PostgreSQL 18 on of NOT NULL constraints, when a table or a column gets another name;
-those that it chose itself are renamed too, so that a renamed table is as one that was declared under its name.
-"""
+"""Renames of tables and columns by hint: undone before a comparison, so that it keeps the data, and done after it. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from roost.postgres import dollar_quote, quote_identifier, quote_literal
-from roost.schema._changes import SchemaChange
-from roost.schema._definitions import is_identity, is_not_null, owner_of_sequence
-from roost.schema._reading import EXCLUSIVE, SHARE_ROW
+from roost.postgres import quote_identifier
+from roost.schema._chosen_names import chosen_name
+from roost.schema._definitions import owner_of_sequence
 
 if TYPE_CHECKING:
     from roost.schema._catalogue import SchemaObject
-    from roost.schema._changes import Identity
     from roost.schema._declaration import DeclaredPlugin
 
 _RELATIONS = frozenset({"table", "foreign table", "view", "materialized view", "sequence", "index", "type"})
 """What a table shares its names with."""
 
-_LONGEST = 63
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rename:
-    """A table or a column that gets another name.
+    """A table, a column or the sequence of a column that gets another name.
 
     Attributes:
+        kind: Which of them.
         schema: The PostgreSQL schema.
         table: The table's old name.
-        new_table: Its new name, which may be the old one for a column.
-        column: The column's old name; empty where the table itself is renamed.
-        new_column: Its new name.
+        new_table: Its new name; for a column or a sequence it may be the old one.
+        old: The old name of a column or a sequence; empty where the table itself is renamed.
+        new: Its new name.
     """
 
+    kind: Literal["table", "column", "sequence"]
     schema: str
     table: str
     new_table: str
-    column: str = ""
-    new_column: str = ""
+    old: str = ""
+    new: str = ""
 
 
 def effective_renames(plugin: DeclaredPlugin, *, real: Sequence[SchemaObject], declared: Sequence[SchemaObject]) -> tuple[Rename, ...]:
@@ -54,14 +48,14 @@ def effective_renames(plugin: DeclaredPlugin, *, real: Sequence[SchemaObject], d
         declared: What the plugin's declaration makes, under the names of the declaration.
 
     Returns:
-        The renames, those of tables first.
+        The renames: those of tables, those of columns, and those of sequences that go with them.
     """
     schema = plugin.schema
     before, after = _Names(schema, real), _Names(schema, declared)
     tables: dict[str, str] = {}
     for old, new in plugin.renames:
         table, new_table = before.table(old), after.table(new)
-        if table and new_table and not before.has(new_table) and not after.has(table):
+        if table and new_table and not before.has(new_table) and not after.has(table) and new_table not in tables.values():
             tables[table] = new_table
     columns: dict[tuple[str, str], Rename] = {}
     for old, new in plugin.renames:
@@ -70,9 +64,11 @@ def effective_renames(plugin: DeclaredPlugin, *, real: Sequence[SchemaObject], d
             column = before.column(old, table) or before.column(old, table, called=new_table)
             new_column = after.column(new, new_table)
             if column and new_column and (table, new_column) not in before.columns and (new_table, column) not in after.columns:
-                found = Rename(schema=schema, table=table, new_table=new_table, column=column, new_column=new_column)
-                columns[table, column] = found
-    return (*(Rename(schema=schema, table=table, new_table=new) for table, new in tables.items()), *columns.values())
+                one = Rename(kind="column", schema=schema, table=table, new_table=new_table, old=column, new=new_column)
+                columns.setdefault((new_table, new_column), one)
+    renames = [Rename(kind="table", schema=schema, table=table, new_table=new) for table, new in tables.items()]
+    renames += columns.values()
+    return (*renames, *_sequences(renames, real=real, declared=declared))
 
 
 class _Names:
@@ -99,18 +95,64 @@ class _Names:
         return ""
 
 
+def _sequences(renames: Sequence[Rename], *, real: Sequence[SchemaObject], declared: Sequence[SchemaObject]) -> Iterator[Rename]:
+    """Find the sequences of ``serial`` columns that are called otherwise: a comparison knows them by names that fit their columns."""
+    for column, was in renamed_columns(renames, declared):
+        of_declared, of_real = _sequences_of(column, declared), _sequences_of(was, real)
+        old = of_real[0] if of_real else chosen_name(was.parent, was.name, "seq")
+        if of_declared and of_declared[0] != old:
+            new = of_declared[0]
+            yield Rename(kind="sequence", schema=column.schema, table=was.parent, new_table=column.parent, old=old, new=new)
+
+
+def _sequences_of(column: SchemaObject, objects: Sequence[SchemaObject]) -> list[str]:
+    owner = (column.schema, column.parent, column.name)
+    sequences = [thing for thing in objects if thing.kind == "sequence" and thing.schema == column.schema]
+    return [thing.name for thing in sequences if owner_of_sequence(thing.definition) == owner]
+
+
+def renamed_columns(renames: Sequence[Rename], declared: Sequence[SchemaObject]) -> Iterator[tuple[SchemaObject, SchemaObject]]:
+    """Pair the columns that are called otherwise, be it for their table, with themselves under their old names.
+
+    Args:
+        renames: The effective ones of a plugin.
+        declared: What its declaration makes, under the names of the declaration.
+    """
+    columns = [thing for thing in declared if thing.kind == "column"]
+    for thing, was in zip(columns, under_old_names(columns, renames), strict=True):
+        if thing != was:
+            yield thing, was
+
+
 def undo_statements(renames: Sequence[Rename]) -> tuple[str, ...]:
-    """Write what gives the tables and columns in a scratch database their old names, so that a comparison finds them under one name.
+    """Write what gives all in a scratch database its old name, so that a comparison finds it under one name.
 
     Args:
         renames: The effective ones of a plugin.
     """
-    columns = [one for one in renames if one.column]
-    tables = [one for one in renames if not one.column]
-    return (
-        *(_renaming(one.schema, one.new_table, f"COLUMN {quote_identifier(one.new_column)}", one.column) for one in columns),
-        *(_renaming(one.schema, one.new_table, "", one.table) for one in tables),
-    )
+    return tuple(_undoing(one) for one in reversed(renames))
+
+
+def _undoing(one: Rename) -> str:
+    if one.kind == "sequence":
+        return renaming("SEQUENCE", one.schema, one.new, to=one.old)
+    if one.kind == "column":
+        return renaming("TABLE", one.schema, one.new_table, column=one.new, to=one.old)
+    return renaming("TABLE", one.schema, one.new_table, to=one.table)
+
+
+def renaming(kind: str, schema: str, name: str, *, to: str, column: str = "") -> str:
+    """Write a statement that renames a table, a sequence or a column.
+
+    Args:
+        kind: The word for what is altered.
+        schema: Its schema.
+        name: What it is called.
+        to: The new name.
+        column: The column of the table that is meant, if one is.
+    """
+    what = f"COLUMN {quote_identifier(column)} " if column else ""
+    return f"ALTER {kind} {quote_identifier(schema)}.{quote_identifier(name)} RENAME {what}TO {quote_identifier(to)};"
 
 
 def under_old_names(declared: Sequence[SchemaObject], renames: Sequence[Rename]) -> tuple[SchemaObject, ...]:
@@ -120,110 +162,15 @@ def under_old_names(declared: Sequence[SchemaObject], renames: Sequence[Rename])
         declared: The objects under the names of the declaration.
         renames: The effective ones of a plugin.
     """
-    tables = {(one.schema, one.new_table): one.table for one in renames if not one.column}
-    columns = {(one.schema, one.new_table, one.new_column): one.column for one in renames if one.column}
-    return tuple(_under_old_name(thing, tables, columns) for thing in declared)
-
-
-def _under_old_name(thing: SchemaObject, tables: dict[tuple[str, str], str], columns: dict[tuple[str, str, str], str]) -> SchemaObject:
-    name = thing.name
-    if thing.kind == "table":
-        name = tables.get((thing.schema, name), name)
-    elif thing.kind == "column":
-        name = columns.get((thing.schema, thing.parent, name), name)
-    return replace(thing, name=name, parent=tables.get((thing.schema, thing.parent), thing.parent))
-
-
-def redo_changes(renames: Sequence[Rename], *, real: Sequence[SchemaObject], declared: Sequence[SchemaObject]) -> tuple[SchemaChange, ...]:
-    """Return what gives the tables and columns in the database their new names, as the last of a plugin's changes.
-
-    Args:
-        renames: The effective ones of a plugin.
-        real: The objects of the database.
-        declared: What the plugin's declaration makes, under the names of the declaration.
-    """
-    changes: list[SchemaChange] = []
-    for one in renames:
-        if one.column:
-            sql = _renaming(one.schema, one.new_table, f"COLUMN {quote_identifier(one.column)}", one.new_column)
-            changes.append(
-                _change(sql, ("column", one.schema, one.new_table, one.new_column), f"{one.table}.{one.column} has another name now")
-            )
-        else:
-            sql = _renaming(one.schema, one.table, "", one.new_table)
-            changes.append(_change(sql, ("table", one.schema, "", one.new_table), f"{one.table} has another name now"))
-    return (*changes, *_followers(renames, real=real, declared=declared))
-
-
-def _renaming(schema: str, table: str, what: str, new: str) -> str:
-    relation = f"{quote_identifier(schema)}.{quote_identifier(table)}"
-    return f"ALTER TABLE {relation} RENAME {f'{what} ' if what else ''}TO {quote_identifier(new)};"
-
-
-def _change(sql: str, of: Identity, why: str, *, lock: str = EXCLUSIVE) -> SchemaChange:
-    return SchemaChange(sql=sql, object=of, verb="rename", lock=lock, risk="safe", is_reversible=True, why=why)
-
-
-def _followers(renames: Sequence[Rename], *, real: Sequence[SchemaObject], declared: Sequence[SchemaObject]) -> Iterator[SchemaChange]:
-    affected = {(one.schema, one.new_table) for one in renames}
-    columns = [thing for thing in declared if thing.kind == "column" and (thing.schema, thing.parent) in affected]
-    constraints: dict[tuple[str, str], list[str]] = {}
-    for thing, was in zip(columns, under_old_names(columns, renames), strict=True):
-        if (thing.parent, thing.name) == (was.parent, was.name):
-            continue
-        yield from _sequence(thing, was, real=real, declared=declared)
-        if is_not_null(thing.definition):
-            old, new = chosen_name(was.parent, was.name, "not_null"), chosen_name(thing.parent, thing.name, "not_null")
-            constraints.setdefault((thing.schema, thing.parent), []).append(_renamed_constraint(thing, old, new))
-    for (schema, table), statements in constraints.items():
-        sql = f"DO {dollar_quote(' '.join(['BEGIN', *statements, 'END']))};"
-        yield _change(sql, ("table", schema, "", table), "NOT NULL constraints, which have names from PostgreSQL 18 on, follow it")
-
-
-def _renamed_constraint(column: SchemaObject, old: str, new: str) -> str:
-    relation = f"{quote_identifier(column.schema)}.{quote_identifier(column.parent)}"
-    return (
-        f"IF EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conrelid = {quote_literal(relation)}::pg_catalog.regclass "
-        f"AND contype = 'n' AND conname = {quote_literal(old)}) "
-        f"THEN ALTER TABLE {relation} RENAME CONSTRAINT {quote_identifier(old)} TO {quote_identifier(new)}; END IF;"
+    tables = {(one.schema, one.new_table): one.table for one in renames if one.kind == "table"}
+    others: dict[tuple[str, str, str, str], str] = {
+        (one.kind, one.schema, one.new_table if one.kind == "column" else "", one.new): one.old for one in renames
+    }
+    return tuple(
+        replace(
+            thing,
+            name=tables.get((thing.schema, thing.name), thing.name) if thing.kind == "table" else others.get(thing.identity, thing.name),
+            parent=tables.get((thing.schema, thing.parent), thing.parent),
+        )
+        for thing in declared
     )
-
-
-def _sequence(
-    column: SchemaObject, was: SchemaObject, *, real: Sequence[SchemaObject], declared: Sequence[SchemaObject]
-) -> Iterator[SchemaChange]:
-    chosen = chosen_name(was.parent, was.name, "seq")
-    if is_identity(column.definition):
-        old, new = chosen, chosen_name(column.parent, column.name, "seq")
-    else:
-        of_declared, of_real = _sequences_of(column, declared), _sequences_of(was, real)
-        if not of_declared:
-            return
-        old, new = of_real[0] if of_real else chosen, of_declared[0]
-    if old != new:
-        sql = f"ALTER SEQUENCE IF EXISTS {quote_identifier(column.schema)}.{quote_identifier(old)} RENAME TO {quote_identifier(new)};"
-        yield _change(sql, ("sequence", column.schema, "", new), "the sequence of the column follows it", lock=SHARE_ROW)
-
-
-def _sequences_of(column: SchemaObject, objects: Sequence[SchemaObject]) -> list[str]:
-    owner = (column.schema, column.parent, column.name)
-    sequences = [thing for thing in objects if thing.kind == "sequence" and thing.schema == column.schema]
-    return [thing.name for thing in sequences if owner_of_sequence(thing.definition) == owner]
-
-
-def chosen_name(table: str, column: str, label: str) -> str:
-    """Return the name that the server chooses for what goes with a column, as ``makeObjectName`` does.
-
-    Args:
-        table: The table.
-        column: The column.
-        label: What stands behind both, such as ``"seq"``.
-    """
-    first, second = table.encode(), column.encode()
-    room = _LONGEST - len(label) - 2
-    while len(first) + len(second) > room:
-        if len(first) > len(second):
-            first = first[:-1]
-        else:
-            second = second[:-1]
-    return f"{first.decode(errors='ignore')}_{second.decode(errors='ignore')}_{label}"

@@ -9,12 +9,13 @@ from roost.postgres import quote_literal
 from roost.schema._changes import PluginChanges
 from roost.schema._classification import read_statement
 from roost.schema._counters import with_counter_kept
-from roost.schema._definitions import statements_making
+from roost.schema._definitions import parent_of_partition, statements_making
 from roost.schema._guard import is_allowed
 from roost.schema._judging import Judge, rename_candidates
 from roost.schema._ownership import Ownership
 from roost.schema._reading import NOBODY
-from roost.schema._renames import effective_renames, redo_changes, under_old_names
+from roost.schema._renames import effective_renames, under_old_names
+from roost.schema._renaming import redo_changes, trusting_bodies
 
 if TYPE_CHECKING:
     from roost.schema._catalogue import SchemaObject
@@ -68,7 +69,7 @@ class _Part:
         self.plugin = plugin
         self.renames: tuple[Rename, ...] = effective_renames(plugin, real=real, declared=declared)
         self.declared = under_old_names(declared, self.renames)
-        self.redo = redo_changes(self.renames, real=real, declared=declared)
+        self.redo = redo_changes(self.renames, declared=declared)
         self.changes: list[SchemaChange] = []
         self.values: dict[str, Reading] = {}
         self.last: list[SchemaChange] = []
@@ -85,8 +86,10 @@ class _Part:
             if owner is not None or ownership.of(of) not in {None, self.plugin.plugin}:
                 self.refused.append(f"{one.table} is to be renamed, and belongs to plugin {owner or ownership.of(of)}")
         first, rest = _split_off_values(self.changes, self.values)
-        changes = (*rest, *self.redo, *self.last)
         schema = self.plugin.schema
+        if self.redo and any(change.object[0] == "function" for change in rest):
+            rest = [trusting_bodies(schema), *rest]
+        changes = (*rest, *self.redo, *self.last)
         return PluginChanges(
             plugin=self.plugin.plugin,
             schema=schema,
@@ -143,11 +146,24 @@ class _Sharing:
         if reading.also is not None and self._ownership.of(reading.also) != plugin:
             self._refuse(plugin, f"{_words(of)} would be a partition of {_words(reading.also)}, which is not the plugin's")
             return
+        if reading.verb == "drop" and (strange := self._strange_partition(of, plugin)):
+            self._refuse(plugin, f"{_words(of)} is to go, and has the partition {strange}, which is not the plugin's: detach it first")
+            return
         if reading.verb == "create":
             self._ownership.make(of, plugin)
         if reading.form == "rename of a type":
             self._ownership.make((*of[:3], reading.new_name), plugin)
         self._give(reading, of, plugin)
+
+    def _strange_partition(self, of: Identity, plugin: str) -> str | None:
+        """Find a partition, or one of those, that is not the plugin's: it would go with its table."""
+        for identity, thing in self.real.items():
+            if of[0] == identity[0] == "table" and parent_of_partition(thing.definition) == (of[1], of[3]):
+                if self._ownership.of(identity) != plugin:
+                    return identity[3]
+                if (deeper := self._strange_partition(identity, plugin)) is not None:
+                    return deeper
+        return None
 
     def _take_rename(self, reading: Reading, old: Identity) -> None:
         """Rename what belongs to a plugin; make what is declared anew where the old one is nobody's, or another's."""
