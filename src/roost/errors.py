@@ -1926,13 +1926,22 @@ class SchemaNotReached(SchemaError):
 
 @dataclass(eq=False, kw_only=True)
 class SchemasFailed(FailureGroup, SchemaError):
-    """The schemas of several plugins, or of one among others, could not be brought about; those of all others were."""
+    """The schemas of some plugins could not be brought about; those of all others were."""
 
     @property
     def message(self) -> str:
         count = len(self.failures)
         return (
             f"The schema{'' if count == 1 else 's'} of {count} plugin{'' if count == 1 else 's'} could not be brought about:{self._named}"
+        )
+
+    @property
+    def hint(self) -> str:
+        hints = {name: error.hint for name, error in self.failures if isinstance(error, RoostError) and error.hint}
+        return (
+            next(iter(hints.values()))
+            if len(self.failures) == len(hints) == 1
+            else "; ".join(f"{name}: {hint}" for name, hint in hints.items())
         )
 
 

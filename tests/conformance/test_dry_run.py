@@ -8,16 +8,19 @@ from datetime import datetime
 
 import pytest
 
-from roost import MigrationOrchestrator, MigrationStep, Plugin, run_plugin_migrations
+from roost import DatabaseMigrationService, MigrationOrchestrator, MigrationStep, Plugin, run_plugin_migrations
 from roost.errors import StepFailed
 from roost.postgres import parse_url
 from tests.plugins.build import execute, history, make_plugin, make_runtime, migrate, query, residue
 from tests.plugins.catalogue import catalogue_of
+from tests.plugins.declared import RECORD_DDL, STEP, bring_about, declaring, defined
 
 S1 = MigrationStep("s1", "Create a", up="CREATE TABLE a (id int PRIMARY KEY)", down="DROP TABLE a", version="1.0.0")
 S2 = MigrationStep("s2", "Add a note", up="ALTER TABLE a ADD note text", down="ALTER TABLE a DROP note", version="2.0.0")
 S3 = MigrationStep("s3", "Create b", up="CREATE TABLE b (id int PRIMARY KEY, a_id int REFERENCES a)", down="DROP TABLE b", version="3.0.0")
 DEMO = (S1, S2, S3)
+NARROW = "CREATE TABLE t (id int PRIMARY KEY)"
+WIDE = "CREATE TABLE t (id int PRIMARY KEY, note text)"
 
 
 @pytest.mark.asyncio
@@ -57,8 +60,28 @@ async def _as_reader(database_url: str) -> None:
 
 
 @pytest.mark.asyncio
+async def test_DY_04_a_dry_run_of_a_loss(database_url: str) -> None:
+    """DY-04: a dry run tells what would be blocked, and what it would have done for others; it neither raises nor writes."""
+    await bring_about(database_url, {"lossy": WIDE, "other": NARROW})
+    before = await catalogue_of(database_url), await history(database_url)
+    schemas = {"lossy": NARROW, "other": WIDE}
+    report = await bring_about(database_url, schemas, dry_run=True)
+    assert [(block.plugin, block.losses) for block in report.blocked] == [("lossy", ("t.note",))]
+    assert [(step.plugin, step.step) for step in report.steps] == [("other", STEP)]
+    assert 'ADD COLUMN "note" text' in (report.steps[0].sql or "")
+    allowed = await bring_about(database_url, schemas, dry_run=True, allow={"t.note"})
+    assert (allowed.blocked, [step.plugin for step in allowed.steps]) == ((), ["lossy", "other"])
+    assert 'DROP COLUMN "note"' in (allowed.steps[0].sql or "")
+    assert (await catalogue_of(database_url), await history(database_url)) == before
+    assert await residue(database_url) == []
+
+
+@pytest.mark.asyncio
 async def test_DY_05_status_of_a_plugin(database_url: str) -> None:
-    """DY-05: not run before the first run; after it run, with the number of its snapshots in the history, and the last one."""
+    """DY-05: not run before the first run; after it run, with the number of its snapshots in the history, and the last one.
+
+    The same holds for a plugin that declares a schema; it also tells what differs from what was declared.
+    """
     orchestrator = MigrationOrchestrator(make_runtime(database_url, make_plugin("demo", *DEMO)))
     (status,) = (await orchestrator.get_migration_status()).services
     assert (status.has_migrations, status.version, status.last_run, status.pending) == (True, None, None, 3)
@@ -69,6 +92,46 @@ async def test_DY_05_status_of_a_plugin(database_url: str) -> None:
     assert (status.version, status.pending, len(records)) == ("3.0.0", 0, 3)
     assert isinstance(status.last_run, datetime)
     assert (records[0].step, records[0].executed_at) == ("s3", status.last_run)
+    await _of_a_declared_schema(database_url)
+
+
+async def _of_a_declared_schema(database_url: str) -> None:
+    for number, declared in enumerate((NARROW, WIDE)):
+        service = declaring(database_url, {"notes": declared}).get_service(DatabaseMigrationService)
+        status = await service.get_status("notes")
+        assert (status.plugin, status.schema, status.has_run, status.snapshots) == ("notes", "notes", number > 0, number)
+        await bring_about(database_url, {"notes": declared})
+        later = await service.get_status("notes")
+        assert (later.has_run, later.snapshots, later.drift) == (True, number + 1, ())
+        assert isinstance(later.last_run, datetime)
+        assert status.last_run is None or status.last_run < later.last_run
+    await execute(database_url, "ALTER TABLE notes.t DROP note")
+    (drift,) = (await service.get_status("notes")).drift
+    assert "note" in str(drift)
+
+
+@pytest.mark.asyncio
+async def test_DY_06_reset_forgets_and_drops_nothing(database_url: str) -> None:
+    """DY-06: reset clears a plugin's history and leaves its tables; the next run finds them as declared, and defines nothing."""
+    schemas = {"one": NARROW, "two": NARROW}
+    await bring_about(database_url, schemas)
+    await bring_about(database_url, {**schemas, "one": WIDE})
+    await execute(database_url, "INSERT INTO one.t VALUES (1, 'kept')")
+    service = declaring(database_url, {**schemas, "one": WIDE}).get_service(DatabaseMigrationService)
+    await service.reset("one")
+    status, other = await service.get_status("one"), await service.get_status("two")
+    assert (status.has_run, status.snapshots, status.last_run) == (False, 0, None)
+    assert (other.has_run, other.snapshots) == (True, 1)
+    assert await service.get_migration_history("one") == []
+    assert await residue(database_url) == []
+    before = await catalogue_of(database_url)
+    await execute(database_url, RECORD_DDL)
+    await bring_about(database_url, {**schemas, "one": WIDE})
+    assert await defined(database_url) == []
+    await execute(database_url, "DROP EVENT TRIGGER note; DROP EVENT TRIGGER note_dropped; DROP SCHEMA noted CASCADE")
+    assert await catalogue_of(database_url) == before
+    assert await query(database_url, "SELECT id, note FROM one.t") == [(1, "kept")]
+    assert (await service.get_status("one")).has_run
 
 
 @pytest.mark.asyncio

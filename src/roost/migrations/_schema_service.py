@@ -12,6 +12,7 @@ from roost.errors import (
     DestructiveMigrationBlocked,
     MigrationLockLost,
     NoDatabase,
+    RoostError,
     SchemaNotReached,
     SchemasFailed,
     StepFailed,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from roost.migrations._run import MigrationRun
     from roost.postgres import DatabaseURL, MigrationSession
     from roost.runtime import Plugin
-    from roost.schema import DeclaredPlugin, PluginChanges
+    from roost.schema import DeclaredPlugin, PluginChanges, SchemaChange
 
 NOT_REACHED = "RST07"
 
@@ -94,11 +95,10 @@ class DatabaseMigrationService(MigrationService):
         """Bring every declared schema about; where one can't be, the others are all the same.
 
         Raises:
-            DestructiveMigrationBlocked: A change would lose data that may not be lost; of its plugin nothing was changed.
-            InvalidSchema: A declaration is no SQL that the server takes, or none of a schema.
-            StepFailed: The server refused a change, such as a constraint that rows violate; nothing of its plugin was changed.
-            SchemaNotReached: The schema would still differ after the change; nothing of its plugin was changed.
-            SchemasFailed: Several of these at once.
+            SchemasFailed: Some can't be. It holds an error for each such plugin, of which nothing was changed:
+                `DestructiveMigrationBlocked` where data would be lost that may not be lost; `InvalidSchema` for what is no SQL of a schema,
+                or none that the server takes; `StepFailed` where the server refused a change, such as a constraint that rows violate;
+                `SchemaNotReached` where the schema would still differ after the change.
             SchemaError: No declaration can be compared.
         """
         declared = self.declared_schemas()
@@ -114,11 +114,10 @@ class DatabaseMigrationService(MigrationService):
                 if run.is_broken:
                     raise
                 failures.append((one.plugin, error))
-        if len(failures) == 1:
-            raise failures[0][1]
         if failures:
-            reasons = tuple(str(error).partition("\n")[0] for _, error in failures)
-            raise SchemasFailed(failures=tuple(failures), reasons=reasons)
+            told = [error.message if isinstance(error, RoostError) else str(error) for _, error in failures]
+            reasons = tuple(reason.replace("\n", "\n  ") for reason in told)
+            raise SchemasFailed(failures=tuple(failures), reasons=reasons) from failures[0][1]
 
     async def _bring_about(self, run: MigrationRun, declared: DeclaredPlugin, plans: SchemaPlans, *, known: str | None) -> None:
         units = [SchemaUnit(fingerprint=declared.fingerprint, sql="", description="", snapshot=None, is_last=True)]
@@ -193,7 +192,9 @@ class DatabaseMigrationService(MigrationService):
         for one in due:
             _refuse(plans, one.plugin)
             changes = plans.changes[one.plugin]
-            blocked += [BlockedChange(plugin=one.plugin, losses=change.loses, sql=change.sql) for change in changes.blocked]
+            if changes.blocked:  # a run would change nothing of this plugin
+                blocked += [BlockedChange(plugin=one.plugin, losses=change.loses, sql=change.sql) for change in changes.blocked]
+                continue
             steps += [
                 StepReport(
                     plugin=one.plugin,
@@ -284,9 +285,15 @@ class DatabaseMigrationService(MigrationService):
 
         await MigrationOrchestrator(self._bound()).in_a_run(self, forget)
 
-    async def drifted(self, session: MigrationSession) -> tuple[str, ...]:
-        """Tell what of all declared schemas is no longer as it was brought about, each in a few words with its plugin in front."""
-        snapshots = await last_snapshots(session)
+    async def drifted(self, session: MigrationSession, plugin_name: str | None = None, /) -> tuple[str, ...]:
+        """Tell what of declared schemas is no longer as it was brought about, each in a few words with its plugin in front.
+
+        Args:
+            session: Where the catalogue and the ledger are read.
+            plugin_name: Only this plugin's.
+        """
+        found_last = await last_snapshots(session)
+        snapshots = {name: one for name, one in found_last.items() if plugin_name in (None, name)}
         schemas = sorted({one.schema for snapshot in snapshots.values() for one in snapshot.objects})
         found = await objects_in(session, schemas) if schemas else []
         return tuple(f"{plugin}: {told}" for plugin, snapshot in snapshots.items() for told in drift(snapshot.objects, found))
@@ -323,9 +330,14 @@ def _check_of(changes: PluginChanges) -> SchemaCheck:
         statements=tuple(change.sql for change in every),
         has_data_loss=bool(losses),
         losses=losses,
-        warnings=tuple(change.why for change in every if change.risk != "safe"),
+        warnings=tuple(f"{_words_for(change)}: {change.why}" for change in every if change.risk != "safe"),
         is_blocked=bool(changes.blocked),
     )
+
+
+def _words_for(change: SchemaChange) -> str:
+    kind, _, parent, name = change.object
+    return " ".join(filter(None, (kind, f"{parent}.{name}" if parent else name)))
 
 
 def _environment() -> str:

@@ -1,0 +1,10 @@
+-- A column becomes NOT NULL.
+-- expect: equal
+-- before
+CREATE TABLE users (id int PRIMARY KEY, email text);
+-- data
+INSERT INTO users VALUES (1, 'a'), (2, 'b');
+-- keeps
+SELECT * FROM users ORDER BY id
+-- after
+CREATE TABLE users (id int PRIMARY KEY, email text NOT NULL);
