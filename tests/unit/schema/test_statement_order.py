@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from roost.postgres import ParsedStatement, parse_sql
-from roost.schema._statement_order import with_defaults_aside, with_early_functions
+from roost.schema._statement_order import with_columns_in_order, with_defaults_aside, with_early_functions
 
 TABLE = "CREATE TABLE s.t (a int DEFAULT s.f())"
 TYPE = "CREATE TYPE s.kind AS ENUM ('a')"
@@ -57,3 +57,12 @@ def test_a_default_steps_aside_while_the_type_changes() -> None:
 def test_a_default_that_is_not_set_again_stays(statements: tuple[str, ...]) -> None:
     """Nobody would bring it back."""
     assert texts(with_defaults_aside(parsed(*statements))) == list(statements)
+
+
+def test_new_columns_come_in_the_order_in_which_they_are_declared() -> None:
+    """Those of each table by themselves, in the places where the comparison adds any; computed ones behind what they may need."""
+    ten, two, sum_, other = (
+        f"ALTER TABLE s.{table} ADD COLUMN {name} int" for table, name in (("t", "c10"), ("t", "c2"), ("t", "a"), ("u", "c"))
+    )
+    places = {("s", "t", "c10"): (False, 10), ("s", "t", "c2"): (False, 2), ("s", "t", "a"): (True, 1), ("s", "u", "c"): (False, 1)}
+    assert texts(with_columns_in_order(parsed(sum_, ten, other, TYPE, two), places)) == [two, ten, other, TYPE, sum_]
