@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from roost.cli._exit_codes import ExitCode
-from roost.cli._options import IN_WORDS, Printing, RuntimeName
+from roost.cli._options import NOTHING_SPECIAL, Common, RuntimeName
 from roost.cli._output import Output
 from roost.cli._perform import perform
 from roost.cli._project import read_project
@@ -21,17 +21,25 @@ def check(
     *,
     write: Annotated[bool, Parameter(negative=(), help="First write roost.sum into each folder of SQL files, as they are now.")] = False,
     plugin: Annotated[str | None, Parameter(help="Only this plugin's.")] = None,
-    printing: Printing = IN_WORDS,
+    drift: Annotated[
+        bool, Parameter(negative=(), help="Also ask the database whether declared schemas are as they were brought about.")
+    ] = False,
+    common: Common = NOTHING_SPECIAL,
 ) -> int:
-    """Load every plugin's steps, and hold SQL files against their roost.sum; exit code 4 when something is wrong. It needs no database."""
+    """Load every plugin's steps, and hold SQL files against their roost.sum; exit code 4 when something is wrong. It needs no database.
+
+    With `--drift` it does, and the exit code is 3 where a declared schema is no longer as it was brought about.
+    """
 
     async def body(output: Output) -> int:
-        from roost.cli._documents import check_document  # noqa: PLC0415 -- `roost --help` needs no migrations
+        from roost.cli._changes import tell_drift  # noqa: PLC0415 -- `roost --help` needs no migrations
+        from roost.cli._documents import check_document  # noqa: PLC0415 -- as above
         from roost.cli._services import refuse_unknown_plugin  # noqa: PLC0415 -- as above
         from roost.cli._tables import check_table  # noqa: PLC0415 -- as above
-        from roost.cli._workplace import named_runtime  # noqa: PLC0415 -- as above
+        from roost.cli._workplace import named_runtime, workplace  # noqa: PLC0415 -- as above
         from roost.migrations import MigrationOrchestrator  # noqa: PLC0415 -- as above
 
+        drifted: tuple[str, ...] = ()
         named = named_runtime(runtime, project=read_project(Path.cwd()))
         try:
             orchestrator = MigrationOrchestrator(named)
@@ -40,14 +48,20 @@ def check(
             found = orchestrator.check_steps(plugin, write=write)
         finally:
             await named.stop()
+        if drift:
+            async with workplace(runtime, database_url=common.database_url) as place:
+                drifted = await place.orchestrator.find_drift(plugin)
         errors = [one.error for one in found if one.error is not None]
-        output.result(check_document(found), check_table(found, base=Path.cwd()) if found else "there are no steps to check")
+        output.result(check_document(found, drift=drifted), check_table(found, base=Path.cwd()) if found else "there are no steps to check")
+        tell_drift(output, drifted)
         for error in errors:
-            if printing.traceback:
+            if common.traceback:
                 output.note("".join(format_exception(error)).rstrip())
             output.tell(error)
         if any(isinstance(error, ManifestNotWritten) for error in errors):
             return ExitCode.FAILED
-        return ExitCode.INVALID if errors else ExitCode.FINE
+        if errors:
+            return ExitCode.INVALID
+        return ExitCode.PENDING if drifted else ExitCode.FINE
 
-    return perform("check", body, json=printing.json, traceback=printing.traceback)
+    return perform("check", body, json=common.json, traceback=common.traceback)

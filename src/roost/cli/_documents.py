@@ -56,10 +56,11 @@ def rehearsal_document(report: RehearsalReport) -> dict[str, Any]:
     }
 
 
-def check_document(checks: Sequence[StepsCheck]) -> dict[str, Any]:
+def check_document(checks: Sequence[StepsCheck], *, drift: Sequence[str] = ()) -> dict[str, Any]:
     """Return what a check found as plain data."""
     return {
         "valid": all(check.error is None for check in checks),
+        "drift": list(drift),
         "services": [
             {
                 "plugin": check.plugin,

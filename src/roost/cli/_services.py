@@ -49,7 +49,8 @@ def refuse_unknown_plugin(plugin: str, services: Sequence[IMigrationService]) ->
     Raises:
         BadUsage: There is no such plugin.
     """
-    known = sorted(set(plugins_of(services).values()))
+    declaring = {name for service in services for name in getattr(service, "declaring_plugins", tuple)()}
+    known = sorted({*plugins_of(services).values(), *declaring})
     if plugin not in known:
         raise BadUsage(
             reason=f"No plugin {plugin!r} has migrations in this runtime",

@@ -169,6 +169,22 @@ class MigrationOrchestrator(LedgerUpkeep):
         """
         return check_services(self._ordered(), policy=self._config.policy, plugin=plugin_name, write=write)
 
+    async def find_drift(self, plugin_name: str | None = None) -> tuple[str, ...]:
+        """Tell what of declared schemas is no longer as it was brought about, each in a few words with its plugin in front.
+
+        Args:
+            plugin_name: Only this plugin's.
+
+        Raises:
+            NoDatabase: The runtime has no database.
+            DatabaseError: The database can't be asked.
+        """
+        services = [service for service in self._ordered() if keeps_schemas(service)]
+        async with reading(self._runtime) as session:
+            if session is None:
+                raise NoDatabase(services=tuple(service.service_name for service in services))
+            return tuple([told for service in services for told in await service.drifted(session, plugin_name)])
+
     async def has_pending_migrations(self) -> bool:
         """Tell whether any service has something to run.
 

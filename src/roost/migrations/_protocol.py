@@ -97,7 +97,7 @@ class KeepsSchemas(Protocol):
     def pending_schemas(self, session: MigrationSession | None, /) -> Awaitable[Sequence[str]]:
         """Return the plugins whose declaration is another than the one that was brought about last."""
 
-    def drifted(self, session: MigrationSession, /) -> Awaitable[tuple[str, ...]]:
+    def drifted(self, session: MigrationSession, plugin_name: str | None = None, /) -> Awaitable[tuple[str, ...]]:
         """Tell what is no longer as it was brought about."""
 
 

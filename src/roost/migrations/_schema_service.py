@@ -285,9 +285,15 @@ class DatabaseMigrationService(MigrationService):
 
         await MigrationOrchestrator(self._bound()).in_a_run(self, forget)
 
-    async def drifted(self, session: MigrationSession) -> tuple[str, ...]:
-        """Tell what of all declared schemas is no longer as it was brought about, each in a few words with its plugin in front."""
-        snapshots = await last_snapshots(session)
+    async def drifted(self, session: MigrationSession, plugin_name: str | None = None, /) -> tuple[str, ...]:
+        """Tell what of declared schemas is no longer as it was brought about, each in a few words with its plugin in front.
+
+        Args:
+            session: Where the catalogue and the ledger are read.
+            plugin_name: Only this plugin's.
+        """
+        found_last = await last_snapshots(session)
+        snapshots = {name: one for name, one in found_last.items() if plugin_name in (None, name)}
         schemas = sorted({one.schema for snapshot in snapshots.values() for one in snapshot.objects})
         found = await objects_in(session, schemas) if schemas else []
         return tuple(f"{plugin}: {told}" for plugin, snapshot in snapshots.items() for told in drift(snapshot.objects, found))
