@@ -201,6 +201,8 @@ def _comment(sql: str, tree: Tree) -> Reading | None:
     if kind is None:
         return None
     node = tree["object"]
+    if tree["objtype"] == "OBJECT_DOMCONSTRAINT":
+        node = node["list"]["items"][0]  # the domain stands before the constraint
     arguments = arguments_of(node) if kind == "function" else ()
     of = identity_of(kind, names_of_object(node))
     return Reading(sql=sql, form="comment_stmt", object=of, verb="comment", why="changes a comment", arguments=arguments)

@@ -14,9 +14,9 @@ from typing import Any
 from roost.errors import DatabaseUnreachable, SchemaExtraMissing, SchemaUnsupported
 from roost.postgres import DatabaseURL, MigrationSession, ParsedStatement, client_address, is_connection_lost, parse_sql
 from roost.schema._details import Detail, detail_statements, details_in
-from roost.schema._early_functions import FunctionName, needed_functions, with_early_functions
 from roost.schema._extensions import extensions_in
 from roost.schema._serials import ColumnName, Detour, IntegerColumn, detours, integer_columns
+from roost.schema._statement_order import FunctionName, needed_functions, with_defaults_aside, with_early_functions
 
 APPLICATION_NAME = "roost schema difference"
 
@@ -76,7 +76,8 @@ async def difference(source: DatabaseURL, target: DatabaseURL, *, schemas: Colle
     back_again = parse_sql(";\n".join(back))
     if statements is None or back_again is None:
         raise SchemaUnsupported(findings=("the statements that make up the difference can't be read",))
-    about = with_early_functions([statement for statement in statements if _is_about_schemas(statement)], declared.functions)
+    about = with_defaults_aside([statement for statement in statements if _is_about_schemas(statement)])
+    about = with_early_functions(about, declared.functions)
     about += back_again
     return (*(statement.text for statement in about), *detail_statements(real.details, declared.details, about))
 

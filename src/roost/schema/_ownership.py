@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from roost.schema._reading import Reading
 
 _WITH_PARENT = frozenset({"column", "constraint", "index", "trigger", "policy"})
+_WITH_INNER_COLUMNS = frozenset({"view", "materialized view", "type"})
+"""What has columns that are no objects of their own."""
 _TABLES = ("table", "foreign table", "materialized view", "view")
 
 
@@ -44,15 +46,27 @@ class Ownership:
         self._made: dict[Identity, str] = {}
         every = [thing.identity for thing in real] + list(self._declarers) + list(self._owners)
         self._parents = {(kind, schema, name): parent for kind, schema, parent, name in every if kind == "index"}
+        # The index behind a constraint has its name.
+        self._backing = {
+            (schema, name): ("constraint", schema, parent, name) for kind, schema, parent, name in every if kind == "constraint"
+        }
+        self._wholes = {(schema, name): (kind, schema, parent, name) for kind, schema, parent, name in every if kind in _WITH_INNER_COLUMNS}
         self._functions: dict[tuple[str, str], list[Identity]] = {}
         for identity in dict.fromkeys(every):
             if identity[0] == "function":
                 self._functions.setdefault((identity[1], identity[3].partition("(")[0]), []).append(identity)
 
     def full(self, reading: Reading) -> Identity:
-        """Return what a statement is about as the catalogue calls it: an index with its table, a function with its arguments."""
+        """Return what a statement is about as the catalogue calls it: an index with its table, a function with its arguments.
+
+        What is about a column of a view or type, or about the index behind a constraint, is about that view, type or constraint.
+        """
         kind, schema, parent, name = reading.object
+        if kind == "column" and (schema, parent) in self._wholes:
+            return self._wholes[schema, parent]
         if kind == "index" and not parent:
+            if (kind, schema, name) not in self._parents and (schema, name) in self._backing:
+                return self._backing[schema, name]
             return kind, schema, self._parents.get((kind, schema, name), ""), name
         if kind == "function":
             for identity in self._functions.get((schema, name), ()):

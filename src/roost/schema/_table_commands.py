@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from roost.schema._detail_commands import read_detail
 from roost.schema._reading import EXCLUSIVE, SHARE_ROW, SHARE_UPDATE, Reading, Tree, names_of, relation_of
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ def read_alter_table(sql: str, tree: Tree) -> Reading | None:
         return Reading(
             sql=sql, form=form, object=("sequence", schema, "", relation), verb="alter", why="changes whether a crash empties it"
         )
+    detail = read_detail(sql, command, objtype=tree["objtype"], schema=schema, relation=relation)
+    if detail is not None:
+        return detail
     if tree["objtype"] != "OBJECT_TABLE" or command.get("behavior") == "DROP_CASCADE":
         return None
     return _of_table(sql, form, command, schema=schema, table=relation)

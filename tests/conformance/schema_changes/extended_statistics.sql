@@ -1,5 +1,5 @@
 -- Statistics over several columns come, and a table shows whole rows to replicas.
--- expect: refused SchemaUnsupported
+-- expect: refused InvalidSchema
 -- before
 CREATE TABLE places (city text NOT NULL, zip text NOT NULL);
 -- data

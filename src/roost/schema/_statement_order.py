@@ -1,10 +1,10 @@
-"""Puts functions that tables need in front of the tables; the comparison writes all of them behind. Pure, but for one query."""
+"""Puts the statements of a comparison in an order in which the server takes them. Pure, but for one query."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from roost.postgres import MigrationSession, ParsedStatement
+from roost.postgres import MigrationSession, ParsedStatement, parse_sql, quote_identifier
 
 FunctionName = tuple[str, str]
 
@@ -62,6 +62,34 @@ def with_early_functions(statements: Sequence[ParsedStatement], needed: Collecti
     rest = [statement for statement in statements if statement not in early]
     place = max((index + 1 for index, statement in enumerate(rest) if statement.kind in _BEFORE_TABLES), default=0)
     return [*rest[:place], *early, *rest[place:]]
+
+
+def with_defaults_aside(statements: Sequence[ParsedStatement]) -> list[ParsedStatement]:
+    """Return statements with a column's default dropped before its type changes, where the default is set again behind that.
+
+    A type is changed by an expression that is given, and the old default is cast without one: that of a text to no enum.
+
+    Args:
+        statements: The statements, in order.
+    """
+    ordered: list[ParsedStatement] = []
+    for index, statement in enumerate(statements):
+        column = _altered(statement, "AT_AlterColumnType")
+        if column is not None and any(_altered(later, "AT_ColumnDefault") == column for later in statements[index + 1 :]):
+            schema, table, name = map(quote_identifier, column)
+            ordered += parse_sql(f"ALTER TABLE {schema}.{table} ALTER COLUMN {name} DROP DEFAULT") or ()
+        ordered.append(statement)
+    return ordered
+
+
+def _altered(statement: ParsedStatement, form: str) -> tuple[str, str, str] | None:
+    """Return the column of a table that a statement alters in some way."""
+    if statement.kind != "alter_table_stmt" or statement.tree.get("objtype") != "OBJECT_TABLE":
+        return None
+    relation = statement.tree["relation"]
+    commands = [node["alter_table_cmd"] for node in statement.tree["cmds"]]
+    names = [command.get("name", "") for command in commands if command["subtype"] == form]
+    return (relation.get("schemaname", ""), relation["relname"], names[0]) if names else None
 
 
 def _name(parts: Sequence[dict[str, dict[str, str]]]) -> FunctionName:
