@@ -15,6 +15,7 @@ DOORS = [
     "roost.errors",
     "roost.runtime",
     "roost.postgres",
+    "roost.schema",
     "roost.migrations",
     "roost.asgi",
     "roost.testing",

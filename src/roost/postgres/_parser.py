@@ -77,7 +77,7 @@ _OF_KEY: dict[str, dict[str, bool]] = {
     "CONSTR_ATTR_DEFERRED": {"deferrable": True, "initdeferred": True},
     "CONSTR_ATTR_IMMEDIATE": {"initdeferred": False},
     "CONSTR_ATTR_ENFORCED": {"is_enforced": True, "initially_valid": True},
-    "CONSTR_ATTR_NOT_ENFORCED": {"is_enforced": False, "initially_valid": False, "skip_validation": True},
+    "CONSTR_ATTR_NOT_ENFORCED": {"is_enforced": False, "initially_valid": False},
 }
 """Words behind a column's constraint that are parts of it, which the grammar keeps as constraints of their own."""
 

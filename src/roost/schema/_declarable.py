@@ -73,8 +73,8 @@ def why_not_declared(statement: ParsedStatement, *, schema: str) -> str | None:
     reason = _REFUSED.get(kind) or _why_not_of_kind(kind, tree, schema=schema)
     if reason:
         return reason
-    named = _schema_of(kind, tree)
-    return "" if named in (None, schema) else f"it is about the PostgreSQL schema {named}, and the plugin's is {schema}"
+    others = [name for name in _schemas_of(kind, tree) if name != schema]
+    return f"it is about the PostgreSQL schema {others[0]}, and the plugin's is {schema}" if others else ""
 
 
 def _why_not_of_kind(kind: str, tree: Tree, *, schema: str) -> str:
@@ -105,29 +105,33 @@ def _why_no_table(tree: Tree) -> str:
     return ""
 
 
-def _schema_of(kind: str, tree: Tree) -> str | None:
-    """Return the schema that a statement names for what it is about; None where it names none."""
+def _schemas_of(kind: str, tree: Tree) -> list[str]:
+    """Return the schemas that a statement names for what it is about."""
     if kind == "create_table_as_stmt":
-        return _text(tree.get("into", {}).get("rel", {}).get("schemaname"))
-    if kind in _RELATIONS:
-        return _text(tree.get(_RELATIONS[kind], {}).get("schemaname"))
-    if kind in _NAMES:
-        return _text(_qualifier(tree.get(_NAMES[kind], [])))
-    if kind == "drop_stmt" and tree.get("remove_type") not in ("OBJECT_TRIGGER", "OBJECT_POLICY"):
-        return next((_text(found) for found in map(_dropped, tree.get("objects", [])) if found), None)
-    return None
+        found = [tree.get("into", {}).get("rel", {}).get("schemaname")]
+    elif kind in _RELATIONS:
+        found = [tree.get(_RELATIONS[kind], {}).get("schemaname")]
+    elif kind in _NAMES:
+        found = [_qualifier(tree.get(_NAMES[kind], []))]
+    elif kind == "drop_stmt":
+        # A trigger and a policy are named behind their table.
+        behind = 3 if tree.get("remove_type") in ("OBJECT_TRIGGER", "OBJECT_POLICY") else 2
+        found = [_dropped(node, behind=behind) for node in tree.get("objects", [])]
+    else:
+        found = []
+    return [name for name in map(_text, found) if name is not None]
 
 
-def _dropped(node: Tree) -> str | None:
+def _dropped(node: Tree, *, behind: int) -> str | None:
     for key, names in (("list", "items"), ("type_name", "names"), ("object_with_args", "objname")):
         if key in node:
-            return _qualifier(node[key].get(names, []))
+            return _qualifier(node[key].get(names, []), behind=behind)
     return None
 
 
-def _qualifier(names: list[Tree]) -> str | None:
+def _qualifier(names: list[Tree], *, behind: int = 2) -> str | None:
     parts = [_text(name.get("string", {}).get("sval")) for name in names]
-    return parts[-2] if len(parts) > 1 else None
+    return parts[-behind] if len(parts) >= behind else None
 
 
 def _text(value: object) -> str | None:

@@ -16,7 +16,14 @@ from roost.postgres import DatabaseURL, MigrationSession, ParsedStatement, clien
 from roost.schema._details import Detail, detail_statements, details_in
 from roost.schema._extensions import extensions_in
 from roost.schema._serials import ColumnName, Detour, IntegerColumn, detours, integer_columns
-from roost.schema._statement_order import FunctionName, needed_functions, with_defaults_aside, with_early_functions
+from roost.schema._statement_order import (
+    FunctionName,
+    column_places,
+    needed_functions,
+    with_columns_in_order,
+    with_defaults_aside,
+    with_early_functions,
+)
 
 APPLICATION_NAME = "roost schema difference"
 
@@ -44,6 +51,7 @@ class _Side:
     details: tuple[Detail, ...]
     integers: Mapping[ColumnName, IntegerColumn]
     functions: frozenset[FunctionName]
+    places: Mapping[ColumnName, tuple[bool, int]]
 
 
 async def difference(source: DatabaseURL, target: DatabaseURL, *, schemas: Collection[str]) -> tuple[str, ...]:
@@ -76,7 +84,8 @@ async def difference(source: DatabaseURL, target: DatabaseURL, *, schemas: Colle
     back_again = parse_sql(";\n".join(back))
     if statements is None or back_again is None:
         raise SchemaUnsupported(findings=("the statements that make up the difference can't be read",))
-    about = with_defaults_aside([statement for statement in statements if _is_about_schemas(statement)])
+    about = with_columns_in_order([statement for statement in statements if _is_about_schemas(statement)], declared.places)
+    about = with_defaults_aside(about)
     about = with_early_functions(about, declared.functions)
     about += back_again
     return (*(statement.text for statement in about), *detail_statements(real.details, declared.details, about))
@@ -134,9 +143,18 @@ async def _look(url: DatabaseURL, compared: Collection[str]) -> _Side:
         details = await details_in(session, compared)
         integers = await integer_columns(session, compared)
         functions = await needed_functions(session)
+        places = await column_places(session)
     finally:
         session.terminate()
-    return _Side(schemas=schemas, connections=connections, extensions=extensions, details=details, integers=integers, functions=functions)
+    return _Side(
+        schemas=schemas,
+        connections=connections,
+        extensions=extensions,
+        details=details,
+        integers=integers,
+        functions=functions,
+        places=places,
+    )
 
 
 def _connected(schemas: Collection[str], real: _Side, declared: _Side) -> frozenset[str]:

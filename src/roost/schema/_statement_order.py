@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from roost.postgres import MigrationSession, ParsedStatement, parse_sql, quote_identifier
 
 FunctionName = tuple[str, str]
+ColumnName = tuple[str, str, str]
 
 # What defaults, checks, generated columns, keys of partitions and indexes call.
 _NEEDED = """
@@ -18,12 +19,27 @@ WHERE d.refclassid = 'pg_proc'::regclass
   AND d.classid IN ('pg_attrdef'::regclass, 'pg_constraint'::regclass, 'pg_class'::regclass)
   AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 """
+_COLUMNS = """
+SELECT n.nspname, c.relname, a.attname, a.attgenerated, a.attnum
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+"""
 _BEFORE_TABLES = frozenset(
     {
         *("create_schema_stmt", "create_extension_stmt", "create_enum_stmt", "alter_enum_stmt", "create_range_stmt"),
         *("composite_type_stmt", "create_domain_stmt", "create_seq_stmt"),
     }
 )
+
+
+async def column_places(session: MigrationSession) -> dict[ColumnName, tuple[bool, int]]:
+    """Read where the columns of a database's tables stand; those that are computed from others stand behind all others.
+
+    Raises:
+        Exception: As the driver raises it.
+    """
+    rows = await session.rows(_COLUMNS)
+    return {(schema or "", table or "", name or ""): (kind != "", int(number or 0)) for schema, table, name, kind, number in rows}
 
 
 async def needed_functions(session: MigrationSession) -> frozenset[FunctionName]:
@@ -64,6 +80,35 @@ def with_early_functions(statements: Sequence[ParsedStatement], needed: Collecti
     return [*rest[:place], *early, *rest[place:]]
 
 
+def with_columns_in_order(statements: Sequence[ParsedStatement], places: Mapping[ColumnName, tuple[bool, int]]) -> list[ParsedStatement]:
+    """Return statements that add a table's new columns in the order in which they are declared.
+
+    Args:
+        statements: The statements, which add them in the order of their names.
+        places: Where columns stand where they are declared.
+    """
+    ordered = list(statements)
+    slots: dict[tuple[str, str], list[int]] = {}
+    added = [_added(statement) for statement in statements]
+    for index, column in enumerate(added):
+        if column is not None:
+            slots.setdefault(column[:2], []).append(index)
+    for indexes in slots.values():
+        by_place = sorted(indexes, key=lambda index: places.get(added[index] or ("", "", ""), (True, 0)))
+        for index, source in zip(indexes, by_place, strict=True):
+            ordered[index] = statements[source]
+    return ordered
+
+
+def _added(statement: ParsedStatement) -> ColumnName | None:
+    if statement.kind != "alter_table_stmt" or statement.tree.get("objtype") != "OBJECT_TABLE" or len(statement.tree["cmds"]) != 1:
+        return None
+    command, relation = statement.tree["cmds"][0]["alter_table_cmd"], statement.tree["relation"]
+    if command["subtype"] != "AT_AddColumn":
+        return None
+    return relation.get("schemaname", ""), relation["relname"], command["def"]["column_def"]["colname"]
+
+
 def with_defaults_aside(statements: Sequence[ParsedStatement]) -> list[ParsedStatement]:
     """Return statements with a column's default dropped before its type changes, where the default is set again behind that.
 
@@ -82,7 +127,7 @@ def with_defaults_aside(statements: Sequence[ParsedStatement]) -> list[ParsedSta
     return ordered
 
 
-def _altered(statement: ParsedStatement, form: str) -> tuple[str, str, str] | None:
+def _altered(statement: ParsedStatement, form: str) -> ColumnName | None:
     """Return the column of a table that a statement alters in some way."""
     if statement.kind != "alter_table_stmt" or statement.tree.get("objtype") != "OBJECT_TABLE":
         return None

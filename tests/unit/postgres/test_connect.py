@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import ssl
+from dataclasses import replace
+
 import asyncpg
 import pytest
 
 from roost.errors import DatabaseRefused, DatabaseUnreachable
-from roost.postgres import parse_url
+from roost.postgres import client_address, parse_url
 from roost.postgres._connect import connect
+from roost.runtime import Secret
 
 URL = parse_url("postgresql://db/app")
 
@@ -57,3 +61,16 @@ async def test_asks_once_where_asking_again_cannot_help(monkeypatch: pytest.Monk
     with pytest.raises(DatabaseRefused):
         await attempt(server, monkeypatch, attempts=3)
     assert server.calls == 1
+
+
+@pytest.mark.asyncio
+async def test_an_address_for_another_library_holds_all_that_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The password that a callable gives, the default role, and what the driver has no word for in words that it has."""
+    monkeypatch.setenv("PGUSER", "who")
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    url = parse_url("postgresql://db/app?sslmode=verify-full&sslrootcert=system&connect_timeout=3")
+    paths = ssl.get_default_verify_paths()
+    known = parse_url(await client_address(replace(url, password_callable=lambda: Secret("s/3"))))
+    assert (known.user, known.password, known.database, known.hosts) == ("who", "s/3", "app", (("db", None),))
+    assert dict(known.params) == {"sslmode": "verify-full", "sslrootcert": paths.cafile or paths.openssl_cafile}
+    assert known.connect_timeout is None

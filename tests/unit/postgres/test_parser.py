@@ -19,6 +19,7 @@ from roost.postgres import (
     has_parser,
     parse_sql,
     statements_of,
+    without_foreign_keys,
 )
 
 T = ObjectName("t")
@@ -106,13 +107,15 @@ def test_an_index_that_is_there_is_no_success(sql: str, strict: str) -> None:
 
 def test_a_text_is_split_into_its_statements() -> None:
     """Each comes with its kind, its parts and its own text; comments and empty statements are none."""
-    found = parse_sql("-- é\nCREATE TABLE é (a int); /* ; */ DROP TABLE \"x;y\";;\nSELECT ';'")
+    sql = "-- é\nCREATE TABLE é (a int); /* ; */ DROP TABLE \"x;y\";;\nSELECT ';'"
+    found = parse_sql(sql)
     assert found is not None
     assert [(one.kind, one.text) for one in found] == [
         ("create_stmt", "CREATE TABLE é (a int)"),
         ("drop_stmt", 'DROP TABLE "x;y"'),
         ("select_stmt", "SELECT ';'"),
     ]
+    assert all(sql.startswith(one.text, one.start) for one in found)
     assert found[0].tree["relation"]["relname"] == "é"
     assert parse_sql("") == ()
 
@@ -121,6 +124,34 @@ def test_a_text_is_split_into_its_statements() -> None:
 def test_what_the_grammar_does_not_take(sql: str) -> None:
     """Wrong, unfinished and bottomless texts have no statements, and nothing is raised."""
     assert parse_sql(sql) is None
+
+
+def test_foreign_keys_are_taken_out_of_a_table() -> None:
+    """Each becomes a statement of its own, with all that it says; everything else stays in the table."""
+    sql = """CREATE TABLE IF NOT EXISTS s.t (
+        id int PRIMARY KEY,
+        a int CONSTRAINT to_u REFERENCES u (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED NOT NULL,
+        b int UNIQUE DEFERRABLE REFERENCES s.t CHECK (b > 0),
+        c int REFERENCES u NOT ENFORCED,
+        CONSTRAINT pair FOREIGN KEY (a, b) REFERENCES v (x, y) MATCH FULL
+    )"""
+    assert without_foreign_keys(sql) == (
+        "CREATE TABLE IF NOT EXISTS s.t (id int PRIMARY KEY, a int NOT NULL, b int UNIQUE DEFERRABLE CHECK (b > 0), c int)",
+        (
+            "ALTER TABLE s.t ADD CONSTRAINT to_u FOREIGN KEY (a) REFERENCES u (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED",
+            "ALTER TABLE s.t ADD FOREIGN KEY (b) REFERENCES s.t",
+            "ALTER TABLE s.t ADD FOREIGN KEY (c) REFERENCES u NOT ENFORCED",
+            "ALTER TABLE s.t ADD CONSTRAINT pair FOREIGN KEY (a, b) REFERENCES v (x, y) MATCH FULL",
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    "sql", ["CREATE TABLE t (id int CHECK (id > 0))", "CREATE VIEW v AS SELECT 1", "CREATE TABLE t (); SELECT 1", "SELEC"]
+)
+def test_where_there_are_no_foreign_keys_nothing_is_taken_out(sql: str) -> None:
+    """Other statements, several at once, and what the grammar does not take are left as they are."""
+    assert without_foreign_keys(sql) is None
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

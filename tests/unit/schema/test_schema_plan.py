@@ -513,4 +513,4 @@ class TestMeaning:
     def test_what_nobody_knows_is_refused(self) -> None:
         """A statement of no known form stops the whole plan."""
         with pytest.raises(SchemaUnsupported):
-            plan('ALTER TABLE "memory"."t" CLUSTER ON "i"', real=table("t"), declared=table("t"))
+            plan('ALTER TABLE "memory"."t" INHERIT "memory"."u"', real=table("t"), declared=table("t"))
