@@ -1,16 +1,17 @@
-# make demo      the example agent server, on a PostgreSQL of its own; ARGS=--once for one request and an end
-# make test      the tests
-# make torture   every fault at every message of a migration; SHARD=i/n for a part, SEED=s for another order
-# make plants    bugs planted in the engine, each of which the torture must catch; ARGS=NAME for one
-# make check     lint, types, architecture, coverage, licences
-# make docs      the documentation, in docs/_build
-# make bench     every claim about speed, against a limit measured in the same run; ARGS=PART for one, see its --help
+# make demo         the example agent server, on a PostgreSQL of its own; ARGS=--once for one request and an end
+# make test         the tests
+# make test-matrix  what depends on the server's version, on PostgreSQL 14 to 18; ARGS="--major 14" for one
+# make torture      every fault at every message of a migration; SHARD=i/n for a part, SEED=s for another order
+# make plants       bugs planted in the engine, each of which the torture must catch; ARGS=NAME for one
+# make check        lint, types, architecture, coverage, licences
+# make docs         the documentation, in docs/_build
+# make bench        every claim about speed, against a limit measured in the same run; ARGS=PART for one, see its --help
 #
 # All of them need Python 3.11 or newer with venv, and nothing else. PYTHON=… chooses one.
 
 .POSIX:
 .SUFFIXES:
-.PHONY: help demo test torture plants check docs bench clean
+.PHONY: help demo test test-matrix torture plants check docs bench clean
 
 ARGS =
 SHARD = 1/1
@@ -31,6 +32,10 @@ demo:
 test:
 	$(VENV)
 	@exec $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --max-worker-restart 0 --dist loadfile $(ARGS)
+
+test-matrix:
+	$(VENV)
+	@exec $(BIN)/python -m tools.server_matrix $(ARGS)
 
 torture:
 	$(VENV)

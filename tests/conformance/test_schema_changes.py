@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from roost import errors
-from tests.plugins.build import residue
+from tests.plugins.build import query, residue
 from tests.plugins.declared import apply, ask, causes, check, dump, fill, refusal
 from tests.plugins.fix_postgres import MakeDatabase
 
@@ -30,6 +30,7 @@ class Change:
         data: Statements that write rows.
         keeps: A query of those rows; it gives the same before and after.
         after: What is declared then.
+        since: The first version of PostgreSQL that knows what is declared then; older ones refuse it.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Change:
     after: str
     data: str = ""
     keeps: str = "SELECT 'no rows'"
+    since: int = 0
 
 
 def read_changes() -> Iterator[Change]:
@@ -46,8 +48,9 @@ def read_changes() -> Iterator[Change]:
         head, *parts = SECTION.split(path.read_text(encoding="utf-8"))
         (expect,) = re.findall(r"^-- expect: (.+)$", head, re.MULTILINE)
         allow = tuple(re.findall(r"^-- allow: (.+)$", head, re.MULTILINE))
+        since = int((re.findall(r"^-- since: (.+)$", head, re.MULTILINE) or ["0"])[0])
         sections = dict(zip(parts[::2], parts[1::2], strict=True))
-        yield Change(name=path.stem, expect=expect, allow=allow, **sections)
+        yield Change(name=path.stem, expect=expect, allow=allow, since=since, **sections)
 
 
 CHANGES = list(read_changes())
@@ -64,6 +67,17 @@ async def begin(url: str, change: Change) -> list[object]:
     return kept
 
 
+async def refused(url: str, change: Change, expected: str) -> None:
+    """See a change refused by an error of this class, and the schema and its rows as they were."""
+    kept = await begin(url, change)
+    before = await dump(url)
+    error = await refusal(url, change.after, allow=change.allow)
+    assert expected in [type(cause).__name__ for cause in causes(error)]
+    assert await dump(url) == before
+    assert await ask(url, change.keeps) == kept
+    assert await residue(url) == []
+
+
 def test_none_is_silently_different() -> None:
     """There are sixty; all but one end as the declaration by itself would, and that is refused by an error of roost's."""
     assert (len(CHANGES), len(EQUAL)) == (60, 59)
@@ -75,8 +89,15 @@ def test_none_is_silently_different() -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("change", EQUAL, ids=lambda change: change.name)
 async def test_ends_as_the_declaration_by_itself(change: Change, new_database: MakeDatabase) -> None:
-    """The catalogue is as if the new declaration had been the first, the rows are kept, and nothing is left to do."""
+    """The catalogue is as if the new declaration had been the first, the rows are kept, and nothing is left to do.
+
+    A server that is too old for what is declared has it refused as a whole.
+    """
     changed, alone = await new_database(), await new_database()
+    (major,) = await query(changed, "SELECT current_setting('server_version_num')::int / 10000")
+    if major < change.since:
+        await refused(changed, change, "InvalidSchema")
+        return
     kept = await begin(changed, change)
     await apply(changed, change.after, allow=change.allow)
     await apply(alone, change.after)
@@ -92,11 +113,4 @@ async def test_ends_as_the_declaration_by_itself(change: Change, new_database: M
 @pytest.mark.parametrize("change", REFUSED, ids=lambda change: change.name)
 async def test_is_refused_as_a_whole(change: Change, new_database: MakeDatabase) -> None:
     """What can't be brought about is refused by an error that says so, and the schema and its rows are as they were."""
-    url = await new_database()
-    kept = await begin(url, change)
-    before = await dump(url)
-    error = await refusal(url, change.after, allow=change.allow)
-    assert change.expect.removeprefix("refused ") in [type(cause).__name__ for cause in causes(error)]
-    assert await dump(url) == before
-    assert await ask(url, change.keeps) == kept
-    assert await residue(url) == []
+    await refused(await new_database(), change, change.expect.removeprefix("refused "))

@@ -16,7 +16,7 @@ from roost.errors import DestructiveMigrationBlocked, SchemaNotReached, SchemaSe
 from roost.migrations import MigrationReport
 from roost.postgres import parse_url
 from roost.testing import RoundTripProxy, Stepper
-from tests.plugins.build import QUICK, execute, history, make_plugin, make_runtime, names, query, residue
+from tests.plugins.build import QUICK, execute, history, make_plugin, make_runtime, names, query, residue, until
 
 NOTES = "CREATE TABLE notes (id int PRIMARY KEY, body text NOT NULL);"
 SCRATCHES = "SELECT datname FROM pg_database WHERE datname LIKE 'roost_scratch_%'"
@@ -188,6 +188,23 @@ async def test_a_cancellation_leaves_no_scratch(database_url: str) -> None:
     assert await residue(database_url) == []
     await bring_about(database_url, notes=NOTES)
     assert await tables(database_url, "notes") == ["notes"]
+
+
+@pytest.mark.asyncio
+async def test_a_drop_that_takes_too_long_hinders_nobody(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scratch database that the server is slow to drop is left to the next run; the schema is brought about all the same."""
+
+    async def drop(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patch:
+        patch.setattr("roost.schema._scratch._drop", drop)
+        patch.setattr("roost.schema._scratch.DROP_SECONDS", 0)
+        assert names((await bring_about(database_url, notes=NOTES)).steps) == ["declared-schema"]
+    (left,) = await query(database_url, SCRATCHES)
+    await until(database_url, "SELECT WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1)", left)
+    assert names((await bring_about(database_url, notes=NOTES + "CREATE TABLE tags ()")).steps) == ["declared-schema"]
+    assert await query(database_url, SCRATCHES) == []
 
 
 @pytest.mark.asyncio

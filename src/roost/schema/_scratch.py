@@ -7,7 +7,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from roost.schema._extensions import Extension, extensions_in, install_extension
 PREFIX = "roost_scratch_"
 APPLICATION_NAME = "roost scratch"
 CREATE_SECONDS = 60.0
-DROP_SECONDS = 15.0
+DROP_SECONDS = 30.0
+"""How long a run waits for a drop, for which the server writes out what others have changed too; after that the next run drops it."""
 
 _NOT_ALLOWED = ("42501", "0A000")
 """The role may not create databases, or there is no such thing on this server."""
@@ -161,7 +162,8 @@ async def _created(session: MigrationSession, server: DatabaseURL, name: str, ab
         await _to_its_end(session.execute(f"CREATE DATABASE {quote_identifier(name)} {options}"), seconds=CREATE_SECONDS)
         yield
     finally:
-        await _to_its_end(_drop(session, server, name), seconds=DROP_SECONDS)
+        with suppress(TimeoutError):
+            await _to_its_end(_drop(session, server, name), seconds=DROP_SECONDS)
 
 
 async def _to_its_end(work: Coroutine[Any, Any, object], *, seconds: float) -> None:

@@ -1,5 +1,6 @@
 -- Indexes change under their names: other columns, another order, another class of operators, another part of the rows.
 -- expect: equal
+-- since: 15
 -- before
 CREATE TABLE notes (id int PRIMARY KEY, kind text, body text);
 CREATE INDEX one ON notes (kind);

@@ -1,5 +1,6 @@
 -- A unique constraint counts NULL as a value.
 -- expect: equal
+-- since: 15
 -- before
 CREATE TABLE seats (id int PRIMARY KEY, room int, UNIQUE (room));
 -- data
