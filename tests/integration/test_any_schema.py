@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from roost.errors import DestructiveMigrationBlocked
 from roost.postgres import quote_literal
 from tests.plugins.build import residue
-from tests.plugins.declared import APP, apply, check, dump
+from tests.plugins.declared import apply, check, dump
 from tests.plugins.fix_postgres import MakeDatabase
 
 EXAMPLES = 10
