@@ -15,7 +15,16 @@ from typing import Any
 import anyio
 
 from roost.errors import DatabaseError, DatabaseRefused, ScratchUnavailable
-from roost.postgres import DatabaseURL, EmbeddedPostgres, MigrationSession, parse_url, quote_identifier, quote_literal, sqlstate_of
+from roost.postgres import (
+    DatabaseURL,
+    EmbeddedPostgres,
+    MigrationSession,
+    is_connection_lost,
+    parse_url,
+    quote_identifier,
+    quote_literal,
+    sqlstate_of,
+)
 from roost.schema._extensions import Extension, extensions_in, install_extensions
 
 PREFIX = "roost_scratch_"
@@ -186,17 +195,26 @@ async def _to_its_end(work: Coroutine[Any, Any, object], *, seconds: float) -> N
 async def _drop(session: MigrationSession, server: DatabaseURL, name: str) -> None:
     statement = f"DROP DATABASE IF EXISTS {quote_identifier(name)} WITH (FORCE)"
     try:
-        if session.is_open:
-            await session.execute(statement)
-            return
-        again = await MigrationSession.open(server, application_name=APPLICATION_NAME, attempts=1)
-        try:
-            await again.execute(statement)
-        finally:
-            again.terminate()
+        if not (session.is_open and await _is_done(session, statement)):
+            again = await MigrationSession.open(server, application_name=APPLICATION_NAME, attempts=1)
+            try:
+                await again.execute(statement)
+            finally:
+                again.terminate()
     except Exception as error:  # noqa: BLE001 -- the next run drops what is left; how this one ended is not to be hidden by it
         if sqlstate_of(error) != _IS_GONE and session.is_open:
             session.terminate()
+
+
+async def _is_done(session: MigrationSession, statement: str) -> bool:
+    """Run a statement, and return False where the connection turns out to be gone."""
+    try:
+        await session.execute(statement)
+    except Exception as error:
+        if not is_connection_lost(error):
+            raise
+        return False
+    return True
 
 
 async def _session(stack: AsyncExitStack, url: DatabaseURL) -> MigrationSession:
