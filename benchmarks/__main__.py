@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 
 from benchmarks.cold_apply import cold_apply
+from benchmarks.declared_schemas import declared_schemas
 from benchmarks.measure import HEADER, Row
 from benchmarks.nothing_to_do import nothing_to_do
 from benchmarks.peers.migrators import migrators
@@ -36,6 +37,7 @@ def parts(*, runs: int) -> dict[str, Part]:
         "migrations-planning": planning,
         "migrations-together": together,
         "migrations-processes": partial(processes, runs),
+        "schemas": declared_schemas,
         "runtime": runtime,
         "migrations-peers": migrators,
     }

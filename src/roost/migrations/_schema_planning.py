@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from roost.errors import SchemaUnsupported
 from roost.migrations._snapshots import last_snapshots
 from roost.schema import (
+    at_once,
     blocked_error,
     declare,
     difference,
@@ -78,10 +79,11 @@ async def plan_schemas(
     """
     snapshots = await last_snapshots(session)
     async with scratch_database(url, run=run, scratch_url=scratch_url) as scratch:
-        made = await declare(scratch, declared)
+        every = sorted({one.schema for one in declared})
+        there, made = await at_once(objects_in(session, every), declare(scratch, declared))
         usable = [one for one in declared if one.plugin not in made.failed]
         schemas = sorted({one.schema for one in usable})
-        real = await objects_in(session, schemas)
+        real = [one for one in there if one.schema in schemas]
         for one in usable:
             # Where it is called in both as in the database, a comparison keeps what is in it.
             for statement in undo_statements(effective_renames(one, real=real, declared=made.objects[one.plugin])):

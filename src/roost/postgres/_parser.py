@@ -143,11 +143,15 @@ def parse_sql(sql: str) -> tuple[ParsedStatement, ...] | None:
         return None
     source = sql.encode()
     statements: list[ParsedStatement] = []
+    bytes_before, before = 0, 0
     for raw in found.stmts:
         ((kind, tree),) = MessageToDict(raw.stmt, preserving_proto_field_name=True).items()
         end = raw.stmt_location + raw.stmt_len if raw.stmt_len else len(source)
         piece = source[raw.stmt_location : end].decode()
-        start = len(source[: raw.stmt_location].decode()) + len(piece) - len(piece.lstrip())
+        # The grammar counts bytes; each is decoded once, however many statements there are.
+        before += len(source[bytes_before : raw.stmt_location].decode())
+        bytes_before = raw.stmt_location
+        start = before + len(piece) - len(piece.lstrip())
         statements.append(ParsedStatement(kind=kind, tree=tree, text=piece.strip(), start=start))
     return tuple(statements)
 

@@ -1,5 +1,6 @@
 """Declared schemas: what a plugin says its tables are, held against a database, and the difference as classified changes."""
 
+from roost.schema._at_once import at_once
 from roost.schema._catalogue import SchemaObject, objects_in, objects_query
 from roost.schema._changes import Identity, PluginChanges, Risk, SchemaChange, Verb
 from roost.schema._declaration import DeclaredPlugin, DeclaredSchema, SchemaSource, Script, declared_plugin
@@ -26,6 +27,7 @@ __all__ = [
     "Script",
     "Verb",
     "allowed_by_environment",
+    "at_once",
     "blocked_error",
     "check_schema_names",
     "declare",

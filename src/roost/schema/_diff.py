@@ -13,6 +13,7 @@ from typing import Any
 
 from roost.errors import DatabaseUnreachable, SchemaExtraMissing, SchemaUnsupported
 from roost.postgres import DatabaseURL, MigrationSession, ParsedStatement, client_address, is_connection_lost, parse_sql
+from roost.schema._at_once import at_once
 from roost.schema._details import Detail, detail_statements, details_in
 from roost.schema._extensions import extensions_in
 from roost.schema._serials import ColumnName, Detour, IntegerColumn, detours, integer_columns
@@ -76,7 +77,7 @@ async def difference(source: DatabaseURL, target: DatabaseURL, *, schemas: Colle
         DatabaseError: A database can't be reached.
         Exception: What else a server answered, as the driver raises it.
     """
-    real, declared = await _look(source, schemas), await _look(target, schemas)
+    real, declared = await at_once(_look(source, schemas), _look(target, schemas))
     kept = _connected(schemas, real, declared)
     extensions = sorted({name for side in (real, declared) for name, _ in side.extensions})
     async with _on_detours(target, detours(real.integers, declared.integers)) as back:
