@@ -1926,7 +1926,7 @@ class SchemaNotReached(SchemaError):
 
 @dataclass(eq=False, kw_only=True)
 class SchemasFailed(FailureGroup, SchemaError):
-    """The schemas of some plugins could not be brought about; those of all others were."""
+    """The schemas of several plugins could not be brought about; those of all others were."""
 
     @property
     def message(self) -> str:
@@ -1938,11 +1938,7 @@ class SchemasFailed(FailureGroup, SchemaError):
     @property
     def hint(self) -> str:
         hints = {name: error.hint for name, error in self.failures if isinstance(error, RoostError) and error.hint}
-        return (
-            next(iter(hints.values()))
-            if len(self.failures) == len(hints) == 1
-            else "; ".join(f"{name}: {hint}" for name, hint in hints.items())
-        )
+        return "; ".join(f"{name}: {hint}" for name, hint in hints.items())
 
 
 # --- Command line: what was asked for, and what the command itself could not do -----------------------------------------

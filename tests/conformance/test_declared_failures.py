@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from roost import MigrationOrchestrator, MigrationStep, PluginMigrationService
-from roost.errors import DestructiveMigrationBlocked, InvalidSchema, SchemasFailed, StepFailed
+from roost.errors import DestructiveMigrationBlocked, InvalidSchema, SchemasFailed, SchemaUnsupported, StepFailed
 from tests.plugins.build import history, query, residue
-from tests.plugins.declared import APP, apply, ask, blocked, bring_about, changes, declaring, failures, fill, sqlstates, tables
+from tests.plugins.declared import APP, apply, ask, blocked, bring_about, changes, columns, declaring, failures, fill, sqlstates, tables
 
 ALL_TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'roost')"
 SCRATCHES = "SELECT count(*) FROM pg_database WHERE datname LIKE 'roost_scratch%' AND shobj_description(oid, 'pg_database') LIKE '%' || $1"
@@ -77,6 +77,24 @@ async def test_FA_06_others_go_on(database_url: str) -> None:
     await MigrationOrchestrator(declaring(database_url, mended, services=[Later])).run_all_migrations()
     assert [await changes(database_url, name) for name in ("bad", "good", "well")] == [1, 1, 1]
     assert await history(database_url, "later") == [("later", "make", True)]
+
+
+@pytest.mark.asyncio
+async def test_what_can_not_be_compared_stops_no_others(database_url: str) -> None:
+    """A change that nobody can write keeps only its own plugin, and those whose tables are connected with it, from theirs."""
+    domain = "CREATE DOMAIN code AS {base}; CREATE TABLE codes (id int PRIMARY KEY, code code);"
+    tied = "CREATE TABLE tied (id int REFERENCES odd.codes{more})"
+    first = {"odd": domain.format(base="varchar(10)"), "good": "CREATE TABLE t (id int)", "tied": tied.format(more="")}
+    await bring_about(database_url, first)
+    second = {"odd": domain.format(base="text"), "good": "CREATE TABLE t (id int, n int)", "tied": tied.format(more=", n int")}
+    failed = await failures(database_url, second)
+    assert {name: type(error) for name, error in failed.items()} == {"odd": SchemaUnsupported, "tied": SchemaUnsupported}
+    assert "code" in str(failed["odd"])
+    assert [name for name, *_ in await columns(database_url, "t", schema="good")] == ["id", "n"]
+    assert [name for name, *_ in await columns(database_url, "tied", schema="tied")] == ["id"]
+    alone = await failures(database_url, {"odd": second["odd"]})
+    assert [type(error) for error in alone.values()] == [SchemaUnsupported]
+    assert (await bring_about(database_url, {**second, "odd": first["odd"]})).failed == ()
 
 
 @pytest.mark.asyncio

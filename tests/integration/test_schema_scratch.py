@@ -77,7 +77,7 @@ async def test_an_error_inside_does_not_leave_it(database_url: str) -> None:
             raise ZeroDivisionError
     async with scratch_database(parse_url(database_url), run=7004) as scratch:
         scratch.session.terminate()
-        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND application_name = 'roost scratch'"
+        ended = "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = $1 AND application_name = 'roost scratch'"
         await query(database_url, ended, parse_url(database_url).database)
     assert await scratches(database_url, 7004) == []
 

@@ -74,7 +74,7 @@ async def plan_schemas(
     Raises:
         ScratchUnavailable: Nowhere may a scratch database be made.
         SchemaExtraMissing: What compares databases is not installed.
-        SchemaUnsupported: The database holds what can't be compared.
+        SchemaUnsupported: The schemas can't be compared, and it is not that of one plugin that stands in the way.
         DatabaseError: The database can't be used.
     """
     snapshots = await last_snapshots(session)
@@ -88,12 +88,12 @@ async def plan_schemas(
             # Where it is called in both as in the database, a comparison keeps what is in it.
             for statement in undo_statements(effective_renames(one, real=real, declared=made.objects[one.plugin])):
                 await scratch.session.execute(statement)
-        statements = await difference(url, scratch.url, schemas=schemas)
+        statements, incomparable = await _compared(url, scratch.url, usable)
     changes = plan_schema_changes(
         statements,
         plugins=usable,
         real=real,
-        declared=made.objects,
+        declared={plugin: objects for plugin, objects in made.objects.items() if plugin not in incomparable},
         owned={plugin: [one.identity for one in snapshot.objects] for plugin, snapshot in snapshots.items()},
         allow_data_loss=allowed,
     )
@@ -101,8 +101,33 @@ async def plan_schemas(
         changes=changes,
         objects=made.objects,
         adopted=_adopted(made.objects, real=real, snapshots=snapshots),
-        failed=made.failed,
+        failed={**made.failed, **incomparable},
     )
+
+
+async def _compared(
+    url: DatabaseURL, scratch: DatabaseURL, plugins: Sequence[DeclaredPlugin]
+) -> tuple[tuple[str, ...], dict[str, SchemaUnsupported]]:
+    """Compare the schemas of all plugins but those that can't be compared, which are told by plugin.
+
+    One comparison serves all, and one change that can't be written refuses it as a whole: only then each is tried by itself.
+    """
+    schemas = sorted({one.schema for one in plugins})
+    try:
+        return await difference(url, scratch, schemas=schemas), {}
+    except SchemaUnsupported as error:
+        refusal = error
+    refused: dict[str, SchemaUnsupported] = {}
+    for schema in schemas:
+        try:
+            await difference(url, scratch, schemas=[schema])
+        except SchemaUnsupported as error:
+            refused[schema] = error
+    if not refused:
+        raise refusal
+    others = [schema for schema in schemas if schema not in refused]
+    statements = await difference(url, scratch, schemas=others) if others else ()
+    return statements, {one.plugin: refused[one.schema] for one in plugins if one.schema in refused}
 
 
 def _adopted(

@@ -95,10 +95,11 @@ class DatabaseMigrationService(MigrationService):
         """Bring every declared schema about; where one can't be, the others are all the same.
 
         Raises:
-            SchemasFailed: Some can't be. It holds an error for each such plugin, of which nothing was changed:
-                `DestructiveMigrationBlocked` where data would be lost that may not be lost; `InvalidSchema` for what is no SQL of a schema,
-                or none that the server takes; `StepFailed` where the server refused a change, such as a constraint that rows violate;
-                `SchemaNotReached` where the schema would still differ after the change.
+            DestructiveMigrationBlocked: A change would lose data that may not be lost; of its plugin nothing was changed.
+            InvalidSchema: A declaration is no SQL that the server takes, or none of a schema.
+            StepFailed: The server refused a change, such as a constraint that rows violate; nothing of its plugin was changed.
+            SchemaNotReached: The schema would still differ after the change; nothing of its plugin was changed.
+            SchemasFailed: Several of these at once.
             SchemaError: No declaration can be compared.
         """
         declared = self.declared_schemas()
@@ -114,6 +115,8 @@ class DatabaseMigrationService(MigrationService):
                 if run.is_broken:
                     raise
                 failures.append((one.plugin, error))
+        if len(failures) == 1:
+            raise failures[0][1]
         if failures:
             told = [error.message if isinstance(error, RoostError) else str(error) for _, error in failures]
             reasons = tuple(reason.replace("\n", "\n  ") for reason in told)

@@ -43,9 +43,9 @@ class Line(Protocol):
 async def find_pooling(session: Line, *, open_another: Callable[[], Awaitable[Line]], location: str) -> Pooling:
     """Tell whether a pooler gives the server process of an idle client to another one.
 
-    The first session reads its process id, a second one begins a transaction and reads its own, the first one reads again. A pooler
-    that shares gives the second one the process of the first, or the first one another process than before, or somebody else has used
-    the first one's process meanwhile.
+    The first session reads its process id, a second one begins a transaction and reads its own, the first one reads again, during that
+    transaction and after it. A pooler that shares gives the second one the process of the first, or the first one another process than
+    before, or somebody else has used the first one's process meanwhile.
 
     Args:
         session: A session behind the pooler, outside a transaction.
@@ -71,9 +71,11 @@ async def find_pooling(session: Line, *, open_another: Callable[[], Awaitable[Li
                     now = await _look(session)
                 finally:
                     await other.rollback()
-                if now[0] != before[0]:
+                # A pooler hands out first what it got back last: that which the second session has just given back.
+                after = await _look(session)
+                if not before[0] == now[0] == after[0]:
                     return "transaction"
-                before = now
+                before = after
                 await asyncio.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311 -- it decides nothing
     except TimeoutError as error:
         reason = f"it has no second server connection to give within {SECOND_CONNECTION_SECONDS:g} s, so how it pools can't be told"

@@ -24,6 +24,7 @@ from roost.schema._statement_order import (
     with_columns_in_order,
     with_defaults_aside,
     with_early_functions,
+    with_names_free,
 )
 
 APPLICATION_NAME = "roost schema difference"
@@ -86,7 +87,7 @@ async def difference(source: DatabaseURL, target: DatabaseURL, *, schemas: Colle
     if statements is None or back_again is None:
         raise SchemaUnsupported(findings=("the statements that make up the difference can't be read",))
     about = with_columns_in_order([statement for statement in statements if _is_about_schemas(statement)], declared.places)
-    about = with_defaults_aside(about)
+    about = with_names_free(with_defaults_aside(about))
     about = with_early_functions(about, declared.functions)
     about += back_again
     return (*(statement.text for statement in about), *detail_statements(real.details, declared.details, about))

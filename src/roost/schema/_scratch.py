@@ -15,7 +15,16 @@ from typing import Any
 import anyio
 
 from roost.errors import DatabaseError, DatabaseRefused, ScratchUnavailable
-from roost.postgres import DatabaseURL, EmbeddedPostgres, MigrationSession, parse_url, quote_identifier, quote_literal, sqlstate_of
+from roost.postgres import (
+    DatabaseURL,
+    EmbeddedPostgres,
+    MigrationSession,
+    is_connection_lost,
+    parse_url,
+    quote_identifier,
+    quote_literal,
+    sqlstate_of,
+)
 from roost.schema._extensions import Extension, extensions_in, install_extensions
 
 PREFIX = "roost_scratch_"
@@ -26,7 +35,7 @@ DROP_SECONDS = 30.0
 
 _NOT_ALLOWED = ("42501", "0A000")
 """The role may not create databases, or there is no such thing on this server."""
-_IN_USE, _IS_GONE = "55006", "3D000"
+_IN_USE = "55006"
 _ABOUT = """
 SELECT current_database(), current_user, split_part(current_setting('server_version'), '.', 1), pg_encoding_to_char(encoding),
        datcollate, datctype
@@ -184,19 +193,30 @@ async def _to_its_end(work: Coroutine[Any, Any, object], *, seconds: float) -> N
 
 
 async def _drop(session: MigrationSession, server: DatabaseURL, name: str) -> None:
+    """Drop a database, by a new session where the one that made it is gone. The next run drops what is left."""
     statement = f"DROP DATABASE IF EXISTS {quote_identifier(name)} WITH (FORCE)"
     try:
-        if session.is_open:
-            await session.execute(statement)
-            return
-        again = await MigrationSession.open(server, application_name=APPLICATION_NAME, attempts=1)
-        try:
-            await again.execute(statement)
-        finally:
-            again.terminate()
-    except Exception as error:  # noqa: BLE001 -- the next run drops what is left; how this one ended is not to be hidden by it
-        if sqlstate_of(error) != _IS_GONE and session.is_open:
-            session.terminate()
+        # That the server ended a session is often noticed only when it is used.
+        if not await _is_done(session, statement):
+            again = await MigrationSession.open(server, application_name=APPLICATION_NAME, attempts=1)
+            try:
+                await again.execute(statement)
+            finally:
+                again.terminate()
+    except Exception:  # noqa: BLE001 -- how the run ended is not to be hidden by this
+        return
+
+
+async def _is_done(session: MigrationSession, statement: str) -> bool:
+    if not session.is_open:
+        return False
+    try:
+        await session.execute(statement)
+    except Exception as error:
+        if not is_connection_lost(error):
+            raise
+        return False
+    return True
 
 
 async def _session(stack: AsyncExitStack, url: DatabaseURL) -> MigrationSession:

@@ -127,6 +127,36 @@ def with_defaults_aside(statements: Sequence[ParsedStatement]) -> list[ParsedSta
     return ordered
 
 
+def with_names_free(statements: Sequence[ParsedStatement]) -> list[ParsedStatement]:
+    """Return statements with a constraint dropped before an index gets its name, which the index behind the constraint has.
+
+    Args:
+        statements: The statements, in order.
+    """
+    ordered = list(statements)
+    for index in [statement for statement in statements if statement.kind == "index_stmt"]:
+        place = ordered.index(index)
+        table, name = _relation(index), index.tree.get("idxname")
+        found = next((one for one in ordered[place:] if _dropped_constraint(one) == name and _relation(one) == table), None)
+        if found is not None:
+            ordered.remove(found)
+            ordered.insert(place, found)
+    return ordered
+
+
+def _dropped_constraint(statement: ParsedStatement) -> str | None:
+    """Return the constraint that a statement drops, if it does nothing else."""
+    if statement.kind != "alter_table_stmt" or len(statement.tree["cmds"]) != 1:
+        return None
+    command = statement.tree["cmds"][0]["alter_table_cmd"]
+    return str(command["name"]) if command["subtype"] == "AT_DropConstraint" else None
+
+
+def _relation(statement: ParsedStatement) -> tuple[str, str]:
+    relation = statement.tree["relation"]
+    return relation.get("schemaname", ""), relation["relname"]
+
+
 def _altered(statement: ParsedStatement, form: str) -> ColumnName | None:
     """Return the column of a table that a statement alters in some way."""
     if statement.kind != "alter_table_stmt" or statement.tree.get("objtype") != "OBJECT_TABLE":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from roost.postgres import ParsedStatement, parse_sql
-from roost.schema._statement_order import with_columns_in_order, with_defaults_aside, with_early_functions
+from roost.schema._statement_order import with_columns_in_order, with_defaults_aside, with_early_functions, with_names_free
 
 TABLE = "CREATE TABLE s.t (a int DEFAULT s.f())"
 TYPE = "CREATE TYPE s.kind AS ENUM ('a')"
@@ -66,3 +66,22 @@ def test_new_columns_come_in_the_order_in_which_they_are_declared() -> None:
     )
     places = {("s", "t", "c10"): (False, 10), ("s", "t", "c2"): (False, 2), ("s", "t", "a"): (True, 1), ("s", "u", "c"): (False, 1)}
     assert texts(with_columns_in_order(parsed(sum_, ten, other, TYPE, two), places)) == [two, ten, other, TYPE, sum_]
+
+
+INDEX = "CREATE UNIQUE INDEX t_a_key ON s.t USING btree (a)"
+FREED = "ALTER TABLE s.t DROP CONSTRAINT t_a_key"
+
+
+def test_a_constraint_goes_before_an_index_gets_its_name() -> None:
+    """The index behind the constraint has the name until then."""
+    assert texts(with_names_free(parsed(RETYPED, INDEX, DEFAULT, FREED))) == [RETYPED, FREED, INDEX, DEFAULT]
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [(FREED, INDEX), (INDEX, FREED.replace("t_a_key", "other")), (INDEX, FREED.replace("s.t", "s.u"))],
+    ids=["before", "other name", "other table"],
+)
+def test_a_constraint_of_another_name_stays(statements: tuple[str, ...]) -> None:
+    """It is in nobody's way."""
+    assert texts(with_names_free(parsed(*statements))) == list(statements)
