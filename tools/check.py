@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+REPETITIVE = ("crash", "conformance/test_schema_changes.py", "integration/test_any_schema.py")
+"""Tests that measure no coverage."""
 PYTHON = sys.executable
 BIN = Path(PYTHON).parent
 IN_WORKERS = ["--numprocesses", "auto", "--maxprocesses", "4", "--max-worker-restart", "0", "--dist", "loadfile"]
@@ -24,8 +26,8 @@ CHECKS = {
     "licences": [[PYTHON, "tools/licences.py"]],
     "coverage": [
         [PYTHON, "-m", "coverage", "erase"],
-        # The crash suite runs the same lines a thousand times.
-        [PYTHON, "-m", "coverage", "run", "-m", "pytest", "-q", *IN_WORKERS, "--ignore=tests/crash"],
+        # These run the same lines a thousand times.
+        [PYTHON, "-m", "coverage", "run", "-m", "pytest", "-q", *IN_WORKERS, *(f"--ignore=tests/{path}" for path in REPETITIVE)],
         # A data file that is not whole, as that of a process that was killed, is left out with a warning.
         [PYTHON, "-m", "coverage", "combine", "--quiet"],
         [PYTHON, "-m", "coverage", "report"],

@@ -12,7 +12,7 @@ import pytest
 import examples.agent_server
 import roost
 from examples.agent_server.app import runtime as example
-from roost import MigrationService, PluginMigrationService, Runtime, Service, SqlMigrationService
+from roost import DatabaseMigrationService, MigrationService, PluginMigrationService, Runtime, Service, SqlMigrationService
 from roost.testing import stress_lifecycle
 from tests.plugins.build import residue
 from tests.plugins.services import leftover
@@ -34,7 +34,7 @@ async def test_every_service_under_stress(database_url: str) -> None:
     """Those of roost and of the example are started and stopped in every order, with migrations, a queue and a worker: nothing is left."""
 
     def make() -> Runtime:
-        return Runtime(plugins=example.plugins, database=database_url)
+        return Runtime(plugins=example.plugins, services=[DatabaseMigrationService], database=database_url)
 
     tried = {type(service) for service in make().get_all_services()}
     assert service_classes(roost) | service_classes(examples.agent_server) == tried
