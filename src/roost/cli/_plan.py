@@ -32,6 +32,8 @@ def plan(
         document = {"pending": pending, **report_document(report, dry_run=True)}
         if report.steps:
             output.result(document, steps_sql(report) if sql else steps_table(report, title="Pending"))
+        elif report.blocked:
+            output.result(document, "what is pending would lose data: roost up refuses it")
         elif pending:
             output.result(document, "no steps to run, but a new version to record: roost up does it")
         else:
