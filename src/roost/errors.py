@@ -1874,6 +1874,10 @@ class SchemaUnsupported(SchemaError):
     def message(self) -> str:
         return "The declared schemas can't be compared with the database:" + "".join(f"\n- {finding}" for finding in self.findings)
 
+    @property
+    def hint(self) -> str:
+        return "make this change in a migration step, and declare what is there then; what others made has to be moved by them"
+
 
 @dataclass(eq=False, kw_only=True)
 class DestructiveMigrationBlocked(SchemaError):
@@ -1922,6 +1926,10 @@ class SchemaNotReached(SchemaError):
         return f"The schema of plugin {self.plugin} would still differ after the change:" + "".join(
             f"\n- {one}" for one in self.differences
         )
+
+    @property
+    def hint(self) -> str:
+        return "see whether an event trigger or a default of the server changes what is made; else make this change in a migration step"
 
 
 @dataclass(eq=False, kw_only=True)

@@ -19,7 +19,10 @@ from roost.testing import RoundTripProxy, Stepper
 from tests.plugins.build import QUICK, execute, history, make_plugin, make_runtime, names, query, residue, until
 
 NOTES = "CREATE TABLE notes (id int PRIMARY KEY, body text NOT NULL);"
-SCRATCHES = "SELECT datname FROM pg_database WHERE datname LIKE 'roost_scratch_%'"
+SCRATCHES = """
+SELECT datname FROM pg_database WHERE datname LIKE 'roost_scratch_%'
+AND shobj_description(oid, 'pg_database') = 'roost scratch of ' || current_database()
+"""
 
 
 def declaring(url: str, *others: Plugin, config: Any = QUICK, **schemas: object) -> Runtime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from shlex import quote
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,5 +36,5 @@ def tell_drift(output: Output, drift: Iterable[str]) -> None:
 def tell_blocked(output: Output, blocked: Iterable[BlockedChange]) -> None:
     """Print a line for each change of a declared schema that a run would refuse."""
     for one in blocked:
-        options = " ".join(f"--allow-data-loss {loss}" for loss in one.losses)
+        options = " ".join(f"--allow-data-loss {quote(loss)}" for loss in one.losses)
         output.note(f"blocked: {one.sql} would lose data of plugin {one.plugin}; to lose it: roost up {options}")

@@ -12,9 +12,8 @@ from roost.migrations._claim_reading import ClaimReading, NotLocated
 
 if TYPE_CHECKING:
     from roost.migrations._claimed_objects import ClaimedObject
-    from roost.migrations._parse_tree import Tree
     from roost.migrations._step import MigrationStep
-    from roost.postgres import ParsedStatement
+    from roost.postgres import ParsedStatement, Tree
 
     Parse: TypeAlias = Callable[[str], Sequence[ParsedStatement] | None]
 

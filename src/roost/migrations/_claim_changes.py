@@ -9,11 +9,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from roost.migrations import _parse_tree as parts
+from roost.postgres import names_of, names_of_object
 
 if TYPE_CHECKING:
     from roost.migrations._claim_reading import ClaimReading
     from roost.migrations._claimed_objects import ClaimedObject, ObjectKind
-    from roost.migrations._parse_tree import Tree
+    from roost.postgres import Tree
 
 _RELATIONS: dict[str, ObjectKind] = {
     "OBJECT_FOREIGN_TABLE": "table",
@@ -36,7 +37,7 @@ def search_path(reading: ClaimReading, tree: Tree) -> bool:
 
 def altered_enum(reading: ClaimReading, tree: Tree) -> bool:
     """Read ``ALTER TYPE … ADD VALUE`` and ``RENAME VALUE``."""
-    schema, name = reading.located(parts.names_of(tree["type_name"]))
+    schema, name = reading.located(names_of(tree["type_name"]))
     if "old_val" in tree:
         reading.rename("value", schema, tree["old_val"], tree["new_val"], parent=name)
     else:
@@ -46,7 +47,7 @@ def altered_enum(reading: ClaimReading, tree: Tree) -> bool:
 
 def altered_domain(reading: ClaimReading, tree: Tree) -> bool:
     """Read ``ALTER DOMAIN``, as far as its constraints go."""
-    schema, name = reading.located(parts.names_of(tree["type_name"]))
+    schema, name = reading.located(names_of(tree["type_name"]))
     if tree["subtype"] == "C":
         return reading.make_constraint(schema, name, tree["def"]["constraint"])
     if tree["subtype"] == "X":
@@ -99,7 +100,7 @@ def dropped(reading: ClaimReading, tree: Tree) -> bool:
 
 
 def _dropped(reading: ClaimReading, kind: str, node: Tree) -> bool:
-    name = parts.name_of_object(node)
+    name = names_of_object(node)
     if kind == "OBJECT_TABLE" or kind in _RELATIONS:
         if name[0] != "pg_temp" and not (len(name) == 1 and name[0] in reading.temporary):
             reading.lose("relation", *reading.located(name))
@@ -128,7 +129,7 @@ def _cascaded(reading: ClaimReading) -> bool:
 
 def _functions(reading: ClaimReading, written: Tree) -> list[ClaimedObject]:
     """Return the functions that a DROP or an ALTER means: those of its arguments, else the only one of its name."""
-    found = reading.objects.functions(*reading.located(parts.names_of(written["objname"])))
+    found = reading.objects.functions(*reading.located(names_of(written["objname"])))
     if written.get("args_unspecified"):
         return found
     wanted = parts.arguments(written.get("objargs", ()))
@@ -149,10 +150,10 @@ def renamed(reading: ClaimReading, tree: Tree) -> bool:
             if kind == "OBJECT_COLUMN":
                 reading.objects.rename_column(schema, table, tree["subname"], new)
     elif kind == "OBJECT_DOMCONSTRAINT":
-        schema, domain = reading.located(parts.name_of_object(tree["object"]))
+        schema, domain = reading.located(names_of_object(tree["object"]))
         reading.rename("constraint", schema, tree["subname"], new, parent=domain)
     elif kind in _TYPES:
-        schema, name = reading.located(parts.name_of_object(tree["object"]))
+        schema, name = reading.located(names_of_object(tree["object"]))
         reading.rename("type", schema, name, new)
         reading.objects.rename_type((schema, name), (schema, new))
     elif kind in _FUNCTIONS:
@@ -182,7 +183,7 @@ def moved(reading: ClaimReading, tree: Tree) -> bool:
         if not reading.passes_by(tree["relation"]):
             _put(reading, _RELATIONS.get(kind, "relation"), reading.relation(tree["relation"]), new)
     elif kind in _TYPES:
-        schema, name = reading.located(parts.name_of_object(tree["object"]))
+        schema, name = reading.located(names_of_object(tree["object"]))
         _put(reading, "type", (schema, name), new)
         reading.objects.rename_type((schema, name), (new, name))
     elif kind in _FUNCTIONS:
@@ -201,7 +202,7 @@ def _put(reading: ClaimReading, kind: ObjectKind, located: tuple[str, str], new:
 
 
 def _put_functions(reading: ClaimReading, written: Tree, *, name: str | None = None, schema: str | None = None) -> None:
-    before, called = reading.located(parts.names_of(written["objname"]))
+    before, called = reading.located(names_of(written["objname"]))
     found = _functions(reading, written)
     for one in found:
         reading.objects.drop(one)

@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from roost.migrations import _parse_tree as parts
+from roost.postgres import names_of
 
 if TYPE_CHECKING:
     from roost.migrations._claim_reading import ClaimReading
-    from roost.migrations._parse_tree import Tree
+    from roost.postgres import Tree
 
 
 def table(reading: ClaimReading, tree: Tree) -> bool:
@@ -80,9 +81,9 @@ def index(reading: ClaimReading, tree: Tree) -> bool:
 
 def enum(reading: ClaimReading, tree: Tree) -> bool:
     """Read ``CREATE TYPE … AS ENUM``."""
-    schema, name = reading.located(parts.names_of(tree["type_name"]))
+    schema, name = reading.located(names_of(tree["type_name"]))
     reading.make("type", schema, name)
-    for value in parts.names_of(tree.get("vals", ())):
+    for value in names_of(tree.get("vals", ())):
         reading.make("value", schema, value, parent=name)
     return True
 
@@ -95,7 +96,7 @@ def composite(reading: ClaimReading, tree: Tree) -> bool:
 
 def range_type(reading: ClaimReading, tree: Tree) -> bool:
     """Read ``CREATE TYPE … AS RANGE``."""
-    reading.make("type", *reading.located(parts.names_of(tree["type_name"])))
+    reading.make("type", *reading.located(names_of(tree["type_name"])))
     return True
 
 
@@ -103,13 +104,13 @@ def base_type(reading: ClaimReading, tree: Tree) -> bool:
     """Read ``CREATE TYPE`` of one's own making; operators, aggregates and the like can't be looked for."""
     if tree.get("kind") != "OBJECT_TYPE":
         return False
-    reading.make("type", *reading.located(parts.names_of(tree["defnames"])))
+    reading.make("type", *reading.located(names_of(tree["defnames"])))
     return True
 
 
 def domain(reading: ClaimReading, tree: Tree) -> bool:
     """Read ``CREATE DOMAIN``."""
-    schema, name = reading.located(parts.names_of(tree["domainname"]))
+    schema, name = reading.located(names_of(tree["domainname"]))
     reading.make("type", schema, name)
     for node in tree.get("constraints", ()):
         reading.make_constraint(schema, name, node["constraint"])
@@ -118,7 +119,7 @@ def domain(reading: ClaimReading, tree: Tree) -> bool:
 
 def function(reading: ClaimReading, tree: Tree) -> bool:
     """Read ``CREATE FUNCTION`` and ``CREATE PROCEDURE``."""
-    schema, name = reading.located(parts.names_of(tree["funcname"]))
+    schema, name = reading.located(names_of(tree["funcname"]))
     reading.make("function", schema, name, parent=parts.parameters(tree.get("parameters", ())))
     return True
 

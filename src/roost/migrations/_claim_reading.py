@@ -11,7 +11,7 @@ from roost.migrations._claimed_objects import ClaimedObject, ClaimedObjects
 
 if TYPE_CHECKING:
     from roost.migrations._claimed_objects import ColumnType, ObjectKind
-    from roost.migrations._parse_tree import Tree
+    from roost.postgres import Tree
 
 _KEPT_NAMES = frozenset({"CONSTR_CHECK", "CONSTR_UNIQUE", "CONSTR_PRIMARY", "CONSTR_FOREIGN", "CONSTR_EXCLUSION"})
 """The server throws away the names of other constraints, or does so before PostgreSQL 18."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from roost.errors import InvalidConfiguration
@@ -45,7 +45,7 @@ class MigrationConfig:
     policy: Policy = "strict"
     track_history: bool = True
     allow_data_loss: Collection[str] = frozenset()
-    scratch_url: str | None = None
+    scratch_url: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.max_retries < 1:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Sequence
 
 from roost.migrations._claimed_objects import ColumnType
-
-Tree: TypeAlias = Mapping[str, Any]
+from roost.postgres import Tree, input_parameters, names_of
 
 _SERIAL = {
     "serial": "int4",
@@ -18,24 +16,6 @@ _SERIAL = {
     "serial2": "int2",
 }
 """Words for a type and a sequence; the server has no types of these names."""
-
-_INPUT_MODES = frozenset({"FUNC_PARAM_DEFAULT", "FUNC_PARAM_IN", "FUNC_PARAM_INOUT", "FUNC_PARAM_VARIADIC"})
-
-
-def names_of(nodes: Iterable[Tree]) -> tuple[str, ...]:
-    """Return the parts of a dotted name."""
-    return tuple(str(node["string"].get("sval", "")) for node in nodes)
-
-
-def name_of_object(node: Tree) -> tuple[str, ...]:
-    """Return the parts of an object's name, in whichever form a DROP or an ALTER gives it."""
-    if "string" in node:
-        return (str(node["string"]["sval"]),)
-    if "type_name" in node:
-        return names_of(node["type_name"]["names"])
-    if "object_with_args" in node:
-        return names_of(node["object_with_args"]["objname"])
-    return names_of(node["list"]["items"])
 
 
 def name_of_relation(relation: Tree) -> tuple[str, ...]:
@@ -69,8 +49,7 @@ def _constant(node: Tree) -> int | None:
 
 def parameters(nodes: Sequence[Tree]) -> str:
     """Return the types of a function's input, by which it is told from others of its name."""
-    inputs = [node["function_parameter"] for node in nodes if node["function_parameter"].get("mode") in _INPUT_MODES]
-    return arguments([{"type_name": parameter["arg_type"]} for parameter in inputs])
+    return arguments([{"type_name": parameter["arg_type"]} for parameter in input_parameters(nodes)])
 
 
 def arguments(nodes: Sequence[Tree]) -> str:

@@ -48,7 +48,7 @@ class SchemaPlans:
             return self.failed[plugin]
         changes = self.changes[plugin]
         if changes.refused:
-            return SchemaUnsupported(findings=changes.refused)
+            return SchemaUnsupported(findings=tuple(f"{plugin}: {reason}" for reason in changes.refused))
         return blocked_error(changes, environment=environment) if changes.blocked else None
 
 

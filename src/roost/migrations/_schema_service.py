@@ -123,6 +123,7 @@ class DatabaseMigrationService(MigrationService):
             raise SchemasFailed(failures=tuple(failures), reasons=reasons) from failures[0][1]
 
     async def _bring_about(self, run: MigrationRun, declared: DeclaredPlugin, plans: SchemaPlans, *, known: str | None) -> None:
+        # Also of a schema that is as it is declared the run has to know on what it is settled.
         units = [SchemaUnit(fingerprint=declared.fingerprint, sql="", description="", snapshot=None, is_last=True)]
         if known != declared.fingerprint:
             refusal = plans.refusal(declared.plugin, environment=_environment())

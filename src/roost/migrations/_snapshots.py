@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from roost.postgres import MigrationSession
 
-_IN_FULL = frozenset({"table", "view", "materialized view", "sequence", "type", "function", "schema"})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
@@ -82,12 +80,12 @@ def drift(own: Sequence[SchemaObject], found: Collection[SchemaObject]) -> tuple
         found: What the schema holds now.
     """
     now = {one.identity: one.definition for one in found}
-    gone = {one.identity for one in own if one.identity not in now}
+    gone = {(one.schema, one.name) for one in own if not one.parent and one.identity not in now}
     told = []
     for one in own:
-        if one.identity in gone:
+        if one.identity not in now:
             # With a table go its columns, which need not be told.
-            if one.kind in _IN_FULL or not any(_is_parent(other, one) for other in own if other.identity in gone):
+            if not one.parent or (one.schema, one.parent) not in gone:
                 told.append(f"{words_for(one)} is missing")
         elif now[one.identity] != one.definition:
             told.append(f"{words_for(one)} differs: {now[one.identity]} instead of {one.definition}")
@@ -97,7 +95,3 @@ def drift(own: Sequence[SchemaObject], found: Collection[SchemaObject]) -> tuple
 def words_for(one: SchemaObject) -> str:
     """Return what an object is called: its kind, and its name with its table's in front."""
     return f"{one.kind} {one.parent}.{one.name}" if one.parent else f"{one.kind} {one.name}"
-
-
-def _is_parent(one: SchemaObject, other: SchemaObject) -> bool:
-    return not one.parent and one.schema == other.schema and one.name == other.parent

@@ -8,6 +8,7 @@ from roost.postgres._copy_text import Row, from_microseconds, microseconds
 from roost.postgres._database import Database
 from roost.postgres._embedded import EmbeddedPostgres
 from roost.postgres._lock_holder import LockHolder, end_lock_holder, lock_holder, lock_timeout
+from roost.postgres._parse_tree import Tree, input_parameters, names_of, names_of_object
 from roost.postgres._parser import SQL_EXTRA, ParsedStatement, has_parser, parse_sql, statements_of, without_foreign_keys
 from roost.postgres._protocols import Connection, ConnectionPool
 from roost.postgres._quoting import dollar_quote, quote_identifier, quote_literal, quote_nullable
@@ -64,6 +65,7 @@ __all__ = [
     "Sets",
     "Statement",
     "StatementWatch",
+    "Tree",
     "Uncertain",
     "advisory_lock_key",
     "bind_step",
@@ -75,6 +77,7 @@ __all__ = [
     "end_lock_holder",
     "from_microseconds",
     "has_parser",
+    "input_parameters",
     "is_blank",
     "is_connection_lost",
     "is_lock_timeout",
@@ -83,6 +86,8 @@ __all__ = [
     "lock_or_satisfied",
     "lock_timeout",
     "microseconds",
+    "names_of",
+    "names_of_object",
     "normal_form",
     "parse_sql",
     "parse_url",

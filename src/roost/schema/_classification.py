@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from roost.errors import SchemaUnsupported
-from roost.postgres import parse_sql
+from roost.postgres import Tree, names_of, names_of_object, parse_sql
 from roost.schema._reading import (
     EXCLUSIVE,
     KINDS,
@@ -14,11 +14,8 @@ from roost.schema._reading import (
     SHARE_ROW,
     SHARE_UPDATE,
     Reading,
-    Tree,
     arguments_of,
     identity_of,
-    names_of,
-    names_of_object,
     parameters_of,
     relation_of,
 )

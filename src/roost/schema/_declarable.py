@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
 
-from roost.postgres import ParsedStatement
-
-Tree = Mapping[str, Any]
+from roost.postgres import ParsedStatement, Tree
 
 _DATA = "it changes or reads data; that belongs into a migration step"
 _GRANTS = "privileges and owners belong into a repeatable step"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from roost.postgres import parse_sql, quote_identifier, quote_literal
-from roost.schema._reading import names_of_object
+from roost.postgres import names_of_object, parse_sql, quote_identifier, quote_literal
 
 if TYPE_CHECKING:
     from roost.schema._catalogue import SchemaObject

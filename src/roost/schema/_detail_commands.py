@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from roost.schema._reading import EXCLUSIVE, KINDS, SHARE_UPDATE, Reading, Tree
+from roost.postgres import Tree
+from roost.schema._reading import EXCLUSIVE, KINDS, SHARE_UPDATE, Reading
 
 if TYPE_CHECKING:
     from roost.schema._changes import Identity

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
+from roost.postgres import Tree, input_parameters, names_of
 from roost.schema._changes import Identity, Risk, Verb
-
-Tree: TypeAlias = Mapping[str, Any]
 
 NOBODY: Identity = ("", "", "", "")
 """What a statement is about that touches what no plugin has: privileges, extensions, event triggers."""
@@ -37,8 +35,6 @@ KINDS = {
 }
 OF_RELATION = frozenset({"column", "constraint", "trigger", "policy"})
 """What is named behind its relation."""
-
-_INPUT = frozenset({"FUNC_PARAM_DEFAULT", "FUNC_PARAM_IN", "FUNC_PARAM_INOUT", "FUNC_PARAM_VARIADIC"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,22 +68,6 @@ class Reading:
     arguments: tuple[str, ...] = ()
 
 
-def names_of(nodes: Iterable[Tree]) -> tuple[str, ...]:
-    """Return the parts of a dotted name."""
-    return tuple(str(node["string"].get("sval", "")) for node in nodes)
-
-
-def names_of_object(node: Tree) -> tuple[str, ...]:
-    """Return the parts of an object's name, in whichever form a statement gives it."""
-    if "string" in node:
-        return (str(node["string"]["sval"]),)
-    if "type_name" in node:
-        return names_of(node["type_name"]["names"])
-    if "object_with_args" in node:
-        return names_of(node["object_with_args"]["objname"])
-    return names_of(node["list"]["items"])
-
-
 def relation_of(node: Tree) -> tuple[str, str]:
     """Return a relation's schema and name."""
     return str(node.get("schemaname", "")), str(node["relname"])
@@ -116,8 +96,7 @@ def arguments_of(node: Tree) -> tuple[str, ...]:
 
 def parameters_of(nodes: Iterable[Tree]) -> tuple[str, ...]:
     """Return the types of a function's input, as a CREATE FUNCTION has them."""
-    parameters = [node["function_parameter"] for node in nodes]
-    return tuple(type_text(parameter["arg_type"]) for parameter in parameters if parameter.get("mode") in _INPUT)
+    return tuple(type_text(parameter["arg_type"]) for parameter in input_parameters(nodes))
 
 
 def type_text(node: Tree) -> str:

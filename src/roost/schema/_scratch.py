@@ -65,12 +65,11 @@ async def scratch_database(database_url: DatabaseURL, *, run: int, scratch_url: 
     """Create a scratch database with the extensions of the real one, and drop it at the end, also when cancelled.
 
     It is made on the server of the real database; on another one where that is named, or where the role may not create databases and an
-    embedded server of the same major version can be had. Scratch databases that killed runs left are dropped before. Only one run at a
-    time may be here: that which holds the lock.
+    embedded server of the same major version can be had. Scratch databases that killed runs left are dropped before.
 
     Args:
         database_url: The real database.
-        run: The run's number.
+        run: The run's number; 0 where nothing is to be changed, and no lock is held.
         scratch_url: A server of the same major version to be used instead.
 
     Yields:
@@ -115,7 +114,9 @@ async def scratch_database(database_url: DatabaseURL, *, run: int, scratch_url: 
 
 
 async def drop_stale_scratches(session: MigrationSession, database: str, *, run: int) -> tuple[str, ...]:
-    """Drop the scratch databases that killed runs of a database left on a server. Only who holds the lock may.
+    """Drop the scratch databases that killed runs of a database left on a server.
+
+    Those that somebody uses are left: who makes one is connected to it before anybody can tell whose it is.
 
     Args:
         session: A session on the server.
@@ -123,7 +124,7 @@ async def drop_stale_scratches(session: MigrationSession, database: str, *, run:
         run: The number of the run; nothing of a later one is dropped.
 
     Returns:
-        The names of those that were dropped; those that somebody is connected to are left.
+        The names of those that were dropped.
 
     Raises:
         Exception: As the driver raises it.
@@ -186,9 +187,11 @@ async def _to_its_end(work: Coroutine[Any, Any, object], *, seconds: float) -> N
         with anyio.fail_after(seconds, shield=True):
             await asyncio.shield(task)
     except BaseException:
-        with anyio.move_on_after(seconds, shield=True):
-            await asyncio.wait([task])
-        task.cancel()
+        try:
+            with anyio.move_on_after(seconds, shield=True):
+                await asyncio.wait([task])
+        finally:
+            task.cancel()
         raise
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from roost.postgres import Tree, names_of
 from roost.schema._detail_commands import read_detail
-from roost.schema._reading import EXCLUSIVE, SHARE_ROW, SHARE_UPDATE, Reading, Tree, names_of, relation_of
+from roost.schema._reading import EXCLUSIVE, SHARE_ROW, SHARE_UPDATE, Reading, relation_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -76,3 +76,15 @@ def test_policy_is_one_of_two(policy: object) -> None:
 def test_policy_allow() -> None:
     """The other policy is accepted."""
     assert MigrationConfig(policy="allow").policy == "allow"
+
+
+def test_a_scratch_servers_password_is_not_shown() -> None:
+    """What shows a configuration shows no address, as there may be a password in it."""
+    assert "secret" not in repr(MigrationConfig(scratch_url="postgresql://planner:secret@host/db"))
+
+
+@pytest.mark.parametrize("value", ["agents.username", [1]])
+def test_what_may_be_lost_is_a_set_of_names(value: object) -> None:
+    """A text would allow each of its letters; a list of names is as good as a set."""
+    assert refusal(allow_data_loss=value).name == "allow_data_loss"
+    assert MigrationConfig(allow_data_loss=["a", "b"]).allow_data_loss == frozenset({"a", "b"})
