@@ -20,8 +20,8 @@ from tests.plugins.build import QUICK, execute, history, make_plugin, make_runti
 
 NOTES = "CREATE TABLE notes (id int PRIMARY KEY, body text NOT NULL);"
 SCRATCHES = """
-SELECT datname FROM pg_database WHERE datname LIKE 'roost_scratch_%'
-AND shobj_description(oid, 'pg_database') = 'roost scratch of ' || current_database()
+SELECT datname FROM pg_database
+WHERE datname LIKE (SELECT 'roost_scratch_' || oid || '_%' FROM pg_database WHERE datname = current_database())
 """
 
 
@@ -217,7 +217,9 @@ async def test_a_drop_that_takes_too_long_hinders_nobody(database_url: str, monk
         patch.setattr("roost.schema._scratch.DROP_SECONDS", 0)
         assert names((await bring_about(database_url, notes=NOTES)).steps) == ["declared-schema"]
     (left,) = await query(database_url, SCRATCHES)
-    await until(database_url, "SELECT WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1)", left)
+    users = "datname = $1 OR (datname = current_database() AND application_name = 'roost scratch')"
+    gone = f"SELECT WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE {users})"
+    await until(database_url, gone, left)
     assert names((await bring_about(database_url, notes=NOTES + "CREATE TABLE tags ()")).steps) == ["declared-schema"]
     assert await query(database_url, SCRATCHES) == []
 
