@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 from roost.errors import (
+    DatabaseUnreachable,
     DestructiveMigrationBlocked,
     MigrationLockLost,
     NoDatabase,
     RoostError,
     SchemaNotReached,
+    SchemaPlanTimeout,
     SchemasFailed,
+    SessionLost,
     StepFailed,
     UnknownMigrationPlugin,
 )
@@ -27,7 +31,7 @@ from roost.migrations._schema_units import SchemaUnit, plan_unit, units_of
 from roost.migrations._service import MigrationService
 from roost.migrations._snapshots import brought_about, drift, from_json, last_snapshots, words_for
 from roost.migrations._versions import UNVERSIONED
-from roost.postgres import Database, quote_literal, sqlstate_of
+from roost.postgres import Database, is_connection_lost, quote_literal, retrying, sqlstate_of
 from roost.runtime import closest, parse_dependency
 from roost.schema import allowed_by_environment, check_schema_names, declared_plugin, derive_schema_name, objects_in
 
@@ -161,7 +165,8 @@ class DatabaseMigrationService(MigrationService):
         number: int = 0,
     ) -> SchemaPlans:
         config = self.config
-        return await plan_schemas(
+        plan = partial(
+            plan_schemas,
             session,
             declared,
             url=url,
@@ -169,6 +174,29 @@ class DatabaseMigrationService(MigrationService):
             scratch_url=config.scratch_url or os.environ.get("ROOST_SCRATCH_URL"),
             run=number,
         )
+        deadline = asyncio.timeout(config.schema_timeout)
+        try:
+            async with deadline:
+                return await self._past_broken_lines(plan, session)
+        except Exception as error:
+            if deadline.expired():
+                raise SchemaPlanTimeout(location=url.location, timeout=config.schema_timeout) from None
+            if is_connection_lost(error) and (session.is_open or not number):
+                raise SessionLost(location=url.location, attempts=config.max_retries, reason=str(error)) from error
+            raise
+
+    async def _past_broken_lines(self, plan: Callable[[], Awaitable[SchemaPlans]], session: MigrationSession) -> SchemaPlans:
+        """Plan, and plan again where a line beside the session's own broke, as nothing is changed by that."""
+        plans: list[SchemaPlans] = []
+        async for attempt in retrying(
+            attempts=self.config.max_retries,
+            delay=self.config.retry_delay,
+            max_delay=self.config.retry_max_delay,
+            retryable=lambda error: session.is_open and (is_connection_lost(error) or isinstance(error, DatabaseUnreachable)),
+        ):
+            with attempt:
+                plans.append(await plan())
+        return plans[0]
 
     def _version_of(self, plugin: str) -> str:
         plugins: Sequence[Plugin] = () if self._runtime is None else getattr(self._runtime, "plugins", ())

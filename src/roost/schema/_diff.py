@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
+
+import anyio
 
 from roost.errors import DatabaseUnreachable, SchemaExtraMissing, SchemaUnsupported
 from roost.postgres import DatabaseURL, MigrationSession, ParsedStatement, client_address, is_connection_lost, parse_sql
@@ -27,7 +30,10 @@ from roost.schema._statement_order import (
     with_names_free,
 )
 
+T = TypeVar("T")
+
 APPLICATION_NAME = "roost schema difference"
+FAREWELL_SECONDS = 2.0
 
 _SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
 
@@ -101,14 +107,27 @@ async def _compared(source: DatabaseURL, target: DatabaseURL, *, ignored: Sequen
     addresses = {"source": await client_address(source), "target": await client_address(target)}
     try:
         with _leaving_alone():
-            script: str = await pgmig.agenerate(
-                **addresses, ignore_schemas=ignored, ignore_extension_version=extensions, driver=pgmig.DbDriver.ASYNCPG
+            script: str = await _obedient(
+                pgmig.agenerate(**addresses, ignore_schemas=ignored, ignore_extension_version=extensions, driver=pgmig.DbDriver.ASYNCPG)
             )
     except pgmig.PgmigUnsupportedError as error:
         raise SchemaUnsupported(findings=_findings(str(error))) from error
     except pgmig.PgmigDbConnectionError as error:
         raise _unreachable(error, source, target) from None
     return script
+
+
+async def _obedient(work: Coroutine[Any, Any, T]) -> T:
+    """Await something that says farewell to the server when it is cancelled, and make it leave where nobody answers."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        for _ in range(2):  # the second one breaks off the farewell
+            task.cancel()
+            with anyio.move_on_after(FAREWELL_SECONDS, shield=True):
+                await asyncio.wait([task])
+        raise
 
 
 @asynccontextmanager

@@ -31,6 +31,8 @@ APPLICATION_NAME = "roost scratch"
 CREATE_SECONDS = 60.0
 DROP_SECONDS = 30.0
 """How long a run waits for a drop, for which the server writes out what others have changed too; after that the next run drops it."""
+OBEY_SECONDS = 5.0
+"""How long a run that was cancelled stays for either: others wait for their turn, and the next one drops what is left."""
 
 _ABOUT = """
 SELECT current_user, split_part(current_setting('server_version'), '.', 1), pg_encoding_to_char(encoding), datcollate, datctype,
@@ -130,12 +132,16 @@ async def _about(session: MigrationSession) -> _About:
 
 @asynccontextmanager
 async def _created(session: MigrationSession, server: DatabaseURL, name: str, options: str) -> AsyncIterator[None]:
+    patience = DROP_SECONDS
     try:
         await _to_its_end(session.execute(f"CREATE DATABASE {quote_identifier(name)} {options}"), seconds=CREATE_SECONDS)
         yield
+    except asyncio.CancelledError:
+        patience = OBEY_SECONDS
+        raise
     finally:
         with suppress(TimeoutError):
-            await _to_its_end(_drop(session, server, name), seconds=DROP_SECONDS)
+            await _to_its_end(_drop(session, server, name), seconds=patience)
 
 
 async def _to_its_end(work: Coroutine[Any, Any, object], *, seconds: float) -> None:
@@ -150,7 +156,7 @@ async def _to_its_end(work: Coroutine[Any, Any, object], *, seconds: float) -> N
             await asyncio.shield(task)
     except BaseException:
         try:
-            with anyio.move_on_after(seconds, shield=True):
+            with anyio.move_on_after(OBEY_SECONDS, shield=True):
                 await asyncio.wait([task])
         finally:
             task.cancel()
