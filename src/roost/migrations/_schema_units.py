@@ -131,8 +131,8 @@ def _epilogue(unit: SchemaUnit, *, declared: DeclaredPlugin, run: int) -> str:
         )
         check = f"SELECT roost.check_objects({plugin}, {objects}::pg_catalog.jsonb, coalesce({found}, '[]')); "
     keep = f"SELECT roost.keep_snapshot({run}, {plugin}, {quote_literal(unit.fingerprint)}, {objects}::pg_catalog.jsonb); "
-    # Definitions name what they use by its schema only where no path leads to it.
-    return f"SET LOCAL search_path = ''; {check}{keep}"
+    # Definitions name what they use by its schema only where no path leads to it. Compiling the query would take longer than running it.
+    return f"SET LOCAL search_path = ''; SET LOCAL jit = off; {check}{keep}"
 
 
 def _text(changes: Sequence[SchemaChange]) -> str:
