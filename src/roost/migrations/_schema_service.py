@@ -25,11 +25,11 @@ from roost.errors import (
 from roost.migrations._orchestrator import MigrationOrchestrator
 from roost.migrations._plan import SCHEMA_STEP, Plan, PluginState
 from roost.migrations._reading import reading
-from roost.migrations._records import BlockedChange, SchemaCheck, SchemaStatus, StepReport
+from roost.migrations._records import BlockedChange, SchemaCheck, SchemaStatus
 from roost.migrations._schema_planning import SchemaPlans, plan_schemas
-from roost.migrations._schema_units import SchemaUnit, plan_unit, units_of
+from roost.migrations._schema_units import PlannedUnit, SchemaUnit, plan_unit, planned_unit, units_of
 from roost.migrations._service import MigrationService
-from roost.migrations._snapshots import brought_about, drift, from_json, last_snapshots, words_for
+from roost.migrations._snapshots import brought_about, differences, drift, from_json, last_snapshots
 from roost.migrations._versions import UNVERSIONED
 from roost.postgres import Database, is_connection_lost, quote_literal, retrying, sqlstate_of
 from roost.runtime import closest, parse_dependency
@@ -150,9 +150,7 @@ class DatabaseMigrationService(MigrationService):
                 if cause is None or sqlstate_of(cause) != NOT_REACHED:
                     raise
                 missing = from_json(getattr(cause, "detail", None) or "[]")
-                raise SchemaNotReached(
-                    plugin=declared.plugin, differences=tuple(f"{words_for(one)} is not {one.definition}" for one in missing)
-                ) from error
+                raise SchemaNotReached(plugin=declared.plugin, differences=differences(missing)) from error
             known = unit.fingerprint
 
     async def _plan(
@@ -204,7 +202,7 @@ class DatabaseMigrationService(MigrationService):
 
     async def planned_schemas(
         self, session: MigrationSession | None, /, *, allow_data_loss: Collection[str] = ()
-    ) -> tuple[list[StepReport], list[BlockedChange]]:
+    ) -> tuple[list[PlannedUnit], list[BlockedChange]]:
         """Return what a run would change, and what it would refuse for fear of loss; errors as of `migrate`, but for what is blocked.
 
         Args:
@@ -219,7 +217,7 @@ class DatabaseMigrationService(MigrationService):
         if not due:
             return [], []
         plans = await self._plan(session, declared, url=self._migration_url(), allowed=allow_data_loss)
-        steps: list[StepReport] = []
+        units: list[PlannedUnit] = []
         blocked: list[BlockedChange] = []
         for one in due:
             _refuse(plans, one.plugin)
@@ -227,18 +225,11 @@ class DatabaseMigrationService(MigrationService):
             if changes.blocked:  # a run would change nothing of this plugin
                 blocked += [BlockedChange(plugin=one.plugin, losses=change.loses, sql=change.sql) for change in changes.blocked]
                 continue
-            steps += [
-                StepReport(
-                    plugin=one.plugin,
-                    step=SCHEMA_STEP,
-                    description=unit.description,
-                    version=self._version_of(one.plugin),
-                    direction="up",
-                    sql=unit.sql,
-                )
+            units += [
+                planned_unit(unit, declared=one, version=self._version_of(one.plugin))
                 for unit in units_of(one, changes, objects=plans.objects[one.plugin], adopted=plans.adopted.get(one.plugin, ()))
             ]
-        return steps, blocked
+        return units, blocked
 
     async def check_migration(self, plugin_name: str, schema: object = None, /) -> SchemaCheck:
         """Tell what it would take to bring a plugin's declared schema about, without changing anything.
