@@ -30,6 +30,8 @@ class MigrationConfig:
             ``ROOST_ALLOW_DATA_LOSS`` names, with commas in between, is allowed as well.
         scratch_url: A server of the same major version where a scratch database may be created, for declared schemas; None takes the
             database's own server. ``ROOST_SCRATCH_URL`` stands for it where it is None.
+        large_table_bytes: From how many bytes on a table is so large that a change of its declared schema takes the forms in which nobody
+            waits who reads or writes it. 0 means every table that is there; None means none.
 
     Raises:
         InvalidConfiguration: A value is out of its range.
@@ -46,6 +48,7 @@ class MigrationConfig:
     track_history: bool = True
     allow_data_loss: Collection[str] = frozenset()
     scratch_url: str | None = field(default=None, repr=False)
+    large_table_bytes: int | None = 16 * 2**20
 
     def __post_init__(self) -> None:
         if self.max_retries < 1:
@@ -56,6 +59,10 @@ class MigrationConfig:
         if self.statement_timeout is not None and self.statement_timeout < 0:
             raise InvalidConfiguration(
                 name="statement_timeout", value=self.statement_timeout, reason="it is a number of seconds, or None for no limit"
+            )
+        if self.large_table_bytes is not None and self.large_table_bytes < 0:
+            raise InvalidConfiguration(
+                name="large_table_bytes", value=self.large_table_bytes, reason="it is a number of bytes, 0 or more, or None for no table"
             )
         if self.policy not in ("strict", "allow"):
             raise InvalidConfiguration(name="policy", value=self.policy, reason="it is 'strict' or 'allow'")
