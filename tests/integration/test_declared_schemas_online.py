@@ -304,7 +304,8 @@ async def test_the_line_breaks_between_two_parts(unit: int, new_database: MakeDa
         )
 
     at_unit(monkeypatch, unit, end_process)
-    await apply(url, ALL)
+    report = await apply(url, ALL)
+    assert await changes(url) == 1 + len(report.steps)
     assert await dump(url) == await made_alone(new_database, ALL)
     assert await residue(url) == []
 
@@ -332,6 +333,45 @@ async def test_killed_and_declared_otherwise(form: str, new_database: MakeDataba
     await apply(url, f"{BEFORE} -- again", allow={"more"})
     assert await dump(url) == await made_alone(new_database, BEFORE)
     assert await residue(url) == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("unit", [2, UNITS - 1])
+async def test_killed_and_taken_back(unit: int, new_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first declaration follows an interrupted second one, as if that had never been: behind its first part as before its last."""
+    url = await new_database()
+    await begin(url)
+
+    async def crash() -> None:
+        raise Crash
+
+    with monkeypatch.context() as patch:
+        at_unit(patch, unit, crash)
+        with pytest.raises(Crash):
+            await apply(url, ALL)
+    assert await temporary(url) != []
+    await apply(url, f"{BEFORE} -- again", allow={"more"})
+    assert await dump(url) == await made_alone(new_database, BEFORE)
+    assert await temporary(url) == []
+
+
+@pytest.mark.asyncio
+async def test_somebody_else_builds_the_declared_index(new_database: MakeDatabase) -> None:
+    """Who builds it by hand is waited for, and what comes of that is taken as it is."""
+    url, after = await new_database(), TEAMS + FORMS["index"]
+    await begin(url)
+    by_hand = await asyncpg.connect(url)
+    try:
+        async with writing(url):
+            building = asyncio.ensure_future(by_hand.execute("CREATE INDEX CONCURRENTLY by_b ON app.t (b) WHERE a > 1"))
+            await until(url, WAITS)
+            task = asyncio.ensure_future(patient(url, after).run_all_migrations())
+            await until(url, "SELECT FROM roost.history WHERE plugin = 'app' OFFSET 1")
+        await building
+        assert (await task).failed == ()
+    finally:
+        await by_hand.close()
+    assert await dump(url) == await made_alone(new_database, after)
 
 
 @pytest.mark.asyncio

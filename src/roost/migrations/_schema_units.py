@@ -92,6 +92,7 @@ def units_of(declared: DeclaredPlugin, changes: PluginChanges, way: Way) -> list
     whole = _check_and_keep(declared, way)
     if not changes.apart:
         return [*units, SchemaUnit(fingerprint=declared.fingerprint, sql=text, description=described, snapshot=whole, is_last=True)]
+    described = described if changes.changes else "Note what is there"
     kept = _keep_halfway(declared, changes, way, fingerprint=(halfway := stages.next()))
     units.append(SchemaUnit(fingerprint=halfway, sql=text, description=described, snapshot=kept))
     for stage in changes.apart[:-1]:

@@ -105,7 +105,15 @@ def steps_again(
             turn=turn,
             limits=groups.limits_under(config, lock_timeout=planned.step.lock_timeout, statement_timeout=planned.step.statement_timeout),
             planned_on=planned_on,
-            telling=telling_of(planned, turn=turn, emit=emit, index=index, total=total, transactional=planned.transactional),
+            telling=telling_of(
+                planned,
+                turn=turn,
+                emit=emit,
+                index=index,
+                total=total,
+                transactional=planned.transactional,
+                fingerprint=planned.fingerprint,
+            ),
             flush=flushes(planned.step.up, index=index, total=total),
             planned=planned,
         )

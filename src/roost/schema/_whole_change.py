@@ -178,8 +178,11 @@ def _found(node: Any, key: str) -> Iterator[Any]:  # noqa: ANN401 -- any part of
 
 
 def _may_read_keys(piece: Piece) -> bool:
-    """Tell whether a statement may need a key to be there: a view that groups by one, a function that names one."""
-    return piece.kind in {"view_stmt", "create_table_as_stmt", "create_function_stmt", "rule_stmt"}
+    """Tell whether a statement may need a key to be there when it runs: a view that groups by one, a function in SQL that names one."""
+    if piece.kind == "create_function_stmt":
+        languages = [one.get("arg") for one in _found(piece.tree.get("options", ()), "def_elem") if one["defname"] == "language"]
+        return languages != [{"string": {"sval": "plpgsql"}}]
+    return piece.kind in {"view_stmt", "create_table_as_stmt", "rule_stmt"}
 
 
 def _needs(other: Piece, *, schema: str, name: str, kind: str, word: re.Pattern[str]) -> bool:

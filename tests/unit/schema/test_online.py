@@ -166,6 +166,8 @@ def test_only_large_tables_are_spared(statement: str) -> None:
         (UNIQUE_INDEX, "ALTER TABLE app.q ADD CONSTRAINT f FOREIGN KEY (x) REFERENCES app.t(a);"),
         *[(statement, "CREATE VIEW app.v AS SELECT a FROM app.t GROUP BY id;") for statement in (UNIQUE, PRIMARY)],
         *[(statement, "ALTER TABLE app.t REPLICA IDENTITY USING INDEX k;") for statement in (UNIQUE, PRIMARY, STRICT, UNIQUE_INDEX)],
+        (UNIQUE, "CREATE FUNCTION app.f() RETURNS int LANGUAGE sql AS 'SELECT a FROM app.t';"),
+        (UNIQUE, "CREATE FUNCTION app.f() RETURNS int LANGUAGE plpgsql AS 'BEGIN PERFORM 1 FROM k; END';"),
         (INDEX, "ALTER TABLE app.t CLUSTER ON k;"),
         (INDEX, "ALTER INDEX app.k SET (fillfactor = 70);"),
         (STRICT, "ALTER TABLE app.t ALTER COLUMN a ADD GENERATED ALWAYS AS IDENTITY;"),
@@ -203,6 +205,8 @@ def test_code_that_changes_too() -> None:
     assert sql_of(split(function, rule)) == [[function, rule]]
     assert sql_of(split(rule, before=["ALTER TYPE app.mood ADD VALUE 'x';"])) == [[rule]]
     assert len(sql_of(split(function, CHECK))) == 3
+    trigger = "CREATE FUNCTION app.g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';"
+    assert len(sql_of(split(trigger, UNIQUE))) == 3
 
 
 def test_new_columns_that_are_empty() -> None:
