@@ -336,6 +336,16 @@ async def test_killed_and_declared_otherwise(form: str, new_database: MakeDataba
 
 
 @pytest.mark.asyncio
+async def test_killed_and_more_is_declared(new_database: MakeDatabase) -> None:
+    """The parts of another declaration are others, wherever the first one stopped: none of them counts as done."""
+    url, after = await new_database(), TEAMS + FORMS["index"] + "CREATE TABLE more (id int PRIMARY KEY);"
+    await begin(url)
+    await crashed_while_building(url, TEAMS + FORMS["index"])
+    await apply(url, after)
+    assert await dump(url) == await made_alone(new_database, after)
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("unit", [2, UNITS - 1])
 async def test_killed_and_taken_back(unit: int, new_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first declaration follows an interrupted second one, as if that had never been: behind its first part as before its last."""

@@ -129,9 +129,17 @@ def _late_drops(
         if piece.change.verb != "drop" or (schema, table) not in growing or (schema, name) in made or of not in real:
             continue
         is_index = kind == "index" or (kind == "constraint" and real[of].definition.startswith("UNIQUE"))
-        if is_index and not is_invalid(real[of].definition) and whole.can_wait((schema, table), name):
+        if is_index and not is_invalid(real[of].definition) and _can_wait(piece, whole, real):
             found.append(index)
     return found
+
+
+def _can_wait(dropping: Piece, whole: WholeChange, real: Mapping[Identity, SchemaObject]) -> bool:
+    """Tell whether an index may be dropped behind the main transaction."""
+    _, schema, table, name = of = dropping.change.object
+    # A new foreign key would take whichever of two keys it finds first, and hold on to it.
+    could_be_taken = (schema, table) in whole.referenced and real[of].definition.startswith(("UNIQUE", "CREATE UNIQUE"))
+    return whole.can_wait((schema, table), name) and not could_be_taken
 
 
 class _Splitter:
@@ -247,7 +255,7 @@ class _Splitter:
         if old is None or (there is not None and is_invalid(there.definition)):
             concurrently = f"CREATE {unique}INDEX CONCURRENTLY {matched['name']} ON {rest}"
             return _Parts(counts=counts, built=[_change(concurrently, of, piece.change)], is_late=True)
-        if not self._whole.can_wait(piece.table, name):
+        if old.change.object not in self._real or not _can_wait(old, self._whole, self._real):
             return None
         # The old one serves until the new one is there.
         other = temporary_name("index", piece.change.sql)

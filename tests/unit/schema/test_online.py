@@ -141,6 +141,9 @@ def test_what_may_need_an_index_dropped_before_keeps_it_in_its_place() -> None:
     old = [thing("index", "k", "CREATE INDEX k ON app.t USING btree (b)"), thing("index", "l", "CREATE INDEX l ON app.t USING btree (b)")]
     for other in ("ALTER TABLE app.t DROP COLUMN b;", "ALTER TABLE app.t ALTER COLUMN b TYPE int;", "DROP FUNCTION app.f(int);"):
         assert sql_of(split("DROP INDEX app.k;", other, INDEX, real=old)) == [["DROP INDEX app.k;", other, INDEX]]
+    unique = [thing("constraint", "u", "UNIQUE (b)")]
+    taken = ["ALTER TABLE app.t DROP CONSTRAINT u;", "ALTER TABLE app.q ADD CONSTRAINT f FOREIGN KEY (x) REFERENCES app.t(b);"]
+    assert sql_of(split(*taken, INDEX, real=unique))[0] == taken
     renamed = split("DROP INDEX app.k;", "ALTER INDEX app.l RENAME TO k;", "CREATE INDEX l ON app.t USING btree (a);", real=old)
     assert sql_of(renamed)[0] == ["DROP INDEX app.k;", "ALTER INDEX app.l RENAME TO k;"]
 
