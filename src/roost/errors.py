@@ -1935,10 +1935,17 @@ class DestructiveMigrationBlocked(SchemaError):
 
 @dataclass(eq=False, kw_only=True)
 class SchemaNotReached(SchemaError):
-    """A declared schema was not there after what should have brought it about; nothing was changed."""
+    """A declared schema was not there after what should have brought it about; nothing was changed.
+
+    Attributes:
+        plugin: The plugin.
+        differences: What is not as it is declared, each in a few words.
+        is_halfway: Whether parts of the change were committed before; only its last one was rolled back then.
+    """
 
     plugin: str
     differences: tuple[str, ...]
+    is_halfway: bool = False
 
     @property
     def message(self) -> str:
@@ -1948,7 +1955,36 @@ class SchemaNotReached(SchemaError):
 
     @property
     def hint(self) -> str:
-        return "see whether an event trigger or a default of the server changes what is made; else make this change in a migration step"
+        told = "see whether an event trigger or a default of the server changes what is made; else make this change in a migration step"
+        return f"{told}; parts of it were committed before, and the next run goes on from there" if self.is_halfway else told
+
+
+@dataclass(eq=False, kw_only=True)
+class SchemaHalfway(SchemaError):
+    """A change of a declared schema whose long parts stand apart stopped between two of them; the next run goes on from there.
+
+    Attributes:
+        plugin: The plugin.
+        rest: The SQL that is left to be run, part by part; the first of these failed.
+        reason: Why it failed.
+        reason_hint: What to do about that.
+    """
+
+    plugin: str
+    rest: tuple[str, ...]
+    reason: str
+    reason_hint: str = ""
+
+    @property
+    def message(self) -> str:
+        return f"The schema of plugin {self.plugin} is half way to what is declared: {self.reason}\nLeft to be done:" + "".join(
+            f"\n- {one}" for one in self.rest
+        )
+
+    @property
+    def hint(self) -> str:
+        own = f"{self.reason_hint}; " if self.reason_hint else ""
+        return f"{own}what is done stays and hinders nobody, and the next run goes on from here, with this declaration or another"
 
 
 @dataclass(eq=False, kw_only=True)
