@@ -1984,7 +1984,7 @@ class SchemaHalfway(SchemaError):
     @property
     def hint(self) -> str:
         own = f"{self.reason_hint}; " if self.reason_hint else ""
-        return f"{own}what is done stays and hinders nobody, and the next run goes on from here, with this declaration or another"
+        return f"{own}what is done stays, and the next run goes on from here, with this declaration or another"
 
 
 @dataclass(eq=False, kw_only=True)
