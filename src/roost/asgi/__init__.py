@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from roost.asgi._lifespan import lifespan
+from roost.asgi._standing import stopping
 
-__all__ = ["lifespan"]
+__all__ = ["lifespan", "stopping"]
