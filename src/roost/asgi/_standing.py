@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from weakref import WeakKeyDictionary
 
 from roost.errors import RuntimeBusy
+from roost.migrations import MigrationProgress
 from roost.runtime import RuntimeStartFinished, RuntimeStartStarted, RuntimeStopFinished, RuntimeStopStarted
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Standing:
         failure: What its start or a crash ended it with; forgotten at the next start.
         stopping: Set once somebody has asked for a stop.
         is_live: Whether the process is worth keeping; a policy may say that it is not.
+        progress: Where its migrations stand.
     """
 
     def __init__(self, events: EventBus) -> None:
@@ -32,12 +34,15 @@ class Standing:
         self.failure: BaseException | None = None
         self.stopping: asyncio.Event = asyncio.Event()
         self.is_live: bool = True
+        self.progress: MigrationProgress = MigrationProgress(events)
         events.subscribe(self._hear, RuntimeStartStarted, RuntimeStartFinished, RuntimeStopStarted, RuntimeStopFinished)
 
     def begin(self) -> None:
         """Note that a server begins, whose event loop may be another one than the last."""
         self.stopping = asyncio.Event()
         self.is_live, self.failure = True, None
+        if self.phase == "stopped":
+            self.phase, self.is_started = "new", False
 
     def ask_to_stop(self) -> None:
         """Note that somebody has asked for a stop; it may still be some time until the runtime hears of it."""
