@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from roost.asgi._messages import path_of
 from roost.asgi._present import present_runtime
-from roost.asgi._refusal import RETRY_AFTER, pass_on, refuse
+from roost.asgi._refusal import RETRY_AFTER, refuse, refuse_for
+from roost.asgi._standing import standing_of
+from roost.errors import ServiceNotReady
 from roost.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ class Gate:
         ValueError: A path does not begin with ``/``.
     """
 
+    __slots__ = ("_app", "_needs", "_open", "_retry_after", "_runtime", "_standing")
+
     def __init__(
         self,
         app: App,
@@ -49,6 +53,7 @@ class Gate:
             raise ValueError(f"a path begins with '/', and open takes several of them: {wrong or open!r}")
         self._app = app
         self._runtime = runtime
+        self._standing = standing_of(runtime)
         self._open = tuple(open)
         # The longest first: what is said of a path counts more than what is said of the one above it.
         self._needs = None if needs is None else sorted(needs.items(), key=lambda one: len(one[0]), reverse=True)
@@ -56,18 +61,15 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
-        if scope["type"] not in ("http", "websocket"):
-            await self._app(scope, receive, send)
-            return
-        runtime = self._runtime
-        if not runtime.is_ready and not self._is_open(path_of(scope)):
+        # While the runtime is ready each request pays for what stands here, so little does.
+        if not self._standing.is_ready and scope["type"] in ("http", "websocket") and not self._is_open(path_of(scope)):
             await refuse(scope, send, retry_after=self._retry_after)
             return
-        token = present_runtime.set(runtime)
+        present_runtime.set(self._runtime)
         try:
-            await pass_on(self._app, scope, receive, send, retry_after=self._retry_after)
-        finally:
-            present_runtime.reset(token)
+            await self._app(scope, receive, send)
+        except ServiceNotReady as error:
+            await refuse_for(error, scope, send, retry_after=self._retry_after)
 
     def _is_open(self, path: str) -> bool:
         """Tell whether a path may be asked for while the runtime is not ready."""

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from roost.asgi._health_check import Health, HealthCheck
 from roost.asgi._messages import answer, path_of
 from roost.asgi._present import present_runtime
-from roost.asgi._refusal import RETRY_AFTER, pass_on
+from roost.asgi._refusal import RETRY_AFTER, refuse_for
 from roost.asgi._report import Status, details, status_of, summary
 from roost.asgi._standing import standing_of
+from roost.errors import ServiceNotReady
 from roost.runtime import Runtime, Secret
 
 if TYPE_CHECKING:
@@ -83,11 +84,11 @@ class Probes:
         elif kind != "websocket":
             await self._app(scope, receive, send)
             return
-        token = present_runtime.set(self._runtime)
+        present_runtime.set(self._runtime)
         try:
-            await pass_on(self._app, scope, receive, send, retry_after=RETRY_AFTER)
-        finally:
-            present_runtime.reset(token)
+            await self._app(scope, receive, send)
+        except ServiceNotReady as error:
+            await refuse_for(error, scope, send, retry_after=RETRY_AFTER)
 
     async def _answer(self, probe: Probe, scope: Scope, send: Send) -> None:
         if scope["method"] not in _ALLOWED:

@@ -6,10 +6,10 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from roost.asgi._messages import answer
-from roost.errors import ServiceNotReady
 
 if TYPE_CHECKING:
-    from roost.asgi._messages import App, Receive, Scope, Send
+    from roost.asgi._messages import Receive, Scope, Send
+    from roost.errors import ServiceNotReady
 
 RETRY_AFTER = 1.0
 TRY_AGAIN_LATER = 1013
@@ -34,20 +34,17 @@ async def refuse(scope: Scope, send: Send, *, retry_after: float) -> None:
         await send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": "not ready yet"})
 
 
-async def pass_on(app: App, scope: Scope, receive: Receive, send: Send, *, retry_after: float) -> None:
-    """Let an application answer; where it raises that a service is not ready, refuse in its place.
+async def refuse_for(error: ServiceNotReady, scope: Scope, send: Send, *, retry_after: float) -> None:
+    """Refuse in the place of an application that raised that a service is not ready.
 
     Raises:
         ServiceNotReady: The answer had begun already.
     """
+    # Nobody has noted whether the answer had begun: that would cost each request something, and the server knows it.
     try:
-        await app(scope, receive, send)
-    except ServiceNotReady as error:
-        # Nobody has noted whether the answer had begun: that would cost each request something, and the server knows it.
-        try:
-            await refuse(scope, send, retry_after=retry_after)
-        except Exception:  # noqa: BLE001 -- whatever the server calls it, the answer had begun
-            raise error from None
+        await refuse(scope, send, retry_after=retry_after)
+    except Exception:  # noqa: BLE001 -- whatever the server calls it, the answer had begun
+        raise error from None
 
 
 class _Refusal:

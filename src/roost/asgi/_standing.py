@@ -21,6 +21,7 @@ class Standing:
 
     Attributes:
         phase: Where its life is.
+        is_ready: Whether it is ready, as ``runtime.is_ready`` says: a plain attribute, as each request looks at it.
         is_started: Whether its present life, or its last one, has got through its start.
         failure: What its start or a crash ended it with; forgotten at the next start.
         stopping: Set once somebody has asked for a stop.
@@ -30,6 +31,7 @@ class Standing:
 
     def __init__(self, events: EventBus) -> None:
         self.phase: Phase = "new"
+        self.is_ready: bool = False
         self.is_started: bool = False
         self.failure: BaseException | None = None
         self.stopping: asyncio.Event = asyncio.Event()
@@ -42,30 +44,39 @@ class Standing:
         self.stopping = asyncio.Event()
         self.is_live, self.failure = True, None
         if self.phase == "stopped":
-            self.phase, self.is_started = "new", False
+            self.enter("new")
+            self.is_started = False
 
     def ask_to_stop(self) -> None:
         """Note that somebody has asked for a stop; it may still be some time until the runtime hears of it."""
         self.stopping.set()
 
+    def enter(self, phase: Phase) -> None:
+        """Note where the runtime's life is now."""
+        self.phase = phase
+        self.is_ready = phase == "started"
+        if self.is_ready:
+            self.is_started = True
+
     def _hear(self, event: RuntimeStartStarted | RuntimeStartFinished | RuntimeStopStarted | RuntimeStopFinished) -> None:
         match event:
             case RuntimeStartStarted():
-                self.phase, self.is_started, self.failure = "starting", False, None
+                self.enter("starting")
+                self.is_started, self.failure = False, None
                 if self.stopping.is_set():
                     self.stopping = asyncio.Event()
             case RuntimeStartFinished(error=None):
-                self.phase, self.is_started = "started", True
+                self.enter("started")
             case RuntimeStartFinished():
-                self.phase = "stopping"  # what the start failed with is told by the stop that follows, a stop that broke it off as well
+                self.enter("stopping")  # what the start failed with is told by the stop that follows, a stop that broke it off as well
             case RuntimeStopStarted(cause=cause):
-                self.phase = "stopping"
+                self.enter("stopping")
                 if cause is None or isinstance(cause, RuntimeBusy):
                     self.ask_to_stop()
                 else:
                     self.failure = cause
             case RuntimeStopFinished():
-                self.phase = "stopped"
+                self.enter("stopped")
 
 
 _standings: WeakKeyDictionary[Runtime, Standing] = WeakKeyDictionary()
@@ -77,7 +88,7 @@ def standing_of(runtime: Runtime) -> Standing:
     if standing is None:
         standing = _standings[runtime] = Standing(runtime.events)
         if runtime.is_ready:
-            standing.phase, standing.is_started = "started", True
+            standing.enter("started")
     return standing
 
 
