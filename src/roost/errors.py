@@ -504,6 +504,37 @@ class ReadyTimeout(RuntimeFault):
         return "runtime.status() shows what everything waits for"
 
 
+@dataclass(eq=False, kw_only=True)
+class ServiceNotReady(RuntimeFault):
+    """A request needs a service that is not started, or not any more."""
+
+    service: str
+    state: str
+
+    @property
+    def message(self) -> str:
+        return f"Service {self.service} is not ready: it is {self.state}"
+
+    @property
+    def hint(self) -> str:
+        return "ask again in a moment; /readyz of roost.asgi.Probes says what it waits for"
+
+
+@dataclass(eq=False, kw_only=True)
+class RuntimeNotGiven(RuntimeFault):
+    """A request needs a service, and nothing says of which runtime."""
+
+    service: str
+
+    @property
+    def message(self) -> str:
+        return f"A request needs the service {self.service}, and nothing tells which runtime serves it"
+
+    @property
+    def hint(self) -> str:
+        return "put roost.asgi.Gate or Probes around the application, or write service(…, runtime=runtime)"
+
+
 # --- Database: URLs, connections, sessions and the embedded server ----------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from roost.migrations._config import MigrationConfig, Policy
 from roost.migrations._context import MigrationContext
 from roost.migrations._events import (
     DatabaseAheadNoticed,
+    LockHolderSeen,
     LockWaitFinished,
     LockWaitStarted,
     PolicyNoticed,
@@ -33,6 +34,7 @@ from roost.migrations._lock_holding import MigrationLockHolder
 from roost.migrations._narration import narrate
 from roost.migrations._orchestrator import MigrationOrchestrator
 from roost.migrations._plugin_service import PluginMigrationService
+from roost.migrations._progress import MigrationProgress, MigrationStanding, RunState
 from roost.migrations._protocol import IMigrationService
 from roost.migrations._records import (
     BlockedChange,
@@ -72,6 +74,7 @@ __all__ = [
     "HeldLock",
     "IMigrationService",
     "LedgerUpkeep",
+    "LockHolderSeen",
     "LockWaitFinished",
     "LockWaitStarted",
     "ManifestChanges",
@@ -79,10 +82,12 @@ __all__ = [
     "MigrationContext",
     "MigrationLockHolder",
     "MigrationOrchestrator",
+    "MigrationProgress",
     "MigrationRecord",
     "MigrationReport",
     "MigrationRun",
     "MigrationService",
+    "MigrationStanding",
     "MigrationStatus",
     "MigrationStep",
     "PluginMigrationService",
@@ -98,6 +103,7 @@ __all__ = [
     "RepeatableStepsLeft",
     "RunFinished",
     "RunStarted",
+    "RunState",
     "SchemaCheck",
     "SchemaDiffers",
     "SchemaStatus",

@@ -1,6 +1,6 @@
 """PostgreSQL: addresses, connections, sessions, the advisory lock, quoting, and an embedded server. Only this floor knows the driver."""
 
-from roost.postgres._advisory_lock import CHANNEL, advisory_lock_key, lock_or_satisfied
+from roost.postgres._advisory_lock import CHANNEL, WATCH_SECONDS, advisory_lock_key, lock_or_satisfied
 from roost.postgres._binding import bind_step
 from roost.postgres._blockers import blockers_by_pid, watching_blockers
 from roost.postgres._connect import client_address
@@ -49,6 +49,7 @@ __all__ = [
     "CHANNEL",
     "PSQL_ONLY",
     "SQL_EXTRA",
+    "WATCH_SECONDS",
     "AddsEnumValue",
     "BuildProgress",
     "BuildsIndex",
