@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -138,24 +139,25 @@ class MigrationOrchestrator(LedgerUpkeep):
         """
         run = self._new_run([service], wish=None, refuse_ahead=False)
         started = time.monotonic()
-        outer = current_run.set(run)
-        try:
-            await run.begin()
-            await operation(run)
-        except Exception as error:
-            self._states.set(service.service_name, "failed", error=error)
-            if run.is_broken and is_connection_lost(error):
-                raise run.lost(error, attempts=1) from error
+        with self._told(run):
+            outer = current_run.set(run)
+            try:
+                await run.begin()
+                await operation(run)
+            except Exception as error:
+                self._states.set(service.service_name, "failed", error=error)
+                if run.is_broken and is_connection_lost(error):
+                    raise run.lost(error, attempts=1) from error
+                await run.end({})
+                raise
+            except BaseException:
+                run.abandon()
+                raise
+            finally:
+                current_run.reset(outer)
             await run.end({})
-            raise
-        except BaseException:
-            run.abandon()
-            raise
-        finally:
-            current_run.reset(outer)
-        await run.end({})
-        self._states.set(service.service_name, "idle")
-        return report_of(run, done=[service], failed=[], not_run=[], started=started)
+            self._states.set(service.service_name, "idle")
+            return report_of(run, done=[service], failed=[], not_run=[], started=started)
 
     def check_steps(self, plugin_name: str | None = None, *, write: bool = False) -> list[StepsCheck]:
         """Load the steps of every plugin, and hold SQL files against their manifests. It needs no database, and connects to none.
@@ -300,18 +302,26 @@ class MigrationOrchestrator(LedgerUpkeep):
                         run.steps.extend(planned_steps(one.plan))
                         run.changed.extend(changed_steps(one.plan))
             return report_of(run, done=[], failed=[], not_run=services, started=started)
-        names = tuple(service.service_name for service in services)
-        self._runtime_emit(RunStarted(services=names))
-        self._states.runs += 1
+        with self._told(run):
+            self._states.runs += 1
+            try:
+                turns = Turns(run, states=self._states, wish=wish or {}, name_of_plugin=self._name_of_plugin)
+                return await turns.take(services)
+            finally:
+                self._states.runs -= 1
+
+    @contextmanager
+    def _told(self, run: MigrationRun) -> Iterator[None]:
+        """Tell listeners that a run begins, and how it ended."""
+        started = time.monotonic()
+        self._runtime_emit(RunStarted(services=run.services))
         failure: BaseException | None = None
         try:
-            turns = Turns(run, states=self._states, wish=wish or {}, name_of_plugin=self._name_of_plugin)
-            return await turns.take(services)
+            yield
         except BaseException as error:
             failure = error
             raise
         finally:
-            self._states.runs -= 1
             self._runtime_emit(RunFinished(steps=len(run.steps), duration=time.monotonic() - started, error=failure))
 
     def _ordered(self) -> list[IMigrationService]:

@@ -33,6 +33,7 @@ class MigrationRecord:
         executed_at: When it ended, by the server's clock.
         duration: Seconds between the two.
         checksum: The fingerprint of the step's body.
+        trace_id: The trace that the run belonged to, where somebody traced it.
     """
 
     id: int
@@ -49,6 +50,7 @@ class MigrationRecord:
     executed_at: datetime
     duration: float
     checksum: str | None
+    trace_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
