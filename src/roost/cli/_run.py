@@ -42,7 +42,7 @@ def run(runtime: RuntimeName = None, *, common: Common = NOTHING_SPECIAL) -> int
         output.note("stopped")
         return ExitCode.FINE
 
-    return perform("run", body, json=common.json, traceback=common.traceback)
+    return perform("run", body, json=common.json, traceback=common.traceback, log_format=common.log_format)
 
 
 async def _tell_what_is_slow(runtime: Runtime, output: Output) -> None:

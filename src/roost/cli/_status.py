@@ -38,4 +38,4 @@ def status(runtime: RuntimeName = None, *, common: Common = NOTHING_SPECIAL) -> 
             return ExitCode.FAILED
         return ExitCode.PENDING if pending else ExitCode.FINE
 
-    return perform("status", body, json=common.json, traceback=common.traceback)
+    return perform("status", body, json=common.json, traceback=common.traceback, log_format=common.log_format)
