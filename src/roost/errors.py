@@ -504,6 +504,41 @@ class ReadyTimeout(RuntimeFault):
         return "runtime.status() shows what everything waits for"
 
 
+# --- Telemetry: listeners of events ------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False, kw_only=True)
+class TelemetryExtraMissing(RuntimeFault):
+    """A runtime is to be watched by a library that is not installed."""
+
+    package: str
+    extra: str
+
+    @property
+    def message(self) -> str:
+        return f"This needs the package {self.package}, which is not installed"
+
+    @property
+    def hint(self) -> str:
+        return f"pip install 'roost[{self.extra}]'"
+
+
+@dataclass(eq=False, kw_only=True)
+class NotifySocketUnusable(RuntimeFault):
+    """NOTIFY_SOCKET names no socket to which a service manager could be told something."""
+
+    address: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"NOTIFY_SOCKET is {self.address!r}, to which nothing can be told: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "systemd sets it for services of Type=notify: leave it as it is, or unset it where no service manager listens"
+
+
 # --- Database: URLs, connections, sessions and the embedded server ----------------------------------------------------
 
 

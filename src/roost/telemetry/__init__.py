@@ -2,5 +2,6 @@
 
 from roost.telemetry._json_formatter import JsonFormatter
 from roost.telemetry._log import log_events
+from roost.telemetry._tracing import measure_with_opentelemetry, trace_with_opentelemetry
 
-__all__ = ["JsonFormatter", "log_events"]
+__all__ = ["JsonFormatter", "log_events", "measure_with_opentelemetry", "trace_with_opentelemetry"]
