@@ -9,13 +9,17 @@ import pytest
 
 from roost import Runtime
 from roost.errors import TelemetryExtraMissing
-from roost.telemetry import measure_with_opentelemetry, trace_with_opentelemetry
+from roost.telemetry import measure_with_opentelemetry, measure_with_prometheus, trace_with_opentelemetry
 from roost.telemetry._extra import needing
 
 
 @pytest.mark.parametrize(
     ("attach", "extra", "package"),
-    [(trace_with_opentelemetry, "otel", "opentelemetry"), (measure_with_opentelemetry, "otel", "opentelemetry")],
+    [
+        (trace_with_opentelemetry, "otel", "opentelemetry"),
+        (measure_with_opentelemetry, "otel", "opentelemetry"),
+        (measure_with_prometheus, "metrics", "prometheus_client"),
+    ],
 )
 def test_a_missing_library_says_what_to_install(attach: Any, extra: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who attaches it is told the extra; importing the floor was no trouble, and nobody listens afterwards."""
