@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, Counter, generate_latest
 
-from roost import Runtime, Service
+from roost import Plugin, Runtime, Service
 from roost.migrations import LockWaitFinished, RunFinished, RunStarted, StepFinished, StepRetried
 from roost.runtime import ServiceCrashed
 from roost.telemetry import measure_with_prometheus
@@ -63,8 +63,9 @@ def test_steps_have_series_only_where_they_are_asked_for() -> None:
 
 @pytest.mark.asyncio
 async def test_services_are_counted_when_somebody_asks() -> None:
-    """Each state has its number of services, those without one too, and the runtime says whether it is ready."""
-    runtime, registry = Runtime(services=[type("A", (Service,), {}), type("B", (Service,), {})]), CollectorRegistry()
+    """Each state has its number of services and of nothing else, those without one too, and the runtime says whether it is ready."""
+    plugin = Plugin(name="p", services=[type("A", (Service,), {}), type("B", (Service,), {})])
+    runtime, registry = Runtime(plugins=[plugin]), CollectorRegistry()
     measure_with_prometheus(runtime, registry=registry)
     assert value(registry, "roost_runtime_ready") == 0
     async with runtime:
@@ -84,8 +85,11 @@ def test_it_leaves_the_registry_as_it_was() -> None:
     end()
     end()
     assert (generate_latest(registry), runtime.events.wants(RunFinished)) == (b"", False)
-    measure_with_prometheus(other, registry=registry)()
-    assert generate_latest(registry) == b""
+    Counter("roost_service_crashes", "Somebody else's.", registry=registry)
+    before = generate_latest(registry)
+    with pytest.raises(ValueError, match="uplicate"):
+        measure_with_prometheus(other, registry=registry)
+    assert generate_latest(registry) == before
 
 
 def test_names_are_as_prometheus_wants_them() -> None:
