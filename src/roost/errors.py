@@ -524,19 +524,20 @@ class TelemetryExtraMissing(RuntimeFault):
 
 
 @dataclass(eq=False, kw_only=True)
-class NotifySocketUnusable(RuntimeFault):
-    """NOTIFY_SOCKET names no socket to which a service manager could be told something."""
+class InvalidNotifyVariable(RuntimeFault):
+    """An environment variable by which a service manager says how it wants to be told makes no sense."""
 
-    address: str
+    variable: str
+    value: str
     reason: str
 
     @property
     def message(self) -> str:
-        return f"NOTIFY_SOCKET is {self.address!r}, to which nothing can be told: {self.reason}"
+        return f"The environment variable {self.variable} is {self.value!r}: {self.reason}"
 
     @property
     def hint(self) -> str:
-        return "systemd sets it for services of Type=notify: leave it as it is, or unset it where no service manager listens"
+        return "systemd sets it for services of Type=notify: leave it as it is, or unset NOTIFY_SOCKET where no service manager listens"
 
 
 # --- Database: URLs, connections, sessions and the embedded server ----------------------------------------------------
