@@ -48,6 +48,12 @@ class Output:
         for renderable in renderables:
             self.console.print(renderable, soft_wrap=isinstance(renderable, str))
 
+    def line(self, document: dict[str, Any]) -> None:
+        """Print a document on one line, as one of many."""
+        text = json.dumps({"schema_version": SCHEMA_VERSION, "command": self.command, **document}, default=_plain, ensure_ascii=False)
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
     def note(self, text: str) -> None:
         """Print a line that is no part of the result."""
         self.progress.print(text, soft_wrap=True)

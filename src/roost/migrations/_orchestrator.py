@@ -16,6 +16,7 @@ from roost.migrations._events import RunFinished, RunStarted
 from roost.migrations._fingerprint import digest
 from roost.migrations._ledger_upkeep import LedgerUpkeep
 from roost.migrations._legacy_hook import LegacyHook
+from roost.migrations._lock_holding import migration_lock_holder
 from roost.migrations._order import services_of, sort_services
 from roost.migrations._planning import plan_services
 from roost.migrations._protocol import IMigrationService, KeepsManifest, keeps_ledger, keeps_schemas, plugins_of
@@ -23,6 +24,7 @@ from roost.migrations._reading import reading
 from roost.migrations._records import MigrationRecord, MigrationReport, MigrationStatus, StepsCheck
 from roost.migrations._rehearsing import Rehearsal
 from roost.migrations._run import MigrationRun, current_run
+from roost.migrations._run_entry import KEY
 from roost.migrations._states import states_of
 from roost.migrations._status import is_pending, status_of
 from roost.migrations._turns import Turns, report_of
@@ -226,8 +228,11 @@ class MigrationOrchestrator(LedgerUpkeep):
             )
             claimed = {self._name_of_plugin(service) for service in services}.union(*map(plugins_of, services))
             unclaimed = await unclaimed_plugins(session, claimed=claimed)
+            running = None if session is None else await migration_lock_holder(session, KEY)
         runs = [status.last_run for status in found if status.last_run is not None]
-        return MigrationStatus(total_services=len(found), last_migration=max(runs, default=None), services=found, unclaimed=unclaimed)
+        return MigrationStatus(
+            total_services=len(found), last_migration=max(runs, default=None), services=found, unclaimed=unclaimed, running=running
+        )
 
     async def get_migration_history(self, plugin_name: str | None = None) -> list[Any]:
         """Return all services' attempts, newest first.

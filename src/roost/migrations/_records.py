@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from roost.errors import RoostError
+    from roost.migrations._lock_holding import MigrationLockHolder
 
 Direction: TypeAlias = Literal["up", "down"]
 MigrationState: TypeAlias = Literal["idle", "waiting", "running", "completed", "skipped", "failed", "blocked", "ahead"]
@@ -123,12 +124,14 @@ class MigrationStatus:
         last_migration: When the last successful step of any of them ended.
         services: One status each, in the order in which they run.
         unclaimed: The plugins in the ledger that none of them answers for, by name.
+        running: Who holds the migration lock at this moment, in whatever process, and what it does; None where nobody does.
     """
 
     total_services: int
     last_migration: datetime | None
     services: tuple[ServiceStatus, ...]
     unclaimed: tuple[UnclaimedPlugin, ...] = ()
+    running: MigrationLockHolder | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
