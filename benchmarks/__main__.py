@@ -22,6 +22,7 @@ from benchmarks.planning import planning
 from benchmarks.processes import processes
 from benchmarks.rollback import rollback
 from benchmarks.runtime import runtime
+from benchmarks.telemetry import telemetry
 from benchmarks.together import together
 
 Part = Callable[[], AsyncIterator[Row]]
@@ -39,6 +40,7 @@ def parts(*, runs: int) -> dict[str, Part]:
         "migrations-processes": partial(processes, runs),
         "schemas": declared_schemas,
         "runtime": runtime,
+        "telemetry": telemetry,
         "migrations-peers": migrators,
     }
 
