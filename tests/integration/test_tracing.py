@@ -232,6 +232,25 @@ async def test_without_an_sdk_nothing_is_kept(database_url: str) -> None:
     assert [record.trace_id for record in await orchestrator.get_migration_history()] == [f"{0x0AF7:032x}", None]
 
 
+class _Broken(trace.TracerProvider):
+    """Gives tracers that can't do anything."""
+
+    def get_tracer(self, *_: Any, **__: Any) -> Any:
+        return object()
+
+
+@pytest.mark.asyncio
+async def test_a_tracer_that_fails_harms_no_run(database_url: str) -> None:
+    """What it raises is reported to the event loop's handler, and the run does what it does."""
+    reported: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reported.append(str(context["exception"])))
+    runtime = Runtime(plugins=[make_plugin("p", MAKE)], database=database_url)
+    trace_with_opentelemetry(runtime, tracer_provider=_Broken())
+    report = await MigrationOrchestrator(runtime).run_all_migrations()
+    assert [step.step for step in report.steps] == ["make"]
+    assert reported == ["'object' object has no attribute 'start_span'"]
+
+
 @pytest.mark.asyncio
 async def test_what_is_measured(database_url: str) -> None:
     """Runs, steps and failures by plugin, direction and outcome, in seconds; and nothing after the end of it."""

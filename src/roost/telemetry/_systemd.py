@@ -25,7 +25,7 @@ SECONDS_BETWEEN_LINES = 0.2
 """A hundred steps may end within a second; nobody reads a hundred lines in that."""
 
 
-def notify_systemd(runtime: Runtime, *, environment: Mapping[str, str] = os.environ) -> Callable[[], None]:
+def notify_systemd(runtime: Runtime, *, environment: Mapping[str, str] | None = None) -> Callable[[], None]:
     """Tell a service manager what a runtime does, where the environment names one by NOTIFY_SOCKET; else nothing happens.
 
     It hears ``READY=1`` when everything is started, ``STOPPING=1`` when a stop begins, and a ``STATUS=`` line of progress. While
@@ -34,7 +34,7 @@ def notify_systemd(runtime: Runtime, *, environment: Mapping[str, str] = os.envi
 
     Args:
         runtime: The runtime, which is not started yet.
-        environment: Environment variables.
+        environment: Environment variables; by default those of this process.
 
     Returns:
         Ends it when called.
@@ -42,7 +42,7 @@ def notify_systemd(runtime: Runtime, *, environment: Mapping[str, str] = os.envi
     Raises:
         InvalidNotifyVariable: A variable of the service manager makes no sense.
     """
-    manager = service_manager(environment, pid=os.getpid())
+    manager = service_manager(os.environ if environment is None else environment, pid=os.getpid())
     if manager is None:
         return lambda: None
     return _Notifying(manager).subscribe(runtime.events)
