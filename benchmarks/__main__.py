@@ -23,6 +23,7 @@ from benchmarks.planning import planning
 from benchmarks.processes import processes
 from benchmarks.rollback import rollback
 from benchmarks.runtime import runtime
+from benchmarks.telemetry import telemetry
 from benchmarks.together import together
 
 Part = Callable[[], AsyncIterator[Row]]
@@ -41,6 +42,7 @@ def parts(*, runs: int) -> dict[str, Part]:
         "schemas": declared_schemas,
         "runtime": runtime,
         "asgi": gate,
+        "telemetry": telemetry,
         "migrations-peers": migrators,
     }
 

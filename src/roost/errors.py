@@ -535,6 +535,42 @@ class RuntimeNotGiven(RuntimeFault):
         return "put roost.asgi.Gate or Probes around the application, or write service(…, runtime=runtime)"
 
 
+# --- Telemetry: listeners of events ------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False, kw_only=True)
+class TelemetryExtraMissing(RuntimeFault):
+    """A runtime is to be watched by a library that is not installed."""
+
+    package: str
+    extra: str
+
+    @property
+    def message(self) -> str:
+        return f"This needs the package {self.package}, which is not installed"
+
+    @property
+    def hint(self) -> str:
+        return f"pip install 'roost[{self.extra}]'"
+
+
+@dataclass(eq=False, kw_only=True)
+class InvalidNotifyVariable(RuntimeFault):
+    """An environment variable by which a service manager says how it wants to be told makes no sense."""
+
+    variable: str
+    value: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"The environment variable {self.variable} is {self.value!r}: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "systemd sets it for services of Type=notify: leave it as it is, or unset NOTIFY_SOCKET where no service manager listens"
+
+
 # --- Database: URLs, connections, sessions and the embedded server ----------------------------------------------------
 
 

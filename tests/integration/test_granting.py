@@ -27,7 +27,7 @@ WRITES = [
     "UPDATE roost.applied SET state = 'done'",
     "DELETE FROM roost.history",
     "TRUNCATE roost.plugin",
-    "SELECT roost.open_run('x', 'x', 1, 'x', false)",
+    "SELECT roost.open_run('x', 'x', 1, 'x', NULL, false)",
     "SELECT roost.move_head('p', NULL, NULL)",
     "CREATE TABLE roost.mine (id int)",
     "DROP TABLE roost.history",

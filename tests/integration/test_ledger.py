@@ -11,6 +11,7 @@ import pytest
 
 from roost import MigrationOrchestrator, MigrationStep, PluginMigrationService, Runtime
 from roost.errors import LedgerDenied, LedgerTooNew
+from roost.migrations import RunFinished, RunStarted, run_trace_id
 from roost.migrations import _ledger as ledger
 from roost.migrations import _ledger_run as ledger_run
 from roost.postgres import CHANNEL
@@ -31,6 +32,7 @@ ALTER TABLE roost.applied DROP COLUMN statements_done, DROP COLUMN normal_form, 
 DROP TABLE roost.repeatable;
 """
 SINCE_VERSION_4 = "DROP TABLE roost.snapshot;"
+SINCE_VERSION_5 = "ALTER TABLE roost.run DROP COLUMN trace_id;"
 
 
 async def make_older(url: str, version: int) -> None:
@@ -38,14 +40,14 @@ async def make_older(url: str, version: int) -> None:
     connection = await asyncpg.connect(url)
     try:
         await connection.execute((SCRIPTS / "tables.sql").read_text("utf-8"))
-        since = SINCE_VERSION_4 + (SINCE_VERSION_3 if version < 3 else "")
+        since = SINCE_VERSION_5 + (SINCE_VERSION_4 if version < 4 else "") + (SINCE_VERSION_3 if version < 3 else "")
         await connection.execute(f"{since}; {OLD_FUNCTIONS}; UPDATE roost.meta SET schema_version = {version}")
     finally:
         await connection.close()
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 async def test_an_older_ledger_is_brought_to_this_version_by_one_of_many(database_url: str, version: int) -> None:
     """Its rows stay, its functions are those of this version, and of several runs at once exactly one does it."""
     await make_older(database_url, version)
@@ -60,7 +62,7 @@ async def test_an_older_ledger_is_brought_to_this_version_by_one_of_many(databas
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 async def test_an_upgraded_ledger_is_as_a_new_one(database_url: str, version: int) -> None:
     """The functions, the tables' columns and what these may hold are the same, whichever way the ledger came about."""
     forms = (
@@ -78,27 +80,51 @@ async def test_an_upgraded_ledger_is_as_a_new_one(database_url: str, version: in
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 async def test_an_older_ledger_is_read_before_anybody_upgrades_it(database_url: str, version: int) -> None:
-    """Status, a dry run and a dry rollback say what is in it, and leave it as it is."""
+    """Status, history, a dry run and a dry rollback say what is in it, and leave it as it is."""
     await make_older(database_url, version)
     await execute(
         database_url,
         "INSERT INTO roost.run (id, host, pid, application_version, open) VALUES ('r', 'h', 1, '1', false); "
         "INSERT INTO roost.plugin (name, version, chain) VALUES ('p', '1.0.0', 'c'); "
         "INSERT INTO roost.applied (plugin, step, version, state, fingerprint, chain, breaking, requires, down_sql, run) "
-        "VALUES ('p', 'make', '1.0.0', 'done', 'f', 'c', false, '{}', 'DROP TABLE things', 1)",
+        "VALUES ('p', 'make', '1.0.0', 'done', 'f', 'c', false, '{}', 'DROP TABLE things', 1); "
+        "INSERT INTO roost.history (run, service, plugin, step, version, direction, success, attempts, started_at, executed_at, duration) "
+        "VALUES (1, 'p-migration', 'p', 'make', '1.0.0', 'up', true, 1, now(), now(), 0)",
     )
     later = MigrationStep("later", "Later", up="SELECT 1", version="1.1.0")
     runtime = Runtime(plugins=[make_plugin("p", STEP, later)], database=database_url)
     orchestrator = MigrationOrchestrator(runtime)
     (status,) = (await orchestrator.get_migration_status()).services
     assert (status.version, status.pending) == ("1.0.0", 1)
+    assert [(record.step, record.trace_id) for record in await orchestrator.get_migration_history()] == [("make", None)]
     assert names((await orchestrator.run_all_migrations(dry_run=True)).steps) == ["later"]
     (service,) = orchestrator.get_migration_services()
     assert isinstance(service, PluginMigrationService)
     assert [step.sql for step in (await service.rollback(dry_run=True)).steps] == ["DROP TABLE things"]
     assert await query(database_url, "SELECT schema_version FROM roost.meta") == [version]
+
+
+@pytest.mark.asyncio
+async def test_a_run_keeps_the_trace_that_it_belongs_to(database_url: str) -> None:
+    """What is set while the run's beginning is told stands in the history of all its steps; a rollback has its own; unset it is None."""
+    orchestrator = MigrationOrchestrator(
+        runtime := Runtime(
+            plugins=[make_plugin("p", MigrationStep("a", "A", up="SELECT 1", down="SELECT 2", version="1.0.0"))], database=database_url
+        )
+    )
+    traces = iter(["0af7651916cd43dd8448eb211c80319c", "it's another"])
+    end = runtime.events.subscribe(lambda _: run_trace_id.set(next(traces)), RunStarted)
+    runtime.events.subscribe(lambda _: run_trace_id.set(None), RunFinished)
+    await orchestrator.run_all_migrations()
+    (service,) = orchestrator.get_migration_services()
+    assert isinstance(service, PluginMigrationService)
+    await service.rollback(steps=1)
+    end()
+    await orchestrator.run_all_migrations()
+    traced = [(record.direction, record.trace_id) for record in await orchestrator.get_migration_history()]
+    assert traced == [("up", None), ("down", "it's another"), ("up", "0af7651916cd43dd8448eb211c80319c")]
 
 
 @pytest.mark.asyncio

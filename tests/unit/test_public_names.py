@@ -18,9 +18,10 @@ DOORS = [
     "roost.schema",
     "roost.migrations",
     "roost.asgi",
+    "roost.telemetry",
     "roost.testing",
 ]
-HEAVY = ("asyncpg", "tenacity", "anyio", "cyclopts", "rich", "uvicorn", "starlette")
+HEAVY = ("asyncpg", "tenacity", "anyio", "cyclopts", "rich", "uvicorn", "starlette", "opentelemetry", "prometheus_client", "structlog")
 
 
 def public(door: str) -> list[tuple[str, object]]:

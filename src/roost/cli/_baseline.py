@@ -38,4 +38,4 @@ def baseline(
             await write_down(output, place.runtime, command="baseline", write=write, text=claim_text, dry_run=dry_run, yes=yes)
         return ExitCode.FINE
 
-    return perform("baseline", body, json=common.json, traceback=common.traceback)
+    return perform("baseline", body, json=common.json, traceback=common.traceback, log_format=common.log_format)

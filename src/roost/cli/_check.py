@@ -64,4 +64,4 @@ def check(
             return ExitCode.INVALID
         return ExitCode.PENDING if drifted else ExitCode.FINE
 
-    return perform("check", body, json=common.json, traceback=common.traceback)
+    return perform("check", body, json=common.json, traceback=common.traceback, log_format=common.log_format)

@@ -18,6 +18,7 @@ def status_document(status: MigrationStatus, *, plugins: Mapping[str, str], pend
         "last_migration": status.last_migration,
         "services": [{"plugin": plugins.get(row.service_name), **asdict(row)} for row in status.services],
         "unclaimed": [asdict(plugin) for plugin in status.unclaimed],
+        "running": None if status.running is None else _plain_holder(status.running),
     }
 
 
@@ -32,7 +33,11 @@ def history_document(records: Sequence[Any], *, total: int) -> dict[str, Any]:
 
 def holder_document(holder: MigrationLockHolder | None, *, ended: bool) -> dict[str, Any]:
     """Return who held the migration lock, if anybody did, and whether that was ended."""
-    return {"holder": None if holder is None else {**asdict(holder), "activity": holder.activity}, "ended": ended}
+    return {"holder": None if holder is None else _plain_holder(holder), "ended": ended}
+
+
+def _plain_holder(holder: MigrationLockHolder) -> dict[str, Any]:
+    return {**asdict(holder), "activity": holder.activity}
 
 
 def report_document(report: MigrationReport, *, dry_run: bool) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def down(  # noqa: PLR0913 -- its parameters are the command's options
         output.result(report_document(report, dry_run=False), f"{counted_steps(report)} undone in {report.duration:.2f} s")
         return ExitCode.FINE
 
-    return perform("down", body, json=common.json, traceback=common.traceback)
+    return perform("down", body, json=common.json, traceback=common.traceback, log_format=common.log_format)
 
 
 def _refuse_unclear(*, to: str | None, steps: int | None, run: int | None, everything: bool) -> None:

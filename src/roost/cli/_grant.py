@@ -28,4 +28,4 @@ def grant(
         output.result({"role": role}, f"role {role} may read the ledger, and start where nothing is to be done")
         return ExitCode.FINE
 
-    return perform("grant", body, json=common.json, traceback=common.traceback)
+    return perform("grant", body, json=common.json, traceback=common.traceback, log_format=common.log_format)

@@ -39,4 +39,4 @@ def history(
         )
         return ExitCode.FINE
 
-    return perform("history", body, json=common.json, traceback=common.traceback)
+    return perform("history", body, json=common.json, traceback=common.traceback, log_format=common.log_format)

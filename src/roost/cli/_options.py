@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from cyclopts import Parameter
 
@@ -15,6 +15,8 @@ RuntimeName: TypeAlias = Annotated[
     ),
 ]
 
+LogFormat: TypeAlias = Literal["text", "json"]
+
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +26,15 @@ class Printing:
     Attributes:
         json: Whether the result is one JSON document.
         traceback: Whether an error shows where it came from.
+        log_format: How standard error is written: for people, or as a log of JSON lines.
     """
 
     json: Annotated[bool, Parameter(negative=(), help="Print one JSON document on standard output.")] = False
     traceback: Annotated[bool, Parameter(negative=(), help="Show where an error came from.")] = False
+    log_format: Annotated[
+        LogFormat,
+        Parameter(env_var="ROOST_LOG_FORMAT", help="What standard error holds: text, or json, a document a line. Else ROOST_LOG_FORMAT."),
+    ] = "text"
 
 
 @Parameter(name="*")

@@ -6,14 +6,17 @@ import dataclasses
 import json
 import sys
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 
+from roost.cli._json_log import LogLines, log
 from roost.errors import RoostError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from roost.cli._options import LogFormat
 
 SCHEMA_VERSION = 1
 _PIPE_WIDTH = 200  # a pipe has no width; wrapping a table at 80 columns would only hurt what reads it
@@ -25,14 +28,16 @@ class Output:
     Args:
         command: The command's name, which a JSON document tells.
         json: Whether the result is one JSON document.
+        log_format: How the second console writes: for people, or into the log that is standard error then.
     """
 
-    def __init__(self, command: str, *, json: bool = False) -> None:
+    def __init__(self, command: str, *, json: bool = False, log_format: LogFormat = "text") -> None:
         """Open consoles on the streams as they are now."""
         self.command = command
         self.json = json
-        self.console = _console(stderr=False)
-        self.progress = _console(stderr=True)
+        self.is_logging = log_format == "json"
+        self.console = _console(sys.stdout)
+        self.progress = _console(LogLines() if self.is_logging else sys.stderr)
 
     def result(self, document: dict[str, Any], *renderables: RenderableType) -> None:
         """Print the result: the document with ``--json``, else what is meant for people."""
@@ -42,6 +47,12 @@ class Output:
             return
         for renderable in renderables:
             self.console.print(renderable, soft_wrap=isinstance(renderable, str))
+
+    def line(self, document: dict[str, Any]) -> None:
+        """Print a document on one line, as one of many."""
+        text = json.dumps({"schema_version": SCHEMA_VERSION, "command": self.command, **document}, default=_plain, ensure_ascii=False)
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
 
     def note(self, text: str) -> None:
         """Print a line that is no part of the result."""
@@ -56,6 +67,9 @@ class Output:
     def tell(self, error: BaseException) -> None:
         """Say what happened and the next thing to do, beside the result."""
         message, hint = told(error)
+        if self.is_logging:
+            log.error("%s", message, extra={"roost_error": type(error).__name__, "roost_hint": hint})
+            return
         self.progress.print(f"error: {message}", style="red", soft_wrap=True)
         if hint:
             self.note(f"hint: {hint}")
@@ -89,8 +103,7 @@ def _plain(value: object) -> object:
     return str(value)
 
 
-def _console(*, stderr: bool) -> Console:
-    stream = sys.stderr if stderr else sys.stdout
+def _console(stream: TextIO) -> Console:
     # Names and messages come from plugins: nothing in them is markup.
     return Console(
         file=stream,

@@ -9,10 +9,14 @@ from collections.abc import Awaitable, Callable
 from traceback import format_exception
 
 from roost.cli._exit_codes import exit_code_of
+from roost.cli._json_log import logging_json
+from roost.cli._options import LogFormat
 from roost.cli._output import Output
 
 
-def perform(command: str, body: Callable[[Output], Awaitable[int]], *, json: bool = False, traceback: bool = False) -> int:
+def perform(
+    command: str, body: Callable[[Output], Awaitable[int]], *, json: bool = False, traceback: bool = False, log_format: LogFormat = "text"
+) -> int:
     """Run a command.
 
     Args:
@@ -20,11 +24,16 @@ def perform(command: str, body: Callable[[Output], Awaitable[int]], *, json: boo
         body: Does the work and returns the exit code. Ctrl-C and SIGTERM cancel it; what it returns after that counts.
         json: Whether the result is one JSON document.
         traceback: Whether an error shows where it came from.
+        log_format: How standard error is written.
 
     Returns:
         The exit code.
     """
-    output = Output(command, json=json)
+    with logging_json() if log_format == "json" else contextlib.nullcontext():
+        return _performed(body, Output(command, json=json, log_format=log_format), traceback=traceback)
+
+
+def _performed(body: Callable[[Output], Awaitable[int]], output: Output, *, traceback: bool) -> int:
     terminated: list[int] = []
     from roost.runtime import ended_with_its_tasks  # noqa: PLC0415 -- `roost --help` needs no runtime
 

@@ -42,4 +42,4 @@ def plan(
         tell_blocked(output, report.blocked)
         return ExitCode.PENDING if pending else ExitCode.FINE
 
-    return perform("plan", body, json=common.json, traceback=common.traceback)
+    return perform("plan", body, json=common.json, traceback=common.traceback, log_format=common.log_format)

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from roost.migrations import RunFinished, StepFinished, StepProgressed, StepStarted, narrate
+from roost.telemetry import log_events
 
 if TYPE_CHECKING:
     from roost.cli._output import Output
@@ -18,7 +19,14 @@ if TYPE_CHECKING:
 
 @contextmanager
 def shown_progress(runtime: Runtime, output: Output) -> Iterator[None]:
-    """Show what the runtime's migrations do inside the block."""
+    """Show what the runtime's migrations do inside the block; in the log, where standard error is one."""
+    if output.is_logging:
+        unsubscribe = log_events(runtime)
+        try:
+            yield
+        finally:
+            unsubscribe()
+        return
     if output.progress.is_terminal:
         bars = _Bars(output)
         with bars.progress:

@@ -50,4 +50,4 @@ def rehearse(
             output.tell(error)
         return ExitCode.FINE if report.is_fine else ExitCode.FAILED
 
-    return perform("rehearse", body, json=common.json, traceback=common.traceback)
+    return perform("rehearse", body, json=common.json, traceback=common.traceback, log_format=common.log_format)

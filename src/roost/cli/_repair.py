@@ -46,4 +46,4 @@ def repair(
         output.result(asdict(repaired), f"step {step} {counts}; plugin {plugin} is {version}")
         return ExitCode.FINE
 
-    return perform("repair", body, json=common.json, traceback=common.traceback)
+    return perform("repair", body, json=common.json, traceback=common.traceback, log_format=common.log_format)

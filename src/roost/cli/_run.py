@@ -19,14 +19,19 @@ SLOW_SECONDS = 5.0
 
 
 def run(runtime: RuntimeName = None, *, common: Common = NOTHING_SPECIAL) -> int:
-    """Migrate, start the runtime, and keep it running until Ctrl-C or SIGTERM; a second one ends it at once."""
+    """Migrate, start the runtime, and keep it running until Ctrl-C or SIGTERM; a second one ends it at once.
+
+    As a service of systemd's, with Type=notify, it says when it is ready, how far its migrations are, and that it lives.
+    """
 
     async def body(output: Output) -> int:
         from roost.cli._progress import shown_progress  # noqa: PLC0415 -- `roost --help` needs no runtime
         from roost.cli._workplace import workplace  # noqa: PLC0415 -- as above
         from roost.runtime import RuntimeStartFinished, RuntimeStopStarted  # noqa: PLC0415 -- as above
+        from roost.telemetry import notify_systemd  # noqa: PLC0415 -- as above
 
         async with workplace(runtime, database_url=common.database_url) as place:
+            notify_systemd(place.runtime)
             with contextlib.ExitStack() as starting:
 
                 def started(event: RuntimeStartFinished) -> None:
@@ -42,7 +47,7 @@ def run(runtime: RuntimeName = None, *, common: Common = NOTHING_SPECIAL) -> int
         output.note("stopped")
         return ExitCode.FINE
 
-    return perform("run", body, json=common.json, traceback=common.traceback)
+    return perform("run", body, json=common.json, traceback=common.traceback, log_format=common.log_format)
 
 
 async def _tell_what_is_slow(runtime: Runtime, output: Output) -> None:

@@ -45,4 +45,4 @@ def services(
             output.result({"services": as_document(nodes)}, *([] if output.json else [DRAW[graph](nodes)]))
         return ExitCode.FINE
 
-    return perform("services", body, json=printing.json or graph == "json", traceback=printing.traceback)
+    return perform("services", body, json=printing.json or graph == "json", traceback=printing.traceback, log_format=printing.log_format)

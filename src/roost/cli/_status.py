@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
-from roost.cli._exit_codes import ExitCode
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
 from roost.cli._options import NOTHING_SPECIAL, Common, RuntimeName
 from roost.cli._output import Output
 from roost.cli._perform import perform
 
-_BROKEN = frozenset({"failed", "blocked"})
+SECONDS_BETWEEN_LOOKS = 2.0
 
 
-def status(runtime: RuntimeName = None, *, common: Common = NOTHING_SPECIAL) -> int:
-    """Show where every migration service stands; exit code 3 when something is pending, 1 when something is blocked."""
+def status(
+    runtime: RuntimeName = None,
+    *,
+    watch: Annotated[bool, Parameter(negative=(), help="Look again and again, until Ctrl-C. With --json, one document a line.")] = False,
+    every: Annotated[
+        float | None, Parameter(validator=Number(gt=0), help="Seconds between two looks, 2 by default; implies --watch.")
+    ] = None,
+    common: Common = NOTHING_SPECIAL,
+) -> int:
+    """Show where every migration service stands, and who runs migrations just now.
+
+    The exit code is 3 when something is pending and 1 when something is blocked; with --watch it is 0.
+    """
 
     async def body(output: Output) -> int:
-        from roost.cli._changes import tell_changes, tell_drift  # noqa: PLC0415 -- `roost --help` needs no migrations
-        from roost.cli._documents import status_document  # noqa: PLC0415 -- as above
-        from roost.cli._services import plugins_of  # noqa: PLC0415 -- as above
-        from roost.cli._tables import status_table, unclaimed_table  # noqa: PLC0415 -- as above
+        from roost.cli._status_look import look  # noqa: PLC0415 -- `roost --help` needs no migrations
+        from roost.cli._watching import watch_status  # noqa: PLC0415 -- as above
         from roost.cli._workplace import workplace  # noqa: PLC0415 -- as above
 
         async with workplace(runtime, database_url=common.database_url) as place:
-            found = await place.orchestrator.get_migration_status()
-            broken = any(row.state in _BROKEN for row in found.services)
-            pending = any(row.pending for row in found.services)
-            if not broken and not pending:
-                # A version may be due without a step, and services that are not roost's know for themselves.
-                pending = await place.orchestrator.has_pending_migrations()
-            plugins = plugins_of(place.orchestrator.get_migration_services())
-        tables = [status_table(found, plugins=plugins)]
-        if found.unclaimed:
-            tables.append(unclaimed_table(found.unclaimed))
-        output.result(status_document(found, plugins=plugins, pending=pending), *tables)
-        tell_changes(output, [changed for row in found.services for changed in row.changed])
-        tell_drift(output, [drift for row in found.services for drift in row.drift])
-        if broken:
-            return ExitCode.FAILED
-        return ExitCode.PENDING if pending else ExitCode.FINE
+            if watch or every is not None:
+                return await watch_status(place.orchestrator, output, every=every or SECONDS_BETWEEN_LOOKS)
+            seen = await look(place.orchestrator)
+        seen.show(output)
+        return seen.exit_code
 
-    return perform("status", body, json=common.json, traceback=common.traceback)
+    return perform("status", body, json=common.json, traceback=common.traceback, log_format=common.log_format)

@@ -42,4 +42,4 @@ def unlock(
         output.result(holder_document(holder, ended=ended), f"server process {holder.pid} {gone}")
         return ExitCode.FINE
 
-    return perform("unlock", body, json=common.json, traceback=common.traceback)
+    return perform("unlock", body, json=common.json, traceback=common.traceback, log_format=common.log_format)

@@ -37,4 +37,4 @@ def unmark(
             await write_down(output, place.runtime, command="unmark", write=write, text=unmark_text, dry_run=dry_run, yes=yes)
         return ExitCode.FINE
 
-    return perform("unmark", body, json=common.json, traceback=common.traceback)
+    return perform("unmark", body, json=common.json, traceback=common.traceback, log_format=common.log_format)

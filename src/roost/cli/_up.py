@@ -44,4 +44,4 @@ def up(
             tell_blocked(output, report.blocked)
         return ExitCode.FINE
 
-    return perform("up", body, json=common.json, traceback=common.traceback)
+    return perform("up", body, json=common.json, traceback=common.traceback, log_format=common.log_format)

@@ -62,6 +62,7 @@ from roost.migrations._service import MigrationService
 from roost.migrations._sql_files import load_sql_steps
 from roost.migrations._sql_service import SqlMigrationService
 from roost.migrations._step import MigrationStep, SqlText
+from roost.migrations._trace import run_trace_id
 from roost.migrations._versions import compare_versions
 
 __all__ = [
@@ -134,4 +135,5 @@ __all__ = [
     "load_sql_steps",
     "narrate",
     "run_plugin_migrations",
+    "run_trace_id",
 ]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
-    """An orchestrator begins to look what is to do. `services` are the names in their order."""
+    """An orchestrator begins to look what is to do, or to roll back. `services` are the names in their order."""
 
     services: tuple[str, ...]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from roost.migrations._records import Direction
     from roost.postgres import MigrationSession, Row
 
-LEDGER_VERSION = 4
+LEDGER_VERSION = 5
 LEDGER_LOCK = "roost:roost"
 """Names the advisory lock: one per database, by PostgreSQL, and per ledger schema, by this name."""
 
@@ -277,13 +277,23 @@ async def history(session: MigrationSession, *, plugin: str | None = None, servi
     """Read the history, newest first: of one plugin or one service where it is named."""
     names = {"plugin": plugin, "service": service}
     wanted = " AND ".join(f"{column} = {quote_literal(name)}" for column, name in names.items() if name is not None)
-    rows = await rows_of(
-        session,
-        "SELECT id, run, service, plugin, step, version, direction, success, error, attempts, "
-        f"{microseconds('started_at')}, {microseconds('executed_at')}, duration, checksum "
-        f"FROM roost.history {f'WHERE {wanted}' if wanted else ''} ORDER BY id DESC",
-    )
+    condition = f"WHERE {wanted}" if wanted else ""
+    try:
+        rows = await rows_of(session, _history_query("(SELECT trace_id FROM roost.run WHERE number = run)", condition))
+    except Exception as error:
+        if sqlstate_of(error) != NO_SUCH_COLUMN:
+            raise
+        # A ledger before version 5, which knew of no traces.
+        rows = await rows_of(session, _history_query("NULL", condition))
     return [_record(row) for row in rows]
+
+
+def _history_query(trace_id: str, condition: str) -> str:
+    return (
+        "SELECT id, run, service, plugin, step, version, direction, success, error, attempts, "
+        f"{microseconds('started_at')}, {microseconds('executed_at')}, duration, checksum, {trace_id} "
+        f"FROM roost.history {condition} ORDER BY id DESC"
+    )
 
 
 async def last_run(session: MigrationSession, plugin: str) -> datetime | None:
@@ -307,7 +317,7 @@ async def steps_by_hand(session: MigrationSession, plugin: str) -> int:
 
 
 def _record(row: Sequence[str | None]) -> MigrationRecord:
-    number, run, service, plugin, step, version, direction, success, error, attempts, started, executed, took, checksum = row
+    number, run, service, plugin, step, version, direction, success, error, attempts, started, executed, took, checksum, trace_id = row
     return MigrationRecord(
         id=int(number or 0),
         run=int(run or 0),
@@ -323,4 +333,5 @@ def _record(row: Sequence[str | None]) -> MigrationRecord:
         executed_at=from_microseconds(executed),
         duration=float(took or 0),
         checksum=checksum,
+        trace_id=trace_id,
     )

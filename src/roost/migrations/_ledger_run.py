@@ -50,12 +50,13 @@ _UPGRADED = f"(SELECT schema_version FROM roost.meta) >= {LEDGER_VERSION}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Who:
-    """Whose run it is: its id, and the host, process and application version that other people see in the ledger."""
+    """Whose run it is: its id, and the host, process, application version and trace that other people see in the ledger."""
 
     run_id: str
     host: str
     pid: int
     application_version: str
+    trace_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +165,7 @@ async def _enter_nothing(session: MigrationSession, key: int, who: Who) -> Entry
 
 def _opening(session: MigrationSession, who: Who) -> str:
     texts = f"{quote_literal(who.run_id)}, {quote_literal(who.host)}, {who.pid}, {quote_literal(who.application_version)}"
-    return f"roost.open_run({texts}, {session.shares_server_process})"
+    return f"roost.open_run({texts}, {quote_nullable(who.trace_id)}, {session.shares_server_process})"
 
 
 def _scripts(*names: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from roost.migrations._events import RunFinished, RunStarted
 from roost.migrations._fingerprint import digest
 from roost.migrations._ledger_upkeep import LedgerUpkeep
 from roost.migrations._legacy_hook import LegacyHook
+from roost.migrations._lock_holding import migration_lock_holder
 from roost.migrations._order import services_of, sort_services
 from roost.migrations._planning import plan_services
 from roost.migrations._protocol import IMigrationService, KeepsManifest, keeps_ledger, keeps_schemas, plugins_of
@@ -22,6 +24,7 @@ from roost.migrations._reading import reading
 from roost.migrations._records import MigrationRecord, MigrationReport, MigrationStatus, StepsCheck
 from roost.migrations._rehearsing import Rehearsal
 from roost.migrations._run import MigrationRun, current_run
+from roost.migrations._run_entry import KEY
 from roost.migrations._states import states_of
 from roost.migrations._status import is_pending, status_of
 from roost.migrations._turns import Turns, report_of
@@ -140,24 +143,25 @@ class MigrationOrchestrator(LedgerUpkeep):
         """
         run = self._new_run([service], wish=None, refuse_ahead=False)
         started = time.monotonic()
-        outer = current_run.set(run)
-        try:
-            await run.begin()
-            await operation(run)
-        except Exception as error:
-            self._states.set(service.service_name, "failed", error=error)
-            if run.is_broken and is_connection_lost(error):
-                raise run.lost(error, attempts=1) from error
+        with self._told(run):
+            outer = current_run.set(run)
+            try:
+                await run.begin()
+                await operation(run)
+            except Exception as error:
+                self._states.set(service.service_name, "failed", error=error)
+                if run.is_broken and is_connection_lost(error):
+                    raise run.lost(error, attempts=1) from error
+                await run.end({})
+                raise
+            except BaseException:
+                run.abandon()
+                raise
+            finally:
+                current_run.reset(outer)
             await run.end({})
-            raise
-        except BaseException:
-            run.abandon()
-            raise
-        finally:
-            current_run.reset(outer)
-        await run.end({})
-        self._states.set(service.service_name, "idle")
-        return report_of(run, done=[service], failed=[], not_run=[], started=started)
+            self._states.set(service.service_name, "idle")
+            return report_of(run, done=[service], failed=[], not_run=[], started=started)
 
     def check_steps(self, plugin_name: str | None = None, *, write: bool = False) -> list[StepsCheck]:
         """Load the steps of every plugin, and hold SQL files against their manifests. It needs no database, and connects to none.
@@ -226,8 +230,11 @@ class MigrationOrchestrator(LedgerUpkeep):
             )
             claimed = {self._name_of_plugin(service) for service in services}.union(*map(plugins_of, services))
             unclaimed = await unclaimed_plugins(session, claimed=claimed)
+            running = None if session is None else await migration_lock_holder(session, KEY)
         runs = [status.last_run for status in found if status.last_run is not None]
-        return MigrationStatus(total_services=len(found), last_migration=max(runs, default=None), services=found, unclaimed=unclaimed)
+        return MigrationStatus(
+            total_services=len(found), last_migration=max(runs, default=None), services=found, unclaimed=unclaimed, running=running
+        )
 
     async def get_migration_history(self, plugin_name: str | None = None) -> list[Any]:
         """Return all services' attempts, newest first.
@@ -302,18 +309,26 @@ class MigrationOrchestrator(LedgerUpkeep):
                         run.steps.extend(planned_steps(one.plan))
                         run.changed.extend(changed_steps(one.plan))
             return report_of(run, done=[], failed=[], not_run=services, started=started)
-        names = tuple(service.service_name for service in services)
-        self._runtime_emit(RunStarted(services=names))
-        self._states.runs += 1
+        with self._told(run):
+            self._states.runs += 1
+            try:
+                turns = Turns(run, states=self._states, wish=wish or {}, name_of_plugin=self._name_of_plugin)
+                return await turns.take(services)
+            finally:
+                self._states.runs -= 1
+
+    @contextmanager
+    def _told(self, run: MigrationRun) -> Iterator[None]:
+        """Tell listeners that a run begins, and how it ended."""
+        started = time.monotonic()
+        self._runtime_emit(RunStarted(services=run.services))
         failure: BaseException | None = None
         try:
-            turns = Turns(run, states=self._states, wish=wish or {}, name_of_plugin=self._name_of_plugin)
-            return await turns.take(services)
+            yield
         except BaseException as error:
             failure = error
             raise
         finally:
-            self._states.runs -= 1
             self._runtime_emit(RunFinished(steps=len(run.steps), duration=time.monotonic() - started, error=failure))
 
     def _ordered(self) -> list[IMigrationService]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from roost.errors import RoostError
+    from roost.migrations._lock_holding import MigrationLockHolder
 
 Direction: TypeAlias = Literal["up", "down"]
 MigrationState: TypeAlias = Literal["idle", "waiting", "running", "completed", "skipped", "failed", "blocked", "ahead"]
@@ -33,6 +34,7 @@ class MigrationRecord:
         executed_at: When it ended, by the server's clock.
         duration: Seconds between the two.
         checksum: The fingerprint of the step's body.
+        trace_id: The trace that the run belonged to, where somebody traced it.
     """
 
     id: int
@@ -49,6 +51,7 @@ class MigrationRecord:
     executed_at: datetime
     duration: float
     checksum: str | None
+    trace_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,12 +124,14 @@ class MigrationStatus:
         last_migration: When the last successful step of any of them ended.
         services: One status each, in the order in which they run.
         unclaimed: The plugins in the ledger that none of them answers for, by name.
+        running: Who holds the migration lock at this moment, in whatever process, and what it does; None where nobody does.
     """
 
     total_services: int
     last_migration: datetime | None
     services: tuple[ServiceStatus, ...]
     unclaimed: tuple[UnclaimedPlugin, ...] = ()
+    running: MigrationLockHolder | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from roost.migrations import _ledger_run as ledger_run
 from roost.migrations._events import LockHolderSeen, LockWaitFinished, LockWaitStarted, SessionReopened
 from roost.migrations._lock_holding import HolderWatch, migration_lock_timeout, tell_run
 from roost.migrations._runner import Closing
+from roost.migrations._trace import run_trace_id
 from roost.migrations._turn_wait import TurnWait
 from roost.postgres import MigrationSession, advisory_lock_key, is_connection_lost, lock_or_satisfied, sqlstate_of
 
@@ -160,7 +161,13 @@ class RunEntry:
         if self._is_satisfied(seen):
             return False
         self._refuse_standby()
-        who = ledger_run.Who(run_id=str(uuid4()), host=socket.gethostname(), pid=os.getpid(), application_version=_own_version())
+        who = ledger_run.Who(
+            run_id=str(uuid4()),
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            application_version=_own_version(),
+            trace_id=run_trace_id.get(),
+        )
         is_pooled = self._session.is_pooled(seen.backend_pid)
         entry = ledger_run.Entry(answer="pooled" if is_pooled else "unclear")
         if not is_pooled:

@@ -3,6 +3,7 @@
 from roost.runtime._crashes import OnCrash, Restart
 from roost.runtime._discovery import available_plugins, discover_plugins
 from roost.runtime._event_bus import EventBus, EventStream
+from roost.runtime._event_fields import event_fields
 from roost.runtime._events import (
     PluginLoadFinished,
     PluginLoadStarted,
@@ -70,5 +71,6 @@ __all__ = [
     "closest",
     "discover_plugins",
     "ended_with_its_tasks",
+    "event_fields",
     "parse_dependency",
 ]

@@ -1,4 +1,4 @@
-"""The first listener: a runtime's life in the standard library's logging, under ``roost.runtime``."""
+"""The first listener: a runtime's life in the standard library's logging, under ``roost.runtime``, with each event's fields as `extra`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import partial
 
 from roost.runtime import _events as events
 from roost.runtime._event_bus import EventBus
+from roost.runtime._event_fields import event_fields
 
 _log = logging.getLogger("roost.runtime")
 
@@ -21,7 +22,7 @@ def log_to(bus: EventBus) -> None:
     bus.subscribe(_started, events.RuntimeStartFinished)
     bus.subscribe(_stopped, events.RuntimeStopFinished)
     bus.subscribe(_crashed, events.ServiceCrashed)
-    bus.subscribe(lambda event: _log.warning("service %s runs again after %.3g s", event.service, event.delay), events.ServiceRestarted)
+    bus.subscribe(_restarted, events.ServiceRestarted)
     bus.subscribe(partial(_changed, "loaded"), events.PluginLoadFinished)
     bus.subscribe(partial(_changed, "unloaded"), events.PluginUnloadFinished)
 
@@ -31,9 +32,9 @@ def _each_service(bus: EventBus, event: events.RuntimeStartStarted) -> None:
     if not _log.isEnabledFor(logging.DEBUG):
         return
     ends = [
-        bus.subscribe(lambda one: _log.debug("service %s starts", one.service), events.ServiceStartStarted),
+        bus.subscribe(partial(_one_begins, "starts"), events.ServiceStartStarted),
         bus.subscribe(partial(_one_service, "started"), events.ServiceStartFinished),
-        bus.subscribe(lambda one: _log.debug("service %s stops", one.service), events.ServiceStopStarted),
+        bus.subscribe(partial(_one_begins, "stops"), events.ServiceStopStarted),
         bus.subscribe(partial(_one_service, "stopped"), events.ServiceStopFinished),
     ]
 
@@ -42,34 +43,47 @@ def _each_service(bus: EventBus, event: events.RuntimeStartStarted) -> None:
             unsubscribe()
 
     ended = bus.subscribe(end, events.RuntimeStopFinished)
-    _log.debug("starting %s", ", ".join(event.services))
+    _tell(logging.DEBUG, event, "starting %s", ", ".join(event.services))
+
+
+def _one_begins(what: str, event: events.ServiceStartStarted | events.ServiceStopStarted) -> None:
+    _tell(logging.DEBUG, event, "service %s %s", event.service, what)
 
 
 def _one_service(what: str, event: events.ServiceStartFinished | events.ServiceStopFinished) -> None:
     if event.error is None:
-        _log.debug("service %s %s in %.2f s", event.service, what, event.duration)
+        _tell(logging.DEBUG, event, "service %s %s in %.2f s", event.service, what, event.duration)
     else:
-        _log.debug("service %s not %s: %s", event.service, what, event.error)
+        _tell(logging.DEBUG, event, "service %s not %s: %s", event.service, what, event.error)
 
 
 def _started(event: events.RuntimeStartFinished) -> None:
     if event.error is None:
-        _log.info("started in %.2f s", event.duration)
+        _tell(logging.INFO, event, "started in %.2f s", event.duration)
     else:
-        _log.info("the start failed after %.2f s: %s", event.duration, event.error)
+        _tell(logging.INFO, event, "the start failed after %.2f s: %s", event.duration, event.error)
 
 
 def _stopped(event: events.RuntimeStopFinished) -> None:
-    _log.info("stopped in %.2f s%s", event.duration, "" if event.error is None else f", not cleanly: {event.error}")
+    _tell(logging.INFO, event, "stopped in %.2f s%s", event.duration, "" if event.error is None else f", not cleanly: {event.error}")
 
 
 def _changed(what: str, event: events.PluginLoadFinished | events.PluginUnloadFinished) -> None:
     if event.error is None:
-        _log.info("plugin %s %s in %.2f s", event.plugin, what, event.duration)
+        _tell(logging.INFO, event, "plugin %s %s in %.2f s", event.plugin, what, event.duration)
     else:
-        _log.info("plugin %s not %s cleanly: %s", event.plugin, what, event.error)
+        _tell(logging.INFO, event, "plugin %s not %s cleanly: %s", event.plugin, what, event.error)
+
+
+def _restarted(event: events.ServiceRestarted) -> None:
+    _tell(logging.WARNING, event, "service %s runs again after %.3g s", event.service, event.delay)
 
 
 def _crashed(event: events.ServiceCrashed) -> None:
     level = logging.ERROR if event.outcome == "stop" else logging.WARNING
-    _log.log(level, "service %s crashed (%s)", event.service, event.outcome, exc_info=event.error)
+    _tell(level, event, "service %s crashed (%s)", event.service, event.outcome, error=event.error)
+
+
+def _tell(level: int, event: object, text: str, *values: object, error: BaseException | None = None) -> None:
+    if _log.isEnabledFor(level):
+        _log.log(level, text, *values, exc_info=error, extra=event_fields(event))

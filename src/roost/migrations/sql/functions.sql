@@ -56,7 +56,7 @@ END $$;
 
 -- Opens a run. Whoever holds the lock for a whole run closes those that a dead process left open.
 CREATE FUNCTION roost.open_run(
-    run_id text, run_host text, run_pid integer, run_version text, step_by_step boolean
+    run_id text, run_host text, run_pid integer, run_version text, run_trace text, step_by_step boolean
 ) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -67,7 +67,8 @@ BEGIN
     END IF;
     -- The first step that waits for the disk takes this along.
     SET LOCAL synchronous_commit = off;
-    INSERT INTO roost.run (id, host, pid, application_version) VALUES (run_id, run_host, run_pid, run_version)
+    INSERT INTO roost.run (id, host, pid, application_version, trace_id)
+    VALUES (run_id, run_host, run_pid, run_version, run_trace)
     RETURNING number INTO new_number;
     RETURN new_number;
 END $$;

@@ -9,7 +9,7 @@ CREATE TABLE roost.meta (
     oldest_reader integer NOT NULL
 );
 COMMENT ON COLUMN roost.meta.oldest_reader IS 'the lowest ledger version a roost must know to read this ledger';
-INSERT INTO roost.meta (schema_version, oldest_reader) VALUES (4, 1);
+INSERT INTO roost.meta (schema_version, oldest_reader) VALUES (5, 1);
 
 CREATE TABLE roost.run (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -20,8 +20,10 @@ CREATE TABLE roost.run (
     application_version text NOT NULL,
     backend_pid integer NOT NULL DEFAULT pg_catalog.pg_backend_pid(),
     started_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    finished_at timestamptz
+    finished_at timestamptz,
+    trace_id text
 );
+COMMENT ON COLUMN roost.run.trace_id IS 'the trace that the run belonged to, where somebody traced it';
 CREATE INDEX run_open ON roost.run (number) WHERE open;
 
 CREATE TABLE roost.plugin (

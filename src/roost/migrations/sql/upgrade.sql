@@ -1,4 +1,4 @@
--- From any earlier ledger to version 4. Each statement bears what is there already, as the versions differ in what they had. The functions
+-- From any earlier ledger to version 5. Each statement bears what is there already, as the versions differ in what they had. The functions
 -- of all of them make way, in whatever form they came, for those of this version, which follow.
 
 DO $$
@@ -16,6 +16,8 @@ ALTER TABLE roost.applied
     ADD COLUMN IF NOT EXISTS shape_before text,
     DROP CONSTRAINT applied_state_check,
     ADD CONSTRAINT applied_state_check CHECK (state IN ('done', 'intent', 'escaped', 'undoing'));
+
+ALTER TABLE roost.run ADD COLUMN IF NOT EXISTS trace_id text;
 
 CREATE TABLE IF NOT EXISTS roost.repeatable (
     plugin text NOT NULL,
@@ -50,4 +52,4 @@ BEGIN
     END LOOP;
 END $$;
 
-UPDATE roost.meta SET schema_version = 4;
+UPDATE roost.meta SET schema_version = 5;
