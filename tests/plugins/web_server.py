@@ -1,4 +1,4 @@
-"""Real servers in processes of their own, each with `tests.plugins.web_app`."""
+"""Real servers in processes of their own."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ GATE_KEY = 4711
 GRACE = 60
 """Seconds that a server gives to open requests, where a test is not about that."""
 SERVERS: dict[str, Callable[[int, int], list[str]]] = {
-    "uvicorn": lambda port, grace: ["uvicorn", APP, "--port", str(port), "--timeout-graceful-shutdown", str(grace)],
-    "hypercorn": lambda port, grace: ["hypercorn", APP, "--bind", f"127.0.0.1:{port}", "--workers", "0", "--graceful-timeout", str(grace)],
-    "hypercorn with a worker": lambda port, grace: ["hypercorn", APP, "--bind", f"127.0.0.1:{port}", "--graceful-timeout", str(grace)],
+    "uvicorn": lambda port, grace: ["uvicorn", "--port", str(port), "--timeout-graceful-shutdown", str(grace)],
+    "hypercorn": lambda port, grace: ["hypercorn", "--bind", f"127.0.0.1:{port}", "--workers", "0", "--graceful-timeout", str(grace)],
+    "hypercorn with a worker": lambda port, grace: ["hypercorn", "--bind", f"127.0.0.1:{port}", "--graceful-timeout", str(grace)],
 }
 
 
@@ -39,14 +39,15 @@ class WebServer:
         kind: Which server.
         database_url: The application's database.
         grace: Seconds that it gives to open requests.
-        **options: What the application is to do.
+        app: The application, ``module:attribute``.
+        **options: What `tests.plugins.web_app` is to do.
     """
 
-    def __init__(self, kind: str, database_url: str, *, grace: int = GRACE, **options: Any) -> None:
+    def __init__(self, kind: str, database_url: str, *, grace: int = GRACE, app: str = APP, **options: Any) -> None:
         self.port = free_port()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ROOST_")}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", *SERVERS[kind](self.port, grace)],
+            [sys.executable, "-m", *SERVERS[kind](self.port, grace), app],
             cwd=ROOT,
             env={**environment, "DATABASE_URL": database_url, "ROOST_TEST_WEB": json.dumps(options)},
             stdin=subprocess.DEVNULL,
