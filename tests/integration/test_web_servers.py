@@ -217,6 +217,20 @@ def test_streams_end_when_the_server_is_to_end(serve: Serve, kind: str, times: i
 
 
 @pytest.mark.parametrize("kind", ["uvicorn", "hypercorn"])
+def test_a_signal_while_migrations_run(serve: Serve, database_url: str, kind: str) -> None:
+    """A server that waits for its start ends on SIGTERM in the middle of a step, which the next server then finds to be done."""
+    with held_step(database_url):
+        server = serve(kind)
+        server.until(lambda: "the step runs" in server.log)
+        server.signal()
+        server.ended()
+        assert "the own lifespan is entered" not in server.log
+        after = serve(kind)
+        after.until(lambda: "the step runs" in after.log)
+    after.until_status(200)
+
+
+@pytest.mark.parametrize("kind", ["uvicorn", "hypercorn"])
 def test_a_client_that_never_reads(serve: Serve, kind: str) -> None:
     """It holds the server up for no longer than the time that the server gives to requests, and the services are stopped all the same."""
     server = serve(kind, grace=1)

@@ -38,6 +38,7 @@ def say(text: str) -> None:
 
 async def hold(ctx: MigrationContext) -> None:
     """Take as long as the test wants."""
+    say("the step runs")
     while not await ctx.fetchval("SELECT pg_try_advisory_xact_lock($1)", GATE_KEY):  # noqa: ASYNC110 -- the event is in another process
         await asyncio.sleep(0.01)
 

@@ -78,7 +78,11 @@ async def _served(runtime: Runtime, standing: Standing, *, background: bool, on_
     """
     life = _Life(runtime, standing, on_crash)
     if not background:
-        await runtime.start()
+        stopping = asyncio.create_task(_stop_when_asked(runtime, standing), name="roost lifespan")
+        try:
+            await runtime.start()
+        finally:
+            stopping.cancel()
     living = asyncio.create_task(life.live(starts=background), name="roost lifespan")
     unsubscribe = runtime.events.subscribe(life.crashed, RuntimeStopStarted)
     try:
@@ -93,6 +97,13 @@ async def _served(runtime: Runtime, standing: Standing, *, background: bool, on_
     failure = await life.leave(living)
     if failure is not None:
         raise failure
+
+
+async def _stop_when_asked(runtime: Runtime, standing: Standing) -> None:
+    """Break a start off that a server waits for, which would else hear of its signal only after the last migration."""
+    await standing.stopping.wait()
+    with contextlib.suppress(RuntimeStopFailed):  # the start fails with it
+        await runtime.stop()
 
 
 class _Life:

@@ -19,7 +19,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from roost.asgi import lifespan, stopping
-from roost.errors import RuntimeStopFailed, ServiceTaskCrashed
+from roost.errors import RuntimeBusy, RuntimeStopFailed, ServiceStartFailed, ServiceTaskCrashed
 from roost.runtime import Runtime, RuntimeStopFinished, Service
 from tests.plugins.build import BOUND
 
@@ -87,7 +87,7 @@ async def test_requests_find_the_runtime() -> None:
 async def test_a_failed_start_reaches_the_server() -> None:
     """What a service's start raises comes out of the lifespan, after what had started is stopped."""
     diary = Diary()
-    with pytest.raises(Exception, match="no disk"):
+    with pytest.raises(ServiceStartFailed, match="no disk"):
         async with lifespan(Runtime(services=[diary, Broken]))(object()):
             pytest.fail("the application must not serve")
     assert diary.entries == ["started", "stopped"]
@@ -204,7 +204,7 @@ async def test_an_own_lifespan_is_left_when_the_start_fails() -> None:
         async def stop(self) -> None:
             raise OSError("no disk")
 
-    with pytest.raises(Exception, match="no disk"):
+    with pytest.raises(ServiceStartFailed, match="no disk"):
         async with lifespan(Runtime(services=[diary, Broken]), wrap=own_lifespan(diary.entries))(object()):
             pytest.fail("the application must not serve")
     assert diary.entries == ["started", "stopped"]
@@ -241,7 +241,7 @@ async def test_a_start_in_the_background() -> None:
 async def test_a_start_in_the_background_that_fails(terminations: list[int], caplog: pytest.LogCaptureFixture) -> None:
     """It is logged, asks the server to end, and is raised at the end of the lifespan."""
     runtime = Runtime(services=[Broken])
-    with caplog.at_level(logging.ERROR, "roost.asgi"), pytest.raises(Exception, match="no disk"):
+    with caplog.at_level(logging.ERROR, "roost.asgi"), pytest.raises(ServiceStartFailed, match="no disk"):
         async with lifespan(runtime, background=True)(object()):
             await asyncio.wait_for(stopping(runtime).wait(), BOUND)
             assert "no disk" in caplog.text
@@ -269,6 +269,26 @@ async def test_a_crash_under_a_server(terminations: list[int], policy: Any, star
             assert stopping(runtime).is_set() == (policy == "exit")
             assert terminations == ([signal.SIGTERM] if policy == "exit" else [])
     assert terminations == ([signal.SIGTERM] if policy == "exit" else [])
+
+
+@pytest.mark.asyncio
+async def test_a_signal_breaks_off_a_start(terminations: list[int]) -> None:
+    """A server that waits for the start and is asked to end doesn't wait any longer; what had started is stopped."""
+    service, diary = Patient(), Diary()
+    runtime = Runtime(services=[diary, service])
+
+    async def serve() -> None:
+        async with lifespan(runtime)(object()):
+            pytest.fail("the application must not serve")
+
+    serving = asyncio.create_task(serve())
+    await asyncio.wait_for(service.is_starting.wait(), BOUND)
+    os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(RuntimeBusy, match="stopped meanwhile"):
+        await asyncio.wait_for(serving, BOUND)
+    assert (diary.entries, terminations) == (["started", "stopped"], [signal.SIGTERM])
+    await asyncio.sleep(0)
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
 
 
 def test_there_are_two_policies() -> None:
@@ -318,10 +338,16 @@ async def test_the_server_goes_on_to_hear_its_signals(kept_by: str) -> None:
 async def test_the_end_is_told_without_signals() -> None:
     """Where no signal is seen, the event is set when the application is asked to end, or the runtime is stopped by itself."""
     runtime = Runtime(services=[Diary])
-    async with lifespan(runtime)(object()):
-        event = stopping(runtime)
-        assert not event.is_set()
-    assert event.is_set()
+    told: list[bool] = []
+
+    @asynccontextmanager
+    async def own(_app: object) -> AsyncIterator[None]:
+        yield
+        told.extend([stopping(runtime).is_set(), runtime.is_ready])
+
+    async with lifespan(runtime, wrap=own)(object()):
+        assert not stopping(runtime).is_set()
+    assert told == [True, True]
     await runtime.start()
     event = stopping(runtime)
     assert not event.is_set()

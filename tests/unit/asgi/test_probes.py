@@ -9,7 +9,7 @@ from unittest.mock import Mock
 import pytest
 
 from roost.asgi import Probes, lifespan
-from roost.errors import Blocker
+from roost.errors import Blocker, MissingProvider, ServiceStartFailed, ServiceTaskCrashed
 from roost.migrations import RunFinished, RunStarted, ServiceMigrationStarted, StepBlocked, StepStarted
 from roost.runtime import Runtime, RuntimeStopFinished, Secret, Service, ServiceCrashed
 from tests.plugins.build import BOUND
@@ -22,6 +22,11 @@ TOKEN = ((b"Authorization", b"Bearer s3cret"),)
 class Broken(Service):
     async def start(self) -> None:
         raise OSError("no disk at /srv/private")
+
+
+class Lonely(Service):
+    def __init__(self, waiting: Waiting) -> None:
+        pass
 
 
 async def statuses(app: Any) -> list[int]:
@@ -68,7 +73,7 @@ async def test_everybody_gets_counts_and_no_names() -> None:
     """The body is a state and counts; who may not know is told neither names nor errors, whatever was asked with."""
     runtime = Runtime(services=[Waiting, Broken])
     app = Probes(fine, runtime=runtime, details_token="s3cret")
-    with pytest.raises(Exception, match="no disk"):
+    with pytest.raises(ServiceStartFailed, match="no disk"):
         async with lifespan(runtime, background=True, on_crash="unready")(app):
             with pytest.raises(Exception, match="no disk"):
                 await runtime.ready(Broken, BOUND)
@@ -89,6 +94,17 @@ async def test_everybody_gets_counts_and_no_names() -> None:
             )
             told = (await ask(app, "/readyz", headers=TOKEN)).told
             assert "no disk at /srv/private" in told["details"]["error"]
+            assert await statuses(app) == [200, 503, 503]
+
+
+@pytest.mark.asyncio
+async def test_services_that_do_not_go_together() -> None:
+    """A start that fails before it begins is a failed one as well."""
+    runtime = Runtime(services=[Lonely])
+    app = Probes(fine, runtime=runtime)
+    with pytest.raises(MissingProvider):
+        async with lifespan(runtime, background=True, on_crash="unready")(app):
+            await until(lambda: is_in(app, "failed"))
             assert await statuses(app) == [200, 503, 503]
 
 
@@ -234,7 +250,7 @@ async def test_after_a_crash(policy: Any, live: int, monkeypatch: pytest.MonkeyP
     app = Probes(fine, runtime=runtime, details_token="s3cret")
     stopped = asyncio.Event()
     runtime.events.subscribe(lambda _: stopped.set(), RuntimeStopFinished)
-    with pytest.raises(Exception, match="lost it"):
+    with pytest.raises(ServiceTaskCrashed, match="lost it"):
         async with lifespan(runtime, on_crash=policy)(app):
             await asyncio.wait_for(stopped.wait(), BOUND)
             assert (await statuses(app), await state(app)) == ([live, 200, 503], "failed")
