@@ -9,10 +9,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from examples.agent_server import inbox, jobs, memory
-from roost import Runtime
+from roost import DatabaseMigrationService, Runtime
 from roost.asgi import lifespan
 
-runtime = Runtime(plugins=[memory.plugin, inbox.plugin, jobs.plugin])
+runtime = Runtime(plugins=[memory.plugin, inbox.plugin, jobs.plugin], services=[DatabaseMigrationService])
 
 
 async def index(_request: Request) -> JSONResponse:

@@ -1901,6 +1901,25 @@ class ScratchUnavailable(SchemaError):
 
 
 @dataclass(eq=False, kw_only=True)
+class SchemaPlanTimeout(SchemaError):
+    """What declared schemas need was not worked out in time; nothing was changed."""
+
+    location: str
+    timeout: float
+
+    @property
+    def message(self) -> str:
+        return f"What the declared schemas need at {self.location} was not worked out in {self.timeout:g} s"
+
+    @property
+    def hint(self) -> str:
+        return (
+            "look whether a line to the database, or to the scratch database, has fallen silent; "
+            "if all it needs is time, raise MigrationConfig(schema_timeout=…)"
+        )
+
+
+@dataclass(eq=False, kw_only=True)
 class SchemaUnsupported(SchemaError):
     """The database holds what can't be compared, or what depends on a declared schema from outside."""
 

@@ -20,7 +20,7 @@ from tests.plugins.catalogue import catalogue_of
 
 PROJECT = """
 import asyncio, os, sys
-from roost import MigrationStep, Plugin, PluginMigrationService, Runtime
+from roost import DatabaseMigrationService, MigrationStep, Plugin, PluginMigrationService, Runtime
 
 
 async def fill(ctx):
@@ -52,6 +52,7 @@ class BadMigrations(PluginMigrationService):
 tags = Plugin(name="tags", services=[TagsMigrations])
 runtime = Runtime(plugins=[Plugin(name="notes", services=[NotesMigrations]), tags])
 broken = Runtime(plugins=[Plugin(name="notes", services=[BadMigrations])])
+declared = Runtime(plugins=[Plugin("owls", schema=os.environ.get("OWLS", ""))], services=[DatabaseMigrationService])
 """
 BOUND = 60.0
 Roost: TypeAlias = "Callable[..., subprocess.CompletedProcess[str]]"
@@ -138,6 +139,21 @@ def test_a_step_fails(roost: Roost) -> None:
     assert [step["outcome"] for step in document["steps"]] == ["rehearsed", "failed", "not rehearsed"]
     assert document["steps"][1]["error"]["type"] == "RehearsedStepFailed"
     assert "Traceback" in roost("rehearse", "shop:broken", "--traceback").stderr
+
+
+def test_what_would_lose_data(roost: Roost) -> None:
+    """Exit code 1 and what is blocked, in words and in the document; with a name that may be lost it is carried out, and stays undone."""
+    both, one = "CREATE TABLE owls (name text, age int)", "CREATE TABLE owls (name text)"
+    assert roost("up", "shop:declared", OWLS=both).returncode == 0
+    done = roost("rehearse", "shop:declared", OWLS=one)
+    assert (done.returncode, done.stdout) == (1, "broken off: a declared schema would lose data, which a run refuses\n")
+    sql = 'ALTER TABLE "owls"."owls" DROP COLUMN "age";'
+    assert f"blocked: {sql} would lose data of plugin owls; to lose it: roost up --allow-data-loss owls.age\n" in done.stderr
+    document = json.loads(roost("rehearse", "shop:declared", "--json", OWLS=one).stdout)
+    assert (document["fine"], document["blocked"]) == (False, [{"plugin": "owls", "losses": ["owls.age"], "sql": sql}])
+    for _ in range(2):
+        allowed = roost("rehearse", "shop:declared", "--allow-data-loss", "owls.age", OWLS=one)
+        assert (allowed.returncode, "declared-schema" in allowed.stdout) == (0, True), allowed.stderr
 
 
 def test_what_can_not_be_done(roost: Roost) -> None:

@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -23,11 +22,19 @@ import httpx
 import pytest
 
 from examples.agent_server import inbox, memory
-from roost import Database, PluginMigrationService, Runtime
-from tests.plugins.build import BOUND
+from roost import Database, DatabaseMigrationService, MigrationOrchestrator, PluginMigrationService, Runtime
+from tests.plugins import memory_by_steps
+from tests.plugins.build import BOUND, query
 
 ROOT = Path(__file__).parents[2]
 ACTIVE = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid()"
+
+OBJECTS = """
+SELECT oid, relname::text, relfilenode FROM pg_class WHERE relnamespace = 'memory'::regnamespace
+UNION ALL
+SELECT oid, conname::text, conindid FROM pg_constraint WHERE connamespace = 'memory'::regnamespace
+ORDER BY 1
+"""
 
 
 class Server:
@@ -112,6 +119,11 @@ def ask(database_url: str, query: str) -> list[dict[str, Any]]:
             await connection.close()
 
     return asyncio.run(fetch())
+
+
+def declaring(database_url: str) -> Runtime:
+    """Return a runtime whose `memory` declares its tables; it is not started."""
+    return Runtime(plugins=[memory.plugin, inbox.plugin], services=[DatabaseMigrationService], database=database_url)
 
 
 def test_it_serves_and_stops(serve: Callable[[], Server]) -> None:
@@ -278,7 +290,7 @@ def test_inbox_remembers(serve: Callable[[], Server]) -> None:
 @pytest.mark.asyncio
 async def test_a_message_without_its_memory_is_not_stored(database_url: str) -> None:
     """Message and memory are stored both or neither."""
-    async with Runtime(plugins=[memory.plugin, inbox.plugin], database=database_url) as runtime:
+    async with declaring(database_url) as runtime:
         await runtime.get_service(memory.Memory).remember("first")
         # The memory is written before the message, which then is refused.
         await runtime.get_service(Database).execute("ALTER TABLE inbox.messages ADD CHECK (sender <> 'Ada')")
@@ -289,30 +301,32 @@ async def test_a_message_without_its_memory_is_not_stored(database_url: str) -> 
 
 
 @pytest.mark.asyncio
-async def test_memory_up_down_up_keeps_the_data(database_url: str) -> None:
-    """Each way back keeps what is known, in the form of its version, and the way forth finds it again."""
-    async with Runtime(plugins=[memory.plugin], database=database_url) as runtime:
-        store = runtime.get_service(memory.Memory)
-        await store.remember("the sky: blue", kind="fact", source="eyes")
-        await store.remember("Milk", kind="wish")
-        before = await store.find("")
-        migrations, db = runtime.get_service(PluginMigrationService), runtime.get_service(Database)
+async def test_the_tables_of_its_earlier_release_are_adopted(database_url: str) -> None:
+    """What release 2.0.0 of `memory` made by steps is what 2.1.0 declares: nothing is made anew or lost, and either may start again."""
+    async with Runtime(plugins=[memory_by_steps.plugin, inbox.plugin], database=database_url) as runtime:
+        await runtime.get_service(inbox.Inbox).receive("Ada", "the engine weaves")
+        await runtime.get_service(memory.Memory).remember("the sky: blue", kind="fact", source="eyes")
+        known = await runtime.get_service(memory.Memory).find("")
+    before = await query(database_url, OBJECTS)
+    async with declaring(database_url) as runtime:
+        assert await runtime.get_service(memory.Memory).find("") == known
+        assert [one.body for one in await runtime.get_service(memory.Memory).find("skies")] == ["the sky: blue"]
+        status = await MigrationOrchestrator(runtime).get_migration_status()
+        assert [(one.service_name, one.pending) for one in status.services] == [("database-migration", 0), ("inbox-migration", 0)]
+        assert status.unclaimed == ()
+        assert (await runtime.get_service(DatabaseMigrationService).get_status("memory")).drift == ()
+    assert await query(database_url, OBJECTS) == before
+    async with Runtime(plugins=[memory_by_steps.plugin, inbox.plugin], database=database_url) as runtime:
+        assert await runtime.get_service(memory.Memory).find("") == known
+    assert (await MigrationOrchestrator(declaring(database_url)).run_all_migrations()).steps == ()
 
-        async def said() -> list[str]:
-            return [row["said"] for row in await db.fetch("SELECT said FROM memory.memories ORDER BY id")]
 
-        await migrations.rollback(version="1.1.0")
-        assert await said() == ["fact: the sky: blue", "wish: Milk"]
-        await db.execute("UPDATE memory.memories SET body = 'Oat milk' WHERE kind = 'wish'")
-        await migrations.rollback(version="1.0.0")
-        assert await said() == ["fact: the sky: blue", "wish: Oat milk"]
-        await db.execute("INSERT INTO memory.memories (said) VALUES ('Tea, no kind'), ('fact: water is wet')")
-    async with Runtime(plugins=[memory.plugin], database=database_url) as runtime:
-        store = runtime.get_service(memory.Memory)
-        after = await store.find("")
-        assert after[2:] == [replace(before[0], body="Oat milk"), before[1]]
-        assert [(one.kind, one.body) for one in after[:2]] == [("fact", "water is wet"), ("note", "Tea, no kind")]
-        assert [one.body for one in await store.find("skies")] == ["the sky: blue"]
-        migrations = runtime.get_service(PluginMigrationService)
-        await migrations.rollback()
-        assert await migrations.get_plugin_version("memory") is None
+@pytest.mark.asyncio
+async def test_what_a_release_before_that_kept_is_left(database_url: str) -> None:
+    """In 1.1.0 the text of old was there still. No declaration ever had it, so it is left, with what it holds."""
+    async with Runtime(plugins=[memory_by_steps.plugin], database=database_url) as runtime:
+        await runtime.get_service(memory.Memory).remember("the sky: blue", kind="fact")
+        await runtime.get_service(PluginMigrationService).rollback(version="1.1.0")
+    await MigrationOrchestrator(declaring(database_url)).run_all_migrations()
+    rows = [("fact: the sky: blue", "fact", "the sky: blue")]
+    assert [tuple(row) for row in await query(database_url, "SELECT said, kind, body FROM memory.memories")] == rows

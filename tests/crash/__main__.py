@@ -19,6 +19,7 @@ from pathlib import Path
 
 from roost.postgres import EmbeddedPostgres
 from tests.crash.cases import Baseline, Case, Server, cancellations, double_faults, single_faults
+from tests.crash.declared import declared_cases
 from tests.crash.fuzz_files import files
 from tests.crash.fuzz_names import names
 from tests.crash.outside import outside_cases
@@ -31,7 +32,7 @@ from tests.plugins.embedded_users import remove_data_elsewhere
 from tests.plugins.pgbouncer import find_pgbouncer, pgbouncer
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300"}
-SCHEDULES, ROLLBACKS, ROUNDS, PROCESSES, RESTARTS, FUZZED = 3000, 300, 20, 64, 200, 100_000
+SCHEDULES, ROLLBACKS, ROUNDS, PROCESSES, RESTARTS, FUZZED, RACES = 3000, 300, 20, 64, 200, 100_000, 100
 """How many there are of what can't be enumerated."""
 
 
@@ -91,6 +92,7 @@ async def torture(arguments: argparse.Namespace) -> int:
                     (server, case) for case in (*killed_holders(), *restarts(base, RESTARTS), *waiters(), *names(FUZZED), *files(FUZZED))
                 ]
                 cases += [(server, case) for case in await outside_cases(server)]
+                cases += [(server, case) for case in await declared_cases(server, races=RACES)]
                 if is_possible():
                     cases += [(server, case) for case in vanished()]
                 else:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.crash.cases import Baseline, Case, Server, cancellations, double_faults, single_faults
+from tests.crash.declared import declared_baseline, declared_cancellations, declared_faults, declared_races
 from tests.crash.outside import outside_baseline, outside_cancellations, outside_faults, outside_waits
 from tests.crash.processes import killed_holders, process_rounds, signals
 from tests.crash.schedules import rollbacks, schedules
@@ -97,6 +98,29 @@ def test_steps_outside_a_transaction_heal(postgres_url: str, kind: str, back: bo
         # A black hole takes as long as its patience; that is for `make torture`.
         quick = [case for case in every if "black hole" not in case.name and "half-open" not in case.name]
         cases = random.Random(SEED).sample(quick, max(1, round(OUTSIDE[kind] * SHARE)))
+        results = [(case.name, await server.attempt(case)) for case in cases]
+        return [f"{name}: {result}" for name, result in results if not result.endswith("ok")]
+
+    assert asyncio.run(attempt()) == []
+
+
+DECLARED = {"faults": 8, "cancellations": 4, "races": 2}
+"""How many are tried of each kind on declared schemas; each takes about two seconds."""
+
+
+@pytest.mark.parametrize("kind", list(DECLARED))
+def test_declared_schemas_are_brought_about_once(postgres_url: str, kind: str) -> None:
+    """Whatever breaks, on whichever line: the next run leaves the database, its rows and the ledger as without it, each statement once."""
+
+    async def attempt() -> list[str]:
+        server = Server(postgres_url)
+        base = await declared_baseline(server)
+        every = {
+            "faults": lambda: [case for case in declared_faults(base) if "black hole" not in case.name and "half-open" not in case.name],
+            "cancellations": lambda: declared_cancellations(base),
+            "races": lambda: declared_races(base, 50),
+        }[kind]()
+        cases = random.Random(SEED).sample(every, max(1, round(DECLARED[kind] * SHARE)))
         results = [(case.name, await server.attempt(case)) for case in cases]
         return [f"{name}: {result}" for name, result in results if not result.endswith("ok")]
 

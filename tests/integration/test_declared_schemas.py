@@ -12,16 +12,26 @@ import asyncpg
 import pytest
 
 from roost import DatabaseMigrationService, MigrationOrchestrator, MigrationStep, Plugin, PluginMigrationService, Runtime
-from roost.errors import DestructiveMigrationBlocked, SchemaNotReached, SchemaServiceMissing, SchemasFailed, ScratchUnavailable, StepFailed
+from roost.errors import (
+    DestructiveMigrationBlocked,
+    SchemaNotReached,
+    SchemaPlanTimeout,
+    SchemaServiceMissing,
+    SchemasFailed,
+    ScratchUnavailable,
+    SessionLost,
+    StepFailed,
+)
 from roost.migrations import MigrationReport
 from roost.postgres import parse_url
-from roost.testing import RoundTripProxy, Stepper
+from roost.testing import Fault, FaultProxy, RoundTripProxy, Stepper
 from tests.plugins.build import QUICK, execute, history, make_plugin, make_runtime, names, query, residue, until
+from tests.plugins.fix_postgres import MakeDatabase
 
 NOTES = "CREATE TABLE notes (id int PRIMARY KEY, body text NOT NULL);"
 SCRATCHES = """
-SELECT datname FROM pg_database WHERE datname LIKE 'roost_scratch_%'
-AND shobj_description(oid, 'pg_database') = 'roost scratch of ' || current_database()
+SELECT datname FROM pg_database
+WHERE datname LIKE (SELECT 'roost_scratch_' || oid || '_%' FROM pg_database WHERE datname = current_database())
 """
 
 
@@ -217,7 +227,9 @@ async def test_a_drop_that_takes_too_long_hinders_nobody(database_url: str, monk
         patch.setattr("roost.schema._scratch.DROP_SECONDS", 0)
         assert names((await bring_about(database_url, notes=NOTES)).steps) == ["declared-schema"]
     (left,) = await query(database_url, SCRATCHES)
-    await until(database_url, "SELECT WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1)", left)
+    users = "datname = $1 OR (datname = current_database() AND application_name = 'roost scratch')"
+    gone = f"SELECT WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE {users})"
+    await until(database_url, gone, left)
     assert names((await bring_about(database_url, notes=NOTES + "CREATE TABLE tags ()")).steps) == ["declared-schema"]
     assert await query(database_url, SCRATCHES) == []
 
@@ -236,3 +248,48 @@ async def test_a_role_that_may_create_no_databases(database_url: str) -> None:
         assert await tables(database_url, "notes") == ["notes"]
     finally:
         await execute(database_url, f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+@pytest.mark.asyncio
+async def test_a_line_that_breaks_beside_the_run_s_own(database_url: str, new_database: MakeDatabase) -> None:
+    """What the declarations need is worked out again: nothing was changed by that, and the run holds its turn."""
+    at = await message_of_comparison(await new_database())
+    async with FaultProxy(database_url, Fault(kind="reset", at=at)) as proxy:
+        report = await bring_about(proxy.url, notes=NOTES)
+    assert [message.number for message in proxy.fired] == [at]
+    assert names(report.steps) == ["declared-schema"]
+    assert await tables(database_url, "notes") == ["notes"]
+    assert await query(database_url, SCRATCHES) == []
+
+
+@pytest.mark.asyncio
+async def test_a_line_that_breaks_each_time(database_url: str, new_database: MakeDatabase) -> None:
+    """It is told by roost's own error where it is not the run's own line, nothing is changed, and the turn is given back."""
+    at = await message_of_comparison(await new_database())
+    config = replace(QUICK, max_retries=1)
+    async with FaultProxy(database_url, Fault(kind="reset", at=at)) as proxy:
+        with pytest.raises(SessionLost):
+            await bring_about(proxy.url, config=config, notes=NOTES)
+    assert await tables(database_url, "notes") == []
+    assert await residue(database_url) == []
+
+
+@pytest.mark.asyncio
+async def test_a_line_that_falls_silent_beside_the_run_s_own(database_url: str, new_database: MakeDatabase) -> None:
+    """The run gives up after `schema_timeout` and gives its turn back, also where nobody answers its farewell."""
+    at = await message_of_comparison(await new_database())
+    config = replace(QUICK, schema_timeout=5.0)
+    async with FaultProxy(database_url, Fault(kind="half-open", at=at)) as proxy:
+        with pytest.raises(SchemaPlanTimeout, match="not worked out in 5 s"):
+            await bring_about(proxy.url, config=config, notes=NOTES)
+        assert await residue(database_url) == []
+        assert names((await bring_about(database_url, notes=NOTES)).steps) == ["declared-schema"]
+
+
+async def message_of_comparison(url: str) -> int:
+    """Return the number of a message on the comparison's own line, on a database like the one that is tried."""
+    async with FaultProxy(url) as proxy:
+        await bring_about(proxy.url, notes=NOTES)
+    # The other lines are spoken to in the simple protocol.
+    parsed = [message.number for message in proxy.messages if message.kind == "P"]
+    return parsed[len(parsed) // 2]

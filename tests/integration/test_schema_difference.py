@@ -11,6 +11,7 @@ from roost.errors import DatabaseError, SchemaUnsupported
 from roost.postgres import MigrationSession, parse_url
 from roost.runtime import Secret
 from roost.schema import DeclaredPlugin, SchemaObject, declare, declared_plugin, difference, objects_in, scratch_database
+from roost.schema._catalogue import reading_catalogue
 from tests.plugins.build import execute, query
 
 _TRIGGER = "CREATE TABLE t(a int); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'begin return new;end'"
@@ -421,3 +422,24 @@ async def test_a_role_with_a_password_is_taken_at_its_word(database_url: str) ->
         with pytest.raises(DatabaseError) as caught:
             await difference(url, replace(scratch.url, database="missing"), schemas=["core"])
     assert "tell nobody" not in str(caught.value)
+
+
+@pytest.mark.asyncio
+async def test_the_catalogue_is_read_without_the_compiler(database_url: str) -> None:
+    """Compiling its queries takes longer than running them. Whatever is set, and in whatever transaction, is as it was afterwards."""
+    session = await MigrationSession.open(parse_url(database_url), application_name="test")
+    look = "SELECT current_setting('jit')"
+    await session.execute("SET jit = on")
+    async with reading_catalogue(session):
+        assert await session.rows(look) == [("off",)]
+    assert (await session.rows(look), session.is_in_transaction) == ([("on",)], False)
+    with pytest.raises(ZeroDivisionError):
+        async with reading_catalogue(session):
+            raise ZeroDivisionError
+    assert not session.is_in_transaction
+    await session.execute("RESET jit; BEGIN")
+    usual = await session.rows(look)
+    async with reading_catalogue(session):
+        assert await session.rows(look) == [("off",)]
+    assert (await session.rows(look), session.is_in_transaction) == (usual, True)
+    session.terminate()

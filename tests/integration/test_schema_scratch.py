@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,16 +14,58 @@ import pytest_asyncio
 
 from roost.errors import DatabaseUnreachable, EmbeddedServerUnavailable, ScratchUnavailable
 from roost.postgres import EmbeddedPostgres, MigrationSession, parse_url
-from roost.schema import declare, declared_plugin, drop_stale_scratches, scratch_database
+from roost.schema import declare, declared_plugin, drop_stale_scratches, scratch_database, scratch_home, scratch_name
 from roost.testing import Stepper
-from tests.plugins.build import execute, query
+from tests.plugins.build import BOUND, execute, query, until
 
-SCRATCHES = "SELECT datname::text FROM pg_database WHERE shobj_description(oid, 'pg_database') = $1 OR datname LIKE $2 ORDER BY 1"
+Maker = Callable[[int], tuple[subprocess.Popen[str], str]]
+SCRATCHES = "SELECT datname::text FROM pg_database WHERE datname ~ $1 ORDER BY 1"
+OID = "SELECT oid::text FROM pg_database WHERE datname = current_database()"
+MAKER = """
+import asyncio, sys
+from roost.postgres import MigrationSession, parse_url
+from roost.schema import scratch_database
+
+whole, url = MigrationSession.open, parse_url(sys.argv[1])
+
+async def stop_before_it_is_used(where, **options):
+    if where.database != url.database:
+        print(where.database, flush=True)
+        sys.stdin.readline()
+    return await whole(where, **options)
+
+MigrationSession.open = stop_before_it_is_used
+
+async def main():
+    async with scratch_database(url, run=int(sys.argv[2])):
+        pass
+
+asyncio.run(main())
+"""
+"""Makes a scratch database, says its name, and waits before it connects to it."""
 
 
 async def scratches(url: str, run: int) -> list[str]:
-    """Return the scratch databases that are there of a test's database, and of a run."""
-    return await query(url, SCRATCHES, f"roost scratch of {parse_url(url).database}", f"roost\\_scratch\\_{run}\\_%")
+    """Return the scratch databases that are there of a run, of whatever database."""
+    return await query(url, SCRATCHES, f"^roost_scratch_x?[0-9a-f]+_{run}_")
+
+
+@pytest.fixture
+def maker(database_url: str) -> Iterator[Maker]:
+    """Start processes that have just made a scratch database, and return each with the name of that."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(run: int) -> tuple[subprocess.Popen[str], str]:
+        command = [sys.executable, "-c", MAKER, database_url, str(run)]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        processes.append(process)
+        assert process.stdout is not None
+        return process, process.stdout.readline().strip()
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
 
 
 @pytest_asyncio.fixture
@@ -35,10 +79,10 @@ async def plain_role(database_url: str) -> AsyncIterator[str]:
 
 @pytest.mark.asyncio
 async def test_it_is_there_for_as_long_as_it_is_needed(database_url: str) -> None:
-    """It is named by the run, marked as that of the database, and gone afterwards."""
+    """It is named by the database and the run, and gone afterwards."""
     async with scratch_database(parse_url(database_url), run=7001) as scratch:
         (name,) = await scratches(database_url, 7001)
-        assert name.startswith("roost_scratch_7001_")
+        assert name.startswith(f"roost_scratch_{(await query(database_url, OID))[0]}_7001_")
         assert await scratch.session.rows("SELECT current_database()") == [(name,)]
     assert await scratches(database_url, 7001) == []
 
@@ -109,34 +153,65 @@ async def _cancelled(use: object, number: int) -> None:
 
 @pytest.mark.asyncio
 async def test_what_killed_runs_left_is_dropped(database_url: str) -> None:
-    """Those of this database and of no later run, where nobody is connected; the next run does so by itself."""
-    database = parse_url(database_url).database
-    marks = {
-        "roost_scratch_7006_aaaaaaaa": f"roost scratch of {database}",
-        "roost_scratch_7006_bbbbbbbb": f"roost scratch of {database}",
-        "roost_scratch_7009_cccccccc": f"roost scratch of {database}",
-        "roost_scratch_7006_dddddddd": "roost scratch of another",
-        "roost_scratch_x_eeeeeeee": f"roost scratch of {database}",
-    }
+    """Those of this database and of no later run, where nobody is connected and whose maker is gone; the next run does so by itself."""
+    database = parse_url(database_url)
+    (oid,) = await query(database_url, OID)
+    real = await MigrationSession.open(database, application_name="test")
+    ((here,),) = await real.rows("SELECT pg_backend_pid()::text")
+    stale, used, made, later, another, strange = names = [
+        f"roost_scratch_{oid}_7006_999999999_aaaaaa",
+        f"roost_scratch_{oid}_7006_999999999_bbbbbb",
+        f"roost_scratch_{oid}_7006_{here}_cccccc",
+        f"roost_scratch_{oid}_7009_999999999_dddddd",
+        f"roost_scratch_{oid}0_7006_999999999_eeeeee",
+        f"roost_scratch_{oid}_x_999999999_ffffff",
+    ]
     try:
-        for name, mark in marks.items():
+        for name in names:
             await execute(database_url, f"CREATE DATABASE {name}")
-            await execute(database_url, f"COMMENT ON DATABASE {name} IS '{mark}'")
-        used = await MigrationSession.open(replace(parse_url(database_url), database="roost_scratch_7006_bbbbbbbb"), application_name="t")
-        real = await MigrationSession.open(parse_url(database_url), application_name="test")
-        assert database is not None
-        assert await drop_stale_scratches(real, database, run=7006) == ("roost_scratch_7006_aaaaaaaa",)
+        user = await MigrationSession.open(replace(database, database=used), application_name="t")
+        assert await drop_stale_scratches(real, oid, run=7006) == (stale,)
         real.terminate()
-        ended = "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = 'roost_scratch_7006_bbbbbbbb'"
-        assert await query(database_url, ended) == [True]
-        used.terminate()
-        async with scratch_database(parse_url(database_url), run=7007):
-            assert "roost_scratch_7006_bbbbbbbb" not in await scratches(database_url, 7006)
-        left = await query(database_url, "SELECT datname::text FROM pg_database WHERE datname = ANY($1) ORDER BY 1", list(marks))
-        assert left == ["roost_scratch_7006_dddddddd", "roost_scratch_7009_cccccccc", "roost_scratch_x_eeeeeeee"]
+        user.terminate()
+        gone = "SELECT WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1 OR pid::text = $2)"
+        await until(database_url, gone, used, here)
+        async with scratch_database(database, run=7007):
+            left = await query(database_url, "SELECT datname::text FROM pg_database WHERE datname = ANY($1) ORDER BY 1", names)
+        assert left == sorted([later, another, strange])
+        assert made not in left
     finally:
-        for name in marks:
+        for name in names:
             await execute(database_url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("run", [0, 7020])
+async def test_a_process_killed_before_it_uses_it(database_url: str, maker: Maker, run: int) -> None:
+    """The next that makes one leaves what was just made and is nobody's yet while its maker lives, and drops it once that is killed."""
+    (process, name), url = maker(run), parse_url(database_url)
+    assert await scratches(database_url, run) == [name]
+    async with scratch_database(url, run=run):
+        assert name in await scratches(database_url, run)
+    process.kill()
+    process.wait(BOUND)
+    users = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'roost scratch'"
+    await until(database_url, f"SELECT WHERE NOT EXISTS ({users})")
+    assert await scratches(database_url, run) == [name]
+    async with scratch_database(url, run=run):
+        assert name not in await scratches(database_url, run)
+    assert await scratches(database_url, run) == []
+
+
+def test_names_fit() -> None:
+    """The longest that there can be is no longer than names may be, and on a server of others' it tells their databases apart."""
+    url = parse_url("postgresql://a.example/app")
+    home = scratch_home(url, oid=str(2**32 - 1), is_same=True)
+    name = scratch_name(home, run=2**63 - 1, pid=str(2**31 - 1))
+    assert home in name
+    assert len(name.encode()) <= 63
+    other = scratch_home(replace(url, database="b"), oid="1", is_same=False)
+    assert len({scratch_home(url, oid=oid, is_same=False) for oid in ("1", "2")} | {other}) == 3
+    assert len(other) <= len(home)
 
 
 @pytest.mark.asyncio

@@ -1,4 +1,4 @@
-"""The table of `inbox`. It points at a table of `memory`, whose migrations therefore run before."""
+"""The table of `inbox`. It points at a table of `memory`; declared schemas are brought about before steps are taken."""
 
 from __future__ import annotations
 

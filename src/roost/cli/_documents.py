@@ -54,6 +54,7 @@ def rehearsal_document(report: RehearsalReport) -> dict[str, Any]:
         "duration": report.duration,
         "held": [asdict(held) for held in report.held],
         "sequences": report.sequences,
+        "blocked": [asdict(change) for change in report.blocked],
         "steps": [
             {**asdict(replace(step, error=None)), "error": None if step.error is None else error_document(step.error)}
             for step in report.steps

@@ -30,6 +30,8 @@ class MigrationConfig:
             ``ROOST_ALLOW_DATA_LOSS`` names, with commas in between, is allowed as well.
         scratch_url: A server of the same major version where a scratch database may be created, for declared schemas; None takes the
             database's own server. ``ROOST_SCRATCH_URL`` stands for it where it is None.
+        schema_timeout: How long it may take to work out what declared schemas need, all attempts at it included. Others wait for their
+            turn meanwhile, and a line to a database that has fallen silent would keep them waiting for ever.
 
     Raises:
         InvalidConfiguration: A value is out of its range.
@@ -46,11 +48,12 @@ class MigrationConfig:
     track_history: bool = True
     allow_data_loss: Collection[str] = frozenset()
     scratch_url: str | None = field(default=None, repr=False)
+    schema_timeout: float = 300.0
 
     def __post_init__(self) -> None:
         if self.max_retries < 1:
             raise InvalidConfiguration(name="max_retries", value=self.max_retries, reason="it counts attempts, so the least is 1")
-        for name in ("retry_delay", "retry_max_delay", "run_lock_timeout", "lock_timeout", "lock_wait_budget"):
+        for name in ("retry_delay", "retry_max_delay", "run_lock_timeout", "lock_timeout", "lock_wait_budget", "schema_timeout"):
             if getattr(self, name) < 0:
                 raise InvalidConfiguration(name=name, value=getattr(self, name), reason="it is a number of seconds, 0 or more")
         if self.statement_timeout is not None and self.statement_timeout < 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from roost.migrations._plan import PlannedStep
@@ -12,23 +12,30 @@ if TYPE_CHECKING:
     from roost.migrations._plan import Plan
     from roost.migrations._repeatable import PlannedRepeatable
     from roost.migrations._rollback import UndoneStep
+    from roost.migrations._schema_units import PlannedUnit
 
 
 def planned_steps(plan: Plan) -> list[StepReport]:
     """Return a plan's steps as a report shows them, the repeatable ones last. Pure."""
     steps: Sequence[PlannedStep | PlannedRepeatable] = (*plan.steps, *plan.repeatable)
-    return [
-        StepReport(
-            plugin=plan.plugin,
-            step=planned.step.id,
-            description=planned.step.description,
-            version=planned.version,
-            direction="up",
-            sql=planned.step.up if isinstance(planned.step.up, str) else None,
-            irreversible=planned.step.irreversible if isinstance(planned, PlannedStep) else None,
-        )
-        for planned in steps
-    ]
+    return [_reported(planned, plugin=plan.plugin) for planned in steps]
+
+
+def planned_changes(units: Iterable[PlannedUnit]) -> list[StepReport]:
+    """Return the changes of declared schemas as a report shows them. Pure."""
+    return [_reported(unit.planned, plugin=unit.plugin) for unit in units]
+
+
+def _reported(planned: PlannedStep | PlannedRepeatable, *, plugin: str) -> StepReport:
+    return StepReport(
+        plugin=plugin,
+        step=planned.step.id,
+        description=planned.step.description,
+        version=planned.version,
+        direction="up",
+        sql=planned.step.up if isinstance(planned.step.up, str) else None,
+        irreversible=planned.step.irreversible if isinstance(planned, PlannedStep) else None,
+    )
 
 
 def changed_steps(plan: Plan) -> list[ChangedStep]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from roost.errors import NoDatabase, PendingMigrations
 from roost.migrations._check import check_services, refuse_several_chains, refuse_unserved_schemas
 from roost.migrations._config import MigrationConfig
-from roost.migrations._dry_run import changed_steps, planned_steps, undone_steps
+from roost.migrations._dry_run import changed_steps, planned_changes, planned_steps, undone_steps
 from roost.migrations._events import RunFinished, RunStarted
 from roost.migrations._fingerprint import digest
 from roost.migrations._ledger_upkeep import LedgerUpkeep
@@ -102,7 +102,7 @@ class MigrationOrchestrator(LedgerUpkeep):
                     service.prove_files()
         return await self._run(services, dry_run=dry_run, refuse_ahead=refuse_ahead, allowed=frozenset(allow_data_loss))
 
-    async def rehearse(self, plugin: str | None = None) -> RehearsalReport:
+    async def rehearse(self, plugin: str | None = None, *, allow_data_loss: Collection[str] = ()) -> RehearsalReport:
         """Carry out every pending step, and measure it, in one transaction that is always rolled back.
 
         It takes the migration lock, writes nothing into the ledger, and holds the locks of all its steps to its end: use a copy of the
@@ -111,9 +111,10 @@ class MigrationOrchestrator(LedgerUpkeep):
 
         Args:
             plugin: Only this plugin's steps.
+            allow_data_loss: What declared schemas may lose, by name, beside what the configuration allows.
 
         Returns:
-            What each step did, up to the first that failed; a failure is told there, not raised.
+            What each step did, up to the first that failed; a failure is told there, not raised. So is what would lose data.
 
         Raises:
             UnknownMigrationPlugin: No service of the runtime migrates that plugin.
@@ -122,12 +123,13 @@ class MigrationOrchestrator(LedgerUpkeep):
         """
         services = self._ordered()
         if plugin is not None:
-            services = services_of(plugin, services, name_of_plugin=self._name_of_plugin)
+            services = services_of(plugin, services, plugins_of=lambda service: {self._name_of_plugin(service), *plugins_of(service)})
         self._wish(services)
         database = self._database()
         self._refuse_without_database(services, database)
         emit, name = self._runtime_emit, self._name_of_plugin
-        return await Rehearsal(self._runtime, config=self._config, database=database, emit=emit, name_of_plugin=name).rehearse(services)
+        rehearsal = Rehearsal(self._runtime, config=self._config, database=database, emit=emit, name_of_plugin=name)
+        return await rehearsal.rehearse(services, plugin=plugin, allow_data_loss=allow_data_loss)
 
     async def run_service(self, service: IMigrationService) -> MigrationReport:
         """Await one service in a run of its own; errors as of `run_all_migrations`."""
@@ -300,7 +302,7 @@ class MigrationOrchestrator(LedgerUpkeep):
             async with reading(self._runtime) as session:
                 planned = await plan_services(services, session, config=self._config, refuse_ahead=refuse_ahead, allow_data_loss=allowed)
                 for one in planned:
-                    run.steps.extend(one.schemas)
+                    run.steps.extend(planned_changes(one.schemas))
                     run.blocked.extend(one.blocked)
                     if one.plan is not None:
                         run.steps.extend(undone_steps([] if one.undone is None else [one.undone], plugin=one.plan.plugin))

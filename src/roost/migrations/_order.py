@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from roost.errors import UnknownMigrationPlugin
@@ -62,17 +62,17 @@ def sort_services(
     return ordered
 
 
-def services_of(plugin: str, services: Sequence[S], *, name_of_plugin: Callable[[S], str]) -> list[S]:
-    """Return the services of one plugin, in their order.
+def services_of(plugin: str, services: Sequence[S], *, plugins_of: Callable[[S], Collection[str]]) -> list[S]:
+    """Return the services that migrate a plugin, in their order.
 
     Raises:
         UnknownMigrationPlugin: There is none.
     """
-    names = [name_of_plugin(service) for service in services]
-    if plugin not in names:
-        known = tuple(sorted(set(names)))
+    found = [service for service in services if plugin in plugins_of(service)]
+    if not found:
+        known = tuple(sorted({name for service in services for name in plugins_of(service)}))
         raise UnknownMigrationPlugin(plugin=plugin, known=known, suggestions=closest(plugin, known))
-    return [service for service, name in zip(services, names, strict=True) if name == plugin]
+    return found
 
 
 def _reachable(plugin: str, dependencies: Mapping[str, frozenset[str]]) -> frozenset[str]:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from roost.migrations._config import MigrationConfig
     from roost.migrations._plan import Plan
     from roost.migrations._protocol import IMigrationService
-    from roost.migrations._records import BlockedChange, StepReport
+    from roost.migrations._records import BlockedChange
     from roost.migrations._rollback import UndoneStep
+    from roost.migrations._schema_units import PlannedUnit
     from roost.postgres import Database, MigrationSession
 
 
@@ -36,7 +37,7 @@ class PlannedService:
     service: IMigrationService
     plan: Plan | None
     undone: UndoneStep | None = None
-    schemas: tuple[StepReport, ...] = ()
+    schemas: tuple[PlannedUnit, ...] = ()
     blocked: tuple[BlockedChange, ...] = ()
 
 

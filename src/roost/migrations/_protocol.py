@@ -12,7 +12,8 @@ from typing_extensions import TypeIs
 if TYPE_CHECKING:
     from roost.migrations._config import Policy
     from roost.migrations._plan import Plan, PluginState
-    from roost.migrations._records import BlockedChange, ManifestChanges, StepReport
+    from roost.migrations._records import BlockedChange, ManifestChanges
+    from roost.migrations._schema_units import PlannedUnit
     from roost.migrations._step import MigrationStep
     from roost.postgres import MigrationSession
     from roost.runtime import Runtime
@@ -91,7 +92,7 @@ class KeepsSchemas(Protocol):
 
     def planned_schemas(
         self, session: MigrationSession | None, /, *, allow_data_loss: Collection[str] = ()
-    ) -> Awaitable[tuple[list[StepReport], list[BlockedChange]]]:
+    ) -> Awaitable[tuple[list[PlannedUnit], list[BlockedChange]]]:
         """Return what a run would change, and what it would refuse for fear of loss."""
 
     def pending_schemas(self, session: MigrationSession | None, /) -> Awaitable[Sequence[str]]:

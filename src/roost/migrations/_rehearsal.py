@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from roost.errors import RehearsedStepFailed
+    from roost.migrations._records import BlockedChange
 
 RehearsalOutcome: TypeAlias = Literal["rehearsed", "failed", "not rehearsed"]
 
@@ -172,12 +173,13 @@ class RehearsalReport:
     """What a rehearsal saw. Everything was rolled back.
 
     Attributes:
-        steps: Every pending step in its order, and each service that can't say its steps.
+        steps: Every pending step in its order, the changes of declared schemas among them, and each service that can't say its steps.
         held: For each relation that was there before, the strongest lock and for how long; the strongest modes first.
         sequences: Sequences that moved on: no rollback takes that back, and no harm is done by a gap.
         broken_off: Why not all steps were gone through; None where they were.
         waited: Seconds spent waiting for the lock.
         duration: Seconds in all.
+        blocked: What a run would refuse, because data would be lost. Nothing of that plugin's schema is rehearsed.
     """
 
     steps: tuple[RehearsedStep, ...]
@@ -186,10 +188,11 @@ class RehearsalReport:
     broken_off: str | None
     waited: float
     duration: float
+    blocked: tuple[BlockedChange, ...] = ()
 
     @property
     def is_fine(self) -> bool:
-        """Whether it went through to its end: no step failed, though some may not be fit to be rehearsed."""
+        """Whether it went through to its end: no step failed and nothing is blocked, though some may not be fit to be rehearsed."""
         return self.broken_off is None
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from roost.errors import MigrationLockTimeout, PoolerInTheWay, ReadOnlyServer, RehearsalLost
+from roost.errors import MigrationLockTimeout, PoolerInTheWay, ReadOnlyServer, RehearsalLost, SchemaNotReached
 from roost.migrations import _groups as groups
 from roost.migrations import _rehearsal_groups as texts
 from roost.migrations._events import (
@@ -23,6 +25,7 @@ from roost.migrations._ledger import check_readable
 from roost.migrations._ledger_run import release
 from roost.migrations._lock_holding import tell_run
 from roost.migrations._planning import PlannedService, plan_services
+from roost.migrations._protocol import keeps_schemas
 from roost.migrations._reading import reading_by
 from roost.migrations._rehearsal import (
     RehearsalReport,
@@ -33,13 +36,17 @@ from roost.migrations._rehearsal import (
 )
 from roost.migrations._rehearsing_step import REHEARSAL, Attempts, StepRehearser, Verdict
 from roost.migrations._run_entry import KEY
+from roost.migrations._snapshots import differences
 from roost.postgres import CHANNEL, MigrationSession, lock_or_satisfied
+from roost.schema import objects_in
 
 if TYPE_CHECKING:
     from roost.migrations._config import MigrationConfig
     from roost.migrations._protocol import IMigrationService
-    from roost.migrations._rehearsal import RehearsalOutcome
+    from roost.migrations._records import BlockedChange
+    from roost.migrations._rehearsal import Measure, RehearsalOutcome
     from roost.migrations._rehearsing_step import Rehearsable
+    from roost.migrations._schema_units import PlannedUnit
     from roost.postgres import Database, LockHolder
     from roost.runtime import Runtime
 
@@ -47,6 +54,7 @@ APPLICATION_NAME = "roost: rehearsing"
 """What others see a rehearsal doing between its steps; within one they see plugin and step."""
 
 KEEPS_NO_LEDGER = "the service keeps no ledger: only itself knows what it would do"
+AFTER_A_FAILURE = "a transaction before it failed, and it is part of the same change"
 
 
 class Rehearsal:
@@ -76,14 +84,19 @@ class Rehearsal:
         self._name_of_plugin = name_of_plugin
         self._steps: list[RehearsedStep] = []
         self._taken: list[tuple[float, tuple[TakenLock, ...]]] = []
+        self._blocked: list[BlockedChange] = []
         self._broken_off: str | None = None
         self._waited = 0.0
 
-    async def rehearse(self, services: Sequence[IMigrationService]) -> RehearsalReport:
+    async def rehearse(
+        self, services: Sequence[IMigrationService], *, plugin: str | None = None, allow_data_loss: Collection[str] = ()
+    ) -> RehearsalReport:
         """Rehearse what is pending, up to the first step that fails.
 
         Args:
             services: The services in the order in which they run.
+            plugin: The plugin that they are of; None for all.
+            allow_data_loss: What declared schemas may lose, by name, beside what the configuration allows.
 
         Raises:
             MigrationLockTimeout: A run kept its turn for too long; nothing was rehearsed.
@@ -100,7 +113,7 @@ class Rehearsal:
             if self._database is None:
                 self._note_services([PlannedService(service, None) for service in services])
             else:
-                await self._on(self._database, services)
+                await self._on(self._database, services, plugin=plugin, allow_data_loss=allow_data_loss)
         except BaseException as error:
             failure = error
             raise
@@ -115,16 +128,22 @@ class Rehearsal:
             broken_off=self._broken_off,
             waited=self._waited,
             duration=ended - started,
+            blocked=tuple(self._blocked),
         )
 
-    async def _on(self, database: Database, services: Sequence[IMigrationService]) -> None:
+    async def _on(
+        self, database: Database, services: Sequence[IMigrationService], *, plugin: str | None, allow_data_loss: Collection[str]
+    ) -> None:
         async with self._connected(database) as session:
             try:
                 await self._take_lock(session)
                 await check_readable(session)
                 with reading_by(session, runtime=self._runtime):
-                    planned = await plan_services(services, session, config=self._config, refuse_ahead=True, database=database)
-                    if any(one.plan is not None and (one.plan.steps or one.plan.repeatable) for one in planned):
+                    planned = await plan_services(
+                        services, session, config=self._config, refuse_ahead=True, database=database, allow_data_loss=allow_data_loss
+                    )
+                    planned = [self._only(plugin, one) for one in planned]
+                    if any(one.schemas or (one.plan is not None and (one.plan.steps or one.plan.repeatable)) for one in planned):
                         await self._in_transaction(session, planned, database=database)
                     else:
                         self._note_services(planned)
@@ -189,6 +208,7 @@ class Rehearsal:
         first = texts.read_measure(await session.rows(texts.MEASURE))
         for one in planned:
             if one.plan is None:
+                await self._schemas(session, one, database=database, first=first)
                 self._note_services([one])
                 continue
             schema: str | None = getattr(one.service, "schema", None)
@@ -208,8 +228,39 @@ class Rehearsal:
         # The lock ends with the transaction.
         await session.rollback(f"{texts.WRITABLE_AGAIN}; NOTIFY {CHANNEL}")
 
+    def _only(self, plugin: str | None, planned: PlannedService) -> PlannedService:
+        """Leave out what a service that answers for several plugins would do for others."""
+        if plugin in (None, self._name_of_plugin(planned.service)):
+            return planned
+        schemas = tuple(one for one in planned.schemas if one.plugin == plugin)
+        return replace(planned, schemas=schemas, blocked=tuple(one for one in planned.blocked if one.plugin == plugin))
+
+    async def _schemas(self, session: MigrationSession, planned: PlannedService, *, database: Database, first: Measure) -> None:
+        """Rehearse the changes of declared schemas. As in a run, one that fails keeps back no other plugin's, and all steps."""
+        failed: set[str] = set()
+        for place, unit in enumerate(planned.schemas, start=1):
+            turn = _turn(session, service=planned.service.service_name, plugin=unit.plugin, schema=unit.schema)
+            if unit.plugin in failed:
+                self._note(turn, unit.planned, Verdict(reason=AFTER_A_FAILURE), Attempts())
+                continue
+            rehearser = StepRehearser(session, turn=turn, config=self._config, database=database, emit=self._emit, first=first)
+            check = partial(_check_schema, session, unit)
+            await self._step(rehearser, unit.planned, turn=turn, opening="", place=(place, len(planned.schemas)), check=check)
+            if self._broken_off is not None:
+                failed.add(unit.plugin)
+                self._broken_off = None
+        if failed:
+            self._broken_off = f"the declared schema of plugin {', '.join(sorted(failed))} failed, and a run takes no steps then"
+
     async def _step(
-        self, rehearser: StepRehearser, planned: Rehearsable, *, turn: groups.Turn, opening: str, place: tuple[int, int]
+        self,
+        rehearser: StepRehearser,
+        planned: Rehearsable,
+        *,
+        turn: groups.Turn,
+        opening: str,
+        place: tuple[int, int],
+        check: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         index, total = place
         step = planned.step
@@ -222,7 +273,7 @@ class Rehearsal:
         failure: BaseException | None = None
         try:
             is_first = not any(earlier.outcome == "rehearsed" for earlier in self._steps)
-            verdict, attempts = await rehearser.rehearse(planned, opening=opening, is_first=is_first)
+            verdict, attempts = await rehearser.rehearse(planned, opening=opening, is_first=is_first, check=check)
             noted, failure, self._broken_off = self._note(turn, planned, verdict, attempts), verdict.error, verdict.breaks_off
         except BaseException as error:
             failure = error
@@ -272,7 +323,10 @@ class Rehearsal:
 
     def _note_services(self, planned: Sequence[PlannedService]) -> None:
         for one in planned:
-            if one.plan is None:
+            self._blocked += one.blocked
+            if one.blocked and self._broken_off is None:
+                self._broken_off = "a declared schema would lose data, which a run refuses"
+            if one.plan is None and not keeps_schemas(one.service):
                 self._steps.append(
                     RehearsedStep(
                         service=one.service.service_name,
@@ -285,6 +339,20 @@ class Rehearsal:
                         reason=KEEPS_NO_LEDGER,
                     )
                 )
+
+
+async def _check_schema(session: MigrationSession, unit: PlannedUnit) -> None:
+    """Hold what is there against the declaration, as a run does at the end of the transaction.
+
+    Raises:
+        SchemaNotReached: Something differs.
+    """
+    if unit.objects is None:
+        return
+    found = set(await objects_in(session, [unit.schema]))
+    missing = [one for one in unit.objects if one not in found]
+    if missing:
+        raise SchemaNotReached(plugin=unit.plugin, differences=differences(missing))
 
 
 def _turn(session: MigrationSession, *, service: str, plugin: str, schema: str | None) -> groups.Turn:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -117,13 +117,16 @@ class StepRehearser:
         self._emit = emit
         self._first = first
 
-    async def rehearse(self, planned: Rehearsable, *, opening: str, is_first: bool) -> tuple[Verdict, Attempts]:
+    async def rehearse(
+        self, planned: Rehearsable, *, opening: str, is_first: bool, check: Callable[[], Awaitable[None]] | None = None
+    ) -> tuple[Verdict, Attempts]:
         """Rehearse a step, as often as its errors and the configuration allow; what failed is taken back.
 
         Args:
             planned: The step.
             opening: Statements that come before it, such as the one that makes the plugin's schema; may be empty.
             is_first: Whether no step was rehearsed before it.
+            check: Awaited once it is done and measured; where that raises, the step has failed.
 
         Raises:
             Exception: The connection broke.
@@ -143,14 +146,14 @@ class StepRehearser:
             while_blocked=lambda: watching_blockers(self._session.url, groups.application_name(self._turn.plugin, step.id), block),
         )
         try:
-            await patience.repeat(lambda: self._once(planned, attempts, opening=opening))
+            await patience.repeat(lambda: self._once(planned, attempts, opening=opening, check=check))
         except Exception as error:
             if not self._session.is_open:
                 raise
             return self._verdict(error, planned, attempts, is_first=is_first), attempts
         return WENT_WELL, attempts
 
-    async def _once(self, planned: Rehearsable, attempts: Attempts, *, opening: str) -> None:
+    async def _once(self, planned: Rehearsable, attempts: Attempts, *, opening: str, check: Callable[[], Awaitable[None]] | None) -> None:
         attempts.count += 1
         attempts.measures = NOTHING_MEASURED
         attempts.began = time.monotonic()
@@ -170,6 +173,8 @@ class StepRehearser:
             after = await self._measure()
             self._check_transaction(after)
             attempts.measures = compare(attempts.before, after, first=self._first)
+            if check is not None:
+                await check()
             await self._session.execute(texts.leave_step())
         except Exception as error:
             await self._take_back(error)

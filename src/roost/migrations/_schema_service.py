@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 from roost.errors import (
+    DatabaseUnreachable,
     DestructiveMigrationBlocked,
     MigrationLockLost,
     NoDatabase,
     RoostError,
     SchemaNotReached,
+    SchemaPlanTimeout,
     SchemasFailed,
+    SessionLost,
     StepFailed,
     UnknownMigrationPlugin,
 )
 from roost.migrations._orchestrator import MigrationOrchestrator
 from roost.migrations._plan import SCHEMA_STEP, Plan, PluginState
 from roost.migrations._reading import reading
-from roost.migrations._records import BlockedChange, SchemaCheck, SchemaStatus, StepReport
+from roost.migrations._records import BlockedChange, SchemaCheck, SchemaStatus
 from roost.migrations._schema_planning import SchemaPlans, plan_schemas
-from roost.migrations._schema_units import SchemaUnit, plan_unit, units_of
+from roost.migrations._schema_units import PlannedUnit, SchemaUnit, plan_unit, planned_unit, units_of
 from roost.migrations._service import MigrationService
-from roost.migrations._snapshots import brought_about, drift, from_json, last_snapshots, words_for
+from roost.migrations._snapshots import brought_about, differences, drift, from_json, last_snapshots
 from roost.migrations._versions import UNVERSIONED
-from roost.postgres import Database, quote_literal, sqlstate_of
+from roost.postgres import Database, is_connection_lost, quote_literal, retrying, sqlstate_of
 from roost.runtime import closest, parse_dependency
 from roost.schema import allowed_by_environment, check_schema_names, declared_plugin, derive_schema_name, objects_in
 
@@ -146,9 +150,7 @@ class DatabaseMigrationService(MigrationService):
                 if cause is None or sqlstate_of(cause) != NOT_REACHED:
                     raise
                 missing = from_json(getattr(cause, "detail", None) or "[]")
-                raise SchemaNotReached(
-                    plugin=declared.plugin, differences=tuple(f"{words_for(one)} is not {one.definition}" for one in missing)
-                ) from error
+                raise SchemaNotReached(plugin=declared.plugin, differences=differences(missing)) from error
             known = unit.fingerprint
 
     async def _plan(
@@ -161,7 +163,8 @@ class DatabaseMigrationService(MigrationService):
         number: int = 0,
     ) -> SchemaPlans:
         config = self.config
-        return await plan_schemas(
+        plan = partial(
+            plan_schemas,
             session,
             declared,
             url=url,
@@ -169,6 +172,29 @@ class DatabaseMigrationService(MigrationService):
             scratch_url=config.scratch_url or os.environ.get("ROOST_SCRATCH_URL"),
             run=number,
         )
+        deadline = asyncio.timeout(config.schema_timeout)
+        try:
+            async with deadline:
+                return await self._past_broken_lines(plan, session)
+        except Exception as error:
+            if deadline.expired():
+                raise SchemaPlanTimeout(location=url.location, timeout=config.schema_timeout) from None
+            if is_connection_lost(error) and (session.is_open or not number):
+                raise SessionLost(location=url.location, attempts=config.max_retries, reason=str(error)) from error
+            raise
+
+    async def _past_broken_lines(self, plan: Callable[[], Awaitable[SchemaPlans]], session: MigrationSession) -> SchemaPlans:
+        """Plan, and plan again where a line beside the session's own broke, as nothing is changed by that."""
+        plans: list[SchemaPlans] = []
+        async for attempt in retrying(
+            attempts=self.config.max_retries,
+            delay=self.config.retry_delay,
+            max_delay=self.config.retry_max_delay,
+            retryable=lambda error: session.is_open and (is_connection_lost(error) or isinstance(error, DatabaseUnreachable)),
+        ):
+            with attempt:
+                plans.append(await plan())
+        return plans[0]
 
     def _version_of(self, plugin: str) -> str:
         plugins: Sequence[Plugin] = () if self._runtime is None else getattr(self._runtime, "plugins", ())
@@ -176,7 +202,7 @@ class DatabaseMigrationService(MigrationService):
 
     async def planned_schemas(
         self, session: MigrationSession | None, /, *, allow_data_loss: Collection[str] = ()
-    ) -> tuple[list[StepReport], list[BlockedChange]]:
+    ) -> tuple[list[PlannedUnit], list[BlockedChange]]:
         """Return what a run would change, and what it would refuse for fear of loss; errors as of `migrate`, but for what is blocked.
 
         Args:
@@ -191,7 +217,7 @@ class DatabaseMigrationService(MigrationService):
         if not due:
             return [], []
         plans = await self._plan(session, declared, url=self._migration_url(), allowed=allow_data_loss)
-        steps: list[StepReport] = []
+        units: list[PlannedUnit] = []
         blocked: list[BlockedChange] = []
         for one in due:
             _refuse(plans, one.plugin)
@@ -199,18 +225,11 @@ class DatabaseMigrationService(MigrationService):
             if changes.blocked:  # a run would change nothing of this plugin
                 blocked += [BlockedChange(plugin=one.plugin, losses=change.loses, sql=change.sql) for change in changes.blocked]
                 continue
-            steps += [
-                StepReport(
-                    plugin=one.plugin,
-                    step=SCHEMA_STEP,
-                    description=unit.description,
-                    version=self._version_of(one.plugin),
-                    direction="up",
-                    sql=unit.sql,
-                )
+            units += [
+                planned_unit(unit, declared=one, version=self._version_of(one.plugin))
                 for unit in units_of(one, changes, objects=plans.objects[one.plugin], adopted=plans.adopted.get(one.plugin, ()))
             ]
-        return steps, blocked
+        return units, blocked
 
     async def check_migration(self, plugin_name: str, schema: object = None, /) -> SchemaCheck:
         """Tell what it would take to bring a plugin's declared schema about, without changing anything.

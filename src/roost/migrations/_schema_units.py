@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from roost.migrations._plan import SCHEMA_STEP, Plan, PluginState
@@ -42,6 +42,23 @@ class SchemaUnit:
     is_last: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedUnit:
+    """One transaction of a schema's change, as a dry run tells it and a rehearsal carries it out.
+
+    Attributes:
+        plugin: The plugin that declares the schema.
+        schema: The PostgreSQL schema.
+        planned: The step that it is in a run, without what a run notes in the ledger.
+        objects: What must be there once it is done; None where more is to come.
+    """
+
+    plugin: str
+    schema: str
+    planned: PlannedRepeatable
+    objects: tuple[SchemaObject, ...] | None
+
+
 def units_of(
     declared: DeclaredPlugin, changes: PluginChanges, *, objects: Sequence[SchemaObject], adopted: Sequence[SchemaObject]
 ) -> list[SchemaUnit]:
@@ -66,6 +83,17 @@ def units_of(
     return units
 
 
+def planned_unit(unit: SchemaUnit, *, declared: DeclaredPlugin, version: str) -> PlannedUnit:
+    """Return one transaction as a dry run tells it; arguments as of `plan_unit`."""
+    step = RepeatableStep(SCHEMA_STEP, unit.description, up=unit.sql)
+    return PlannedUnit(
+        plugin=declared.plugin,
+        schema=declared.schema,
+        planned=PlannedRepeatable(step=step, version=version, fingerprint=unit.fingerprint, planned_over=None),
+        objects=unit.snapshot if unit.is_last else None,
+    )
+
+
 def plan_unit(
     unit: SchemaUnit, state: PluginState, *, declared: DeclaredPlugin, version: str, planned_over: str | None, run: int
 ) -> Plan | None:
@@ -84,9 +112,9 @@ def plan_unit(
         return None
     again: tuple[PlannedRepeatable, ...] = ()
     if ran != unit.fingerprint:
-        step = RepeatableStep(SCHEMA_STEP, unit.description, up=unit.sql)
         epilogue = _epilogue(unit, declared=declared, run=run)
-        again = (PlannedRepeatable(step=step, version=version, fingerprint=unit.fingerprint, planned_over=planned_over, epilogue=epilogue),)
+        planned = planned_unit(unit, declared=declared, version=version).planned
+        again = (replace(planned, planned_over=planned_over, epilogue=epilogue),)
     known = ((SCHEMA_STEP, unit.fingerprint),) if unit.is_last else ()
     return Plan(plugin=declared.plugin, from_version=state.version, target=None, repeatable=again, repeatable_declared=known)
 
@@ -103,8 +131,8 @@ def _epilogue(unit: SchemaUnit, *, declared: DeclaredPlugin, run: int) -> str:
         )
         check = f"SELECT roost.check_objects({plugin}, {objects}::pg_catalog.jsonb, coalesce({found}, '[]')); "
     keep = f"SELECT roost.keep_snapshot({run}, {plugin}, {quote_literal(unit.fingerprint)}, {objects}::pg_catalog.jsonb); "
-    # Definitions name what they use by its schema only where no path leads to it.
-    return f"SET LOCAL search_path = ''; {check}{keep}"
+    # Definitions name what they use by its schema only where no path leads to it. Compiling the query would take longer than running it.
+    return f"SET LOCAL search_path = ''; SET LOCAL jit = off; {check}{keep}"
 
 
 def _text(changes: Sequence[SchemaChange]) -> str:

@@ -92,6 +92,11 @@ def drift(own: Sequence[SchemaObject], found: Collection[SchemaObject]) -> tuple
     return tuple(told)
 
 
+def differences(missing: Iterable[SchemaObject]) -> tuple[str, ...]:
+    """Tell what of a declaration is not there, or otherwise, each in a few words. Pure."""
+    return tuple(f"{words_for(one)} is not {one.definition}" for one in missing)
+
+
 def words_for(one: SchemaObject) -> str:
     """Return what an object is called: its kind, and its name with its table's in front."""
     return f"{one.kind} {one.parent}.{one.name}" if one.parent else f"{one.kind} {one.name}"

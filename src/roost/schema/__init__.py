@@ -10,7 +10,8 @@ from roost.schema._guard import allowed_by_environment, blocked_error
 from roost.schema._renames import Rename, effective_renames, undo_statements
 from roost.schema._schema_name import check_schema_names, derive_schema_name
 from roost.schema._schema_plan import plan_schema_changes
-from roost.schema._scratch import Scratch, drop_stale_scratches, scratch_database
+from roost.schema._scratch import Scratch, scratch_database
+from roost.schema._scratch_names import drop_stale_scratches, scratch_home, scratch_name
 
 __all__ = [
     "Declared",
@@ -40,5 +41,7 @@ __all__ = [
     "objects_query",
     "plan_schema_changes",
     "scratch_database",
+    "scratch_home",
+    "scratch_name",
     "undo_statements",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -57,7 +58,7 @@ def objects_query(schemas: Sequence[str]) -> str:
 
 
 async def objects_in(session: MigrationSession, schemas: Sequence[str]) -> list[SchemaObject]:
-    """Read the objects of some schemas, in one round trip.
+    """Read the objects of some schemas.
 
     Args:
         session: A session with the search_path that it was opened with.
@@ -69,8 +70,32 @@ async def objects_in(session: MigrationSession, schemas: Sequence[str]) -> list[
     Raises:
         Exception: As the driver raises it.
     """
-    rows = await session.rows(objects_query(schemas))
+    async with reading_catalogue(session):
+        rows = await session.rows(objects_query(schemas))
     return sorted(SchemaObject(**{column: value or "" for column, value in zip(_COLUMNS, row, strict=True)}) for row in rows)
+
+
+@asynccontextmanager
+async def reading_catalogue(session: MigrationSession) -> AsyncIterator[None]:
+    """Have the server plan the block's queries without its just-in-time compiler.
+
+    What it believes of a catalogue with hundreds of tables makes it compile queries that are over before they are compiled: 1.1 seconds
+    instead of 0.15 with 500 tables.
+
+    Raises:
+        Exception: As the driver raises it.
+    """
+    if session.is_in_transaction:
+        await session.execute("SET LOCAL jit = off")
+        yield
+        await session.execute("SET LOCAL jit TO DEFAULT")
+        return
+    await session.execute("BEGIN READ ONLY; SET LOCAL jit = off; SET LOCAL search_path = pg_catalog, pg_temp")
+    try:
+        yield
+    finally:
+        if session.is_open:
+            await session.execute("ROLLBACK")
 
 
 @cache

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from roost.postgres import MigrationSession, ParsedStatement, quote_literal
+from roost.postgres import MigrationSession, ParsedStatement, Tree, quote_literal
 
 Place = tuple[str, str, str]
 """A schema, the name of a relation or type in it, and a part of that, such as a column; empty for all of it."""
@@ -81,12 +81,22 @@ def _made(statement: ParsedStatement) -> Iterator[Place]:
         for key in _RELATIONS[statement.kind]:
             relation = relation.get(key, {})
         yield _place(relation)
+    elif statement.kind == "alter_seq_stmt" and _becomes_free(tree):
+        # From now on the comparison looks at its comment and its numbers.
+        yield _place(tree.get("sequence", {}))
     elif statement.kind == "index_stmt":
         yield tree.get("relation", {}).get("schemaname", ""), tree.get("idxname", ""), ""
     elif statement.kind == "alter_table_stmt":
         schema, table, _ = _place(tree.get("relation", {}))
         for node in tree.get("cmds", []):
             yield from _made_in_table(schema, table, node.get("alter_table_cmd", {}))
+
+
+def _becomes_free(tree: Tree) -> bool:
+    """Tell whether an ALTER SEQUENCE takes a sequence away from its column."""
+    options = [node.get("def_elem", {}) for node in tree.get("options", ())]
+    owners = [option["arg"]["list"]["items"] for option in options if option.get("defname") == "owned_by"]
+    return [[node["string"]["sval"] for node in owner] for owner in owners] == [["none"]]
 
 
 def _made_in_table(schema: str, table: str, command: Any) -> Iterator[Place]:  # noqa: ANN401 -- a part of a parse tree

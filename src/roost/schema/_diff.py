@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
+
+import anyio
 
 from roost.errors import DatabaseUnreachable, SchemaExtraMissing, SchemaUnsupported
 from roost.postgres import DatabaseURL, MigrationSession, ParsedStatement, client_address, is_connection_lost, parse_sql
 from roost.schema._at_once import at_once
+from roost.schema._catalogue import reading_catalogue
 from roost.schema._details import Detail, detail_statements, details_in
 from roost.schema._extensions import extensions_in
-from roost.schema._serials import ColumnName, Detour, IntegerColumn, detours, integer_columns
+from roost.schema._foreign_keys import ForeignKey, foreign_keys_in, with_foreign_keys_aside
+from roost.schema._names_in_turn import with_names_in_turn
+from roost.schema._not_null_names import NotNullNames, not_null_names, with_not_null_names
+from roost.schema._serials import ColumnName, Detour, IntegerColumn, SequenceName, detours, integer_columns, sequences_in
 from roost.schema._statement_order import (
     FunctionName,
     column_places,
@@ -27,7 +34,10 @@ from roost.schema._statement_order import (
     with_names_free,
 )
 
+T = TypeVar("T")
+
 APPLICATION_NAME = "roost schema difference"
+FAREWELL_SECONDS = 2.0
 
 _SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
 
@@ -52,6 +62,9 @@ class _Side:
     extensions: frozenset[tuple[str, str]]
     details: tuple[Detail, ...]
     integers: Mapping[ColumnName, IntegerColumn]
+    sequences: frozenset[SequenceName]
+    foreign_keys: tuple[ForeignKey, ...]
+    not_null: NotNullNames
     functions: frozenset[FunctionName]
     places: Mapping[ColumnName, tuple[bool, int]]
 
@@ -80,14 +93,16 @@ async def difference(source: DatabaseURL, target: DatabaseURL, *, schemas: Colle
     real, declared = await at_once(_look(source, schemas), _look(target, schemas))
     kept = _connected(schemas, real, declared)
     extensions = sorted({name for side in (real, declared) for name, _ in side.extensions})
-    async with _on_detours(target, detours(real.integers, declared.integers)) as back:
+    async with _on_detours(target, detours(real.integers, declared.integers, present=real.sequences, wanted=declared.sequences)) as back:
         script = await _compared(source, target, ignored=sorted((real.schemas | declared.schemas) - kept), extensions=extensions)
     statements = parse_sql(script)
     back_again = parse_sql(";\n".join(back))
     if statements is None or back_again is None:
         raise SchemaUnsupported(findings=("the statements that make up the difference can't be read",))
     about = with_columns_in_order([statement for statement in statements if _is_about_schemas(statement)], declared.places)
-    about = with_names_free(with_defaults_aside(about))
+    about = with_names_in_turn(with_names_free(with_defaults_aside(about)))
+    about = with_not_null_names(about, real.not_null, declared.not_null)
+    about = with_foreign_keys_aside(about, real.foreign_keys, declared.foreign_keys)
     about = with_early_functions(about, declared.functions)
     about += back_again
     return (*(statement.text for statement in about), *detail_statements(real.details, declared.details, about))
@@ -101,14 +116,27 @@ async def _compared(source: DatabaseURL, target: DatabaseURL, *, ignored: Sequen
     addresses = {"source": await client_address(source), "target": await client_address(target)}
     try:
         with _leaving_alone():
-            script: str = await pgmig.agenerate(
-                **addresses, ignore_schemas=ignored, ignore_extension_version=extensions, driver=pgmig.DbDriver.ASYNCPG
+            script: str = await _obedient(
+                pgmig.agenerate(**addresses, ignore_schemas=ignored, ignore_extension_version=extensions, driver=pgmig.DbDriver.ASYNCPG)
             )
     except pgmig.PgmigUnsupportedError as error:
         raise SchemaUnsupported(findings=_findings(str(error))) from error
     except pgmig.PgmigDbConnectionError as error:
         raise _unreachable(error, source, target) from None
     return script
+
+
+async def _obedient(work: Coroutine[Any, Any, T]) -> T:
+    """Await something that says farewell to the server when it is cancelled, and make it leave where nobody answers."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        for _ in range(2):  # the second one breaks off the farewell
+            task.cancel()
+            with anyio.move_on_after(FAREWELL_SECONDS, shield=True):
+                await asyncio.wait([task])
+        raise
 
 
 @asynccontextmanager
@@ -139,24 +167,21 @@ async def _on_detours(target: DatabaseURL, taken: Sequence[Detour]) -> AsyncIter
 async def _look(url: DatabaseURL, compared: Collection[str]) -> _Side:
     session = await MigrationSession.open(url, application_name=APPLICATION_NAME)
     try:
-        schemas = frozenset(row[0] or "" for row in await session.rows(_SCHEMAS))
-        connections = frozenset((one or "", other or "") for one, other in await session.rows(_connections()))
-        extensions = frozenset((one.name, one.schema) for one in await extensions_in(session))
-        details = await details_in(session, compared)
-        integers = await integer_columns(session, compared)
-        functions = await needed_functions(session)
-        places = await column_places(session)
+        async with reading_catalogue(session):
+            return _Side(
+                schemas=frozenset(row[0] or "" for row in await session.rows(_SCHEMAS)),
+                connections=frozenset((one or "", other or "") for one, other in await session.rows(_connections())),
+                extensions=frozenset((one.name, one.schema) for one in await extensions_in(session)),
+                details=await details_in(session, compared),
+                integers=await integer_columns(session, compared),
+                sequences=await sequences_in(session, compared),
+                foreign_keys=await foreign_keys_in(session, compared),
+                not_null=await not_null_names(session, compared),
+                functions=await needed_functions(session),
+                places=await column_places(session),
+            )
     finally:
         session.terminate()
-    return _Side(
-        schemas=schemas,
-        connections=connections,
-        extensions=extensions,
-        details=details,
-        integers=integers,
-        functions=functions,
-        places=places,
-    )
 
 
 def _connected(schemas: Collection[str], real: _Side, declared: _Side) -> frozenset[str]:

@@ -101,6 +101,9 @@ class Ownership:
     def make(self, identity: Identity, plugin: str) -> None:
         """Note that a plugin's changes make an object which is not declared under this name, and so may drop it again."""
         self._made[identity] = plugin
+        kind, schema, parent, name = identity
+        if kind == "index":
+            self._parents[kind, schema, name] = parent
 
     def of_extension(self, name: str, schema: str) -> str | None:
         """Return the plugin that an extension falls to: that of its schema, or the first that creates it, or the first."""

@@ -169,7 +169,7 @@ class _Sharing:
         """Rename what belongs to a plugin; make what is declared anew where the old one is nobody's, or another's."""
         new = (*old[:3], reading.new_name)
         plugin = self._ownership.of(new) or self._ownership.in_place_of(new)
-        if self._ownership.of(old) is not None:
+        if self._ownership.of(old) is not None or self._is_part_of_ours(old):
             if plugin is not None:
                 self._ownership.make(new, plugin)
             self._give(reading, new, plugin)
@@ -183,6 +183,10 @@ class _Sharing:
             )
         for sql in makings:
             self._give(read_statement(sql), new, plugin, is_late=plugin is not None and self._parts[plugin].is_renamed(new[2]))
+
+    def _is_part_of_ours(self, of: Identity) -> bool:
+        """Tell whether it is a constraint of a plugin's table that the catalogue does not list: NOT NULL, or under a passing name."""
+        return of[0] == "constraint" and of not in self.real and self._ownership.of(("table", of[1], "", of[2])) is not None
 
     def _give(self, reading: Reading, of: Identity, plugin: str | None, *, is_late: bool = False) -> None:
         if plugin is None:

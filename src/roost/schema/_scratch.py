@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Coroutine
@@ -26,19 +25,18 @@ from roost.postgres import (
     sqlstate_of,
 )
 from roost.schema._extensions import Extension, extensions_in, install_extensions
+from roost.schema._scratch_names import NOT_ALLOWED, drop_stale_scratches, scratch_home, scratch_name
 
-PREFIX = "roost_scratch_"
 APPLICATION_NAME = "roost scratch"
 CREATE_SECONDS = 60.0
 DROP_SECONDS = 30.0
 """How long a run waits for a drop, for which the server writes out what others have changed too; after that the next run drops it."""
+OBEY_SECONDS = 5.0
+"""How long a run that was cancelled stays for either: others wait for their turn, and the next one drops what is left."""
 
-_NOT_ALLOWED = ("42501", "0A000")
-"""The role may not create databases, or there is no such thing on this server."""
-_IN_USE = "55006"
 _ABOUT = """
-SELECT current_database(), current_user, split_part(current_setting('server_version'), '.', 1), pg_encoding_to_char(encoding),
-       datcollate, datctype
+SELECT current_user, split_part(current_setting('server_version'), '.', 1), pg_encoding_to_char(encoding), datcollate, datctype,
+       oid::text, pg_backend_pid()::text
 FROM pg_database WHERE datname = current_database()
 """
 
@@ -82,98 +80,68 @@ async def scratch_database(database_url: DatabaseURL, *, run: int, scratch_url: 
     """
     async with AsyncExitStack() as stack:
         real = await _session(stack, database_url)
-        about = _About(*(value or "" for value in (await real.rows(_ABOUT))[0]))
+        about = await _about(real)
         extensions = await extensions_in(real)
-        name = f"{PREFIX}{run}_{secrets.token_hex(4)}"
-        server, there = database_url, real
+        server, there, maker = database_url, real, about
         if scratch_url is not None:
             server = parse_url(scratch_url) if isinstance(scratch_url, str) else scratch_url
             there = await _session(stack, server)
-            await _check_major(there, about, server)
+            maker = await _about(there)
+            _check_major(maker, about, server)
+        home = scratch_home(database_url, oid=about.oid, is_same=scratch_url is None)
+        name = scratch_name(home, run=run, pid=maker.pid)
+        options = "TEMPLATE template0"
+        if scratch_url is None:
+            options += f" ENCODING {quote_literal(about.encoding)}"
+            options += f" LC_COLLATE {quote_literal(about.collate)} LC_CTYPE {quote_literal(about.ctype)}"
         try:
-            await stack.enter_async_context(_created(there, server, name, about, is_same=scratch_url is None))
+            await drop_stale_scratches(there, home, run=run)
+            await stack.enter_async_context(_created(there, server, name, options))
         except Exception as error:
-            if sqlstate_of(error) not in _NOT_ALLOWED:
+            if sqlstate_of(error) not in NOT_ALLOWED:
                 raise
             refused = ScratchUnavailable(location=server.location, role=about.role, reason=_words(error))
             if scratch_url is not None:
                 raise refused from error
             server = await _embedded(stack, about, refused, cause=error)
-            there = await _session(stack, server)
-            await stack.enter_async_context(_created(there, server, name, about, is_same=False))
+            await stack.enter_async_context(_created(await _session(stack, server), server, name, "TEMPLATE template0"))
         url = replace(server, database=name)
         try:
             session = await _session(stack, url)
         except DatabaseRefused as error:
             # A pooler knows only the databases that it was told of.
             raise ScratchUnavailable(location=server.location, role=about.role, reason=error.reason) from error
-        # From now on others see whose it is, and that somebody is there.
-        await session.execute(f"COMMENT ON DATABASE {quote_identifier(name)} IS {quote_literal(_mark(about.database))}")
         installed, lacking = await install_extensions(session, extensions)
         yield Scratch(url=url, session=session, extensions=installed, lacking=lacking)
 
 
-async def drop_stale_scratches(session: MigrationSession, database: str, *, run: int) -> tuple[str, ...]:
-    """Drop the scratch databases that killed runs of a database left on a server.
-
-    Those that somebody uses are left: who makes one is connected to it before anybody can tell whose it is.
-
-    Args:
-        session: A session on the server.
-        database: The name of the real database.
-        run: The number of the run; nothing of a later one is dropped.
-
-    Returns:
-        The names of those that were dropped.
-
-    Raises:
-        Exception: As the driver raises it.
-    """
-    rows = await session.rows(
-        f"SELECT datname FROM pg_database WHERE datname LIKE {quote_literal(PREFIX.replace('_', '!_') + '%')} ESCAPE '!'"
-        f" AND shobj_description(oid, 'pg_database') = {quote_literal(_mark(database))}"
-        " AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datid = pg_database.oid)"
-    )
-    dropped: list[str] = []
-    for name in sorted(row[0] or "" for row in rows):
-        number = name.removeprefix(PREFIX).partition("_")[0]
-        if not number.isdecimal() or int(number) > run:
-            continue
-        try:
-            await session.execute(f"DROP DATABASE IF EXISTS {quote_identifier(name)}")
-        except Exception as error:
-            # Somebody looks at it, or it is another role's.
-            if sqlstate_of(error) not in (_IN_USE, *_NOT_ALLOWED):
-                raise
-        else:
-            dropped.append(name)
-    return tuple(dropped)
-
-
 @dataclass(frozen=True, slots=True)
 class _About:
-    database: str
     role: str
     major: str
     encoding: str
     collate: str
     ctype: str
+    oid: str
+    pid: str
+
+
+async def _about(session: MigrationSession) -> _About:
+    return _About(*(value or "" for value in (await session.rows(_ABOUT))[0]))
 
 
 @asynccontextmanager
-async def _created(session: MigrationSession, server: DatabaseURL, name: str, about: _About, *, is_same: bool) -> AsyncIterator[None]:
-    run = int(name.removeprefix(PREFIX).partition("_")[0])
-    await drop_stale_scratches(session, about.database, run=run)
-    options = "TEMPLATE template0"
-    if is_same:
-        options += f" ENCODING {quote_literal(about.encoding)}"
-        options += f" LC_COLLATE {quote_literal(about.collate)} LC_CTYPE {quote_literal(about.ctype)}"
+async def _created(session: MigrationSession, server: DatabaseURL, name: str, options: str) -> AsyncIterator[None]:
+    patience = DROP_SECONDS
     try:
         await _to_its_end(session.execute(f"CREATE DATABASE {quote_identifier(name)} {options}"), seconds=CREATE_SECONDS)
         yield
+    except asyncio.CancelledError:
+        patience = OBEY_SECONDS
+        raise
     finally:
         with suppress(TimeoutError):
-            await _to_its_end(_drop(session, server, name), seconds=DROP_SECONDS)
+            await _to_its_end(_drop(session, server, name), seconds=patience)
 
 
 async def _to_its_end(work: Coroutine[Any, Any, object], *, seconds: float) -> None:
@@ -188,7 +156,7 @@ async def _to_its_end(work: Coroutine[Any, Any, object], *, seconds: float) -> N
             await asyncio.shield(task)
     except BaseException:
         try:
-            with anyio.move_on_after(seconds, shield=True):
+            with anyio.move_on_after(OBEY_SECONDS, shield=True):
                 await asyncio.wait([task])
         finally:
             task.cancel()
@@ -228,8 +196,7 @@ async def _session(stack: AsyncExitStack, url: DatabaseURL) -> MigrationSession:
     return session
 
 
-async def _check_major(session: MigrationSession, about: _About, server: DatabaseURL) -> None:
-    there = _About(*(value or "" for value in (await session.rows(_ABOUT))[0]))
+def _check_major(there: _About, about: _About, server: DatabaseURL) -> None:
     if there.major != about.major:
         reason = f"it is PostgreSQL {there.major}, and the database is on PostgreSQL {about.major}"
         raise ScratchUnavailable(location=server.location, role=there.role, reason=reason)
@@ -248,10 +215,6 @@ async def _embedded(stack: AsyncExitStack, about: _About, refused: ScratchUnavai
         reason = f"{refused.reason}; the embedded server is PostgreSQL {embedded.version}, and the database is on PostgreSQL {about.major}"
         raise replace(refused, reason=reason) from cause
     return parse_url(embedded.url)
-
-
-def _mark(database: str) -> str:
-    return f"roost scratch of {database}"
 
 
 def _words(error: Exception) -> str:

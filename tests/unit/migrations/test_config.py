@@ -8,7 +8,7 @@ import pytest
 from roost.errors import InvalidConfiguration
 from roost.migrations import MigrationConfig
 
-SECONDS = ("retry_delay", "retry_max_delay", "run_lock_timeout", "lock_timeout", "lock_wait_budget")
+SECONDS = ("retry_delay", "retry_max_delay", "run_lock_timeout", "lock_timeout", "lock_wait_budget", "schema_timeout")
 
 
 def refusal(**fields: Any) -> InvalidConfiguration:
@@ -31,6 +31,7 @@ def test_defaults() -> None:
         "track_history": True,
         "allow_data_loss": frozenset(),
         "scratch_url": None,
+        "schema_timeout": 300.0,
     }
 
 

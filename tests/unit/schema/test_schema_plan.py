@@ -327,6 +327,16 @@ class TestForeign:
         assert changes.left_alone == (mine.identity,)
         assert sql_of(plan(rename, real=real, declared=[*table("t", "a"), declared])) == [f"{rename};"]
 
+    def test_names_that_the_catalogue_does_not_list(self) -> None:
+        """A NOT NULL constraint of the plugin's table is renamed, and so is an index that steps aside; those of others' tables are not."""
+        rename = 'ALTER TABLE "memory"."t" RENAME CONSTRAINT "t_a_not_null" TO "p_a_not_null"'
+        assert sql_of(plan(rename, real=table("t", "a"), declared=table("t", "a"))) == [f"{rename};"]
+        assert sql_of(plan(rename, real=table("t", "a"), declared=table("u", "a"), owned=())) == []
+        indexes = [thing("index", name, f"CREATE INDEX {name} ON memory.t USING btree (a)", parent="t") for name in ("i", "j")]
+        things = [*table("t", "a"), *indexes]
+        circle = [f'ALTER INDEX "memory"."{old}" RENAME TO "{new}"' for old, new in (("i", "aside"), ("j", "i"), ("aside", "j"))]
+        assert sql_of(plan(*circle, real=things, declared=things)) == [f"{one};" for one in circle]
+
     def test_a_primary_key_by_hand_is_refused(self) -> None:
         """A table has no two primary keys: one made by hand under another name is for people to rename."""
         changes = plan(

@@ -1,27 +1,22 @@
-"""The tables of `memory`, over three versions.
-
-In 1.0.0 a memory was one text, "fact: the sky is blue". Since 1.1.0 its kind is a column of its own, and since 2.0.0 the text of old
-is gone and the body can be searched. Each step has a way back that loses nothing.
-"""
+"""The example's `memory` as its release 2.0.0 was: the same tables, made by steps."""
 
 from __future__ import annotations
 
 import re
 
-from roost import MigrationContext, MigrationStep, PluginMigrationService
+from examples.agent_server.memory import Memory
+from roost import MigrationContext, MigrationStep, Plugin, PluginMigrationService
 
 _KIND = re.compile(r"([a-z]+): (.+)", re.DOTALL)
 
 
 async def split_kinds(ctx: MigrationContext) -> None:
     """Take "fact: the sky is blue" apart; what has no kind becomes a note."""
-    rows = await ctx.fetch("SELECT id, said FROM memories WHERE body IS NULL")
     parts = []
-    for row in rows:
+    for row in await ctx.fetch("SELECT id, said FROM memories WHERE body IS NULL"):
         match = _KIND.fullmatch(row["said"])
         parts.append((row["id"], match[1], match[2]) if match else (row["id"], "note", row["said"]))
     await ctx.executemany("UPDATE memories SET kind = $2, body = $3 WHERE id = $1", parts)
-    ctx.logger.info("took %d memories apart", len(parts))
 
 
 async def join_kinds(ctx: MigrationContext) -> None:
@@ -80,3 +75,6 @@ class MemoryMigrations(PluginMigrationService):
             version="2.0.0",
         ),
     )
+
+
+plugin = Plugin("memory", version="2.0.0", services=[MemoryMigrations, Memory])

@@ -1,0 +1,12 @@
+-- A table becomes a partition, and keeps its rows and the rules that it had.
+-- expect: equal
+-- before
+CREATE TABLE events (id bigint NOT NULL, at date NOT NULL) PARTITION BY RANGE (at);
+CREATE TABLE events_2024 (id bigint NOT NULL, at date NOT NULL);
+-- data
+INSERT INTO events_2024 VALUES (1, '2024-05-05');
+-- keeps
+SELECT id, at FROM events_2024;
+-- after
+CREATE TABLE events (id bigint NOT NULL, at date NOT NULL) PARTITION BY RANGE (at);
+CREATE TABLE events_2024 PARTITION OF events FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
