@@ -15,6 +15,7 @@ from functools import partial
 
 from benchmarks.cold_apply import cold_apply
 from benchmarks.declared_schemas import declared_schemas
+from benchmarks.gate import gate
 from benchmarks.measure import HEADER, Row
 from benchmarks.nothing_to_do import nothing_to_do
 from benchmarks.peers.migrators import migrators
@@ -40,6 +41,7 @@ def parts(*, runs: int) -> dict[str, Part]:
         "migrations-processes": partial(processes, runs),
         "schemas": declared_schemas,
         "runtime": runtime,
+        "asgi": gate,
         "telemetry": telemetry,
         "migrations-peers": migrators,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import sys
 
 import uvicorn
@@ -33,11 +34,15 @@ def main() -> int:
     server = uvicorn.Server(uvicorn.Config(app, host=options.host, port=options.port, access_log=False))
     crashes: list[ServiceCrashed] = []
 
-    def leave(crash: ServiceCrashed) -> None:
-        crashes.append(crash)
-        server.should_exit = True
+    def end(number: int, _frame: object) -> None:
+        # uvicorn sends itself once more what made it stop: SIGTERM, which a crash sends as well.
+        if crashes:
+            raise SystemExit(1)
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
 
-    runtime.events.subscribe(leave, ServiceCrashed)
+    runtime.events.subscribe(crashes.append, ServiceCrashed)
+    signal.signal(signal.SIGTERM, end)
     server.run()
     return 1 if crashes or not server.started else 0
 

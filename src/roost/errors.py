@@ -504,6 +504,37 @@ class ReadyTimeout(RuntimeFault):
         return "runtime.status() shows what everything waits for"
 
 
+@dataclass(eq=False, kw_only=True)
+class ServiceNotReady(RuntimeFault):
+    """A request needs a service that is not started, or not any more."""
+
+    service: str
+    state: str
+
+    @property
+    def message(self) -> str:
+        return f"Service {self.service} is not ready: it is {self.state}"
+
+    @property
+    def hint(self) -> str:
+        return "ask again in a moment; /readyz of roost.asgi.Probes says what it waits for"
+
+
+@dataclass(eq=False, kw_only=True)
+class RuntimeNotGiven(RuntimeFault):
+    """A request needs a service, and nothing says of which runtime."""
+
+    service: str
+
+    @property
+    def message(self) -> str:
+        return f"A request needs the service {self.service}, and nothing tells which runtime serves it"
+
+    @property
+    def hint(self) -> str:
+        return "put roost.asgi.Gate or Probes around the application, or write service(…, runtime=runtime)"
+
+
 # --- Telemetry: listeners of events ------------------------------------------------------------------------------------
 
 
@@ -1971,10 +2002,17 @@ class DestructiveMigrationBlocked(SchemaError):
 
 @dataclass(eq=False, kw_only=True)
 class SchemaNotReached(SchemaError):
-    """A declared schema was not there after what should have brought it about; nothing was changed."""
+    """A declared schema was not there after what should have brought it about; nothing was changed.
+
+    Attributes:
+        plugin: The plugin.
+        differences: What is not as it is declared, each in a few words.
+        is_halfway: Whether parts of the change were committed before; only its last one was rolled back then.
+    """
 
     plugin: str
     differences: tuple[str, ...]
+    is_halfway: bool = False
 
     @property
     def message(self) -> str:
@@ -1984,7 +2022,36 @@ class SchemaNotReached(SchemaError):
 
     @property
     def hint(self) -> str:
-        return "see whether an event trigger or a default of the server changes what is made; else make this change in a migration step"
+        told = "see whether an event trigger or a default of the server changes what is made; else make this change in a migration step"
+        return f"{told}; parts of it were committed before, and the next run goes on from there" if self.is_halfway else told
+
+
+@dataclass(eq=False, kw_only=True)
+class SchemaHalfway(SchemaError):
+    """A change of a declared schema whose long parts stand apart stopped between two of them; the next run goes on from there.
+
+    Attributes:
+        plugin: The plugin.
+        rest: The SQL that is left to be run, part by part; the first of these failed.
+        reason: Why it failed.
+        reason_hint: What to do about that.
+    """
+
+    plugin: str
+    rest: tuple[str, ...]
+    reason: str
+    reason_hint: str = ""
+
+    @property
+    def message(self) -> str:
+        return f"The schema of plugin {self.plugin} is half way to what is declared: {self.reason}\nLeft to be done:" + "".join(
+            f"\n- {one}" for one in self.rest
+        )
+
+    @property
+    def hint(self) -> str:
+        own = f"{self.reason_hint}; " if self.reason_hint else ""
+        return f"{own}what is done stays, and the next run goes on from here, with this declaration or another"
 
 
 @dataclass(eq=False, kw_only=True)

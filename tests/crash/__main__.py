@@ -80,7 +80,9 @@ async def torture(arguments: argparse.Namespace) -> int:
     part, parts = arguments.shard
     arguments.results.mkdir(parents=True, exist_ok=True)
     results = arguments.results / f"{arguments.seed}-{part}-of-{parts}.txt"
-    known = [line.split("\t") for line in results.read_text("utf-8").splitlines()] if results.exists() else []
+    lines = results.read_text("utf-8").splitlines() if results.exists() else []
+    # A process that is killed may leave half a line; that case is tried again.
+    known = [line.split("\t") for line in lines if line.count("\t") == 2]
     async with servers() as found:
         cases: list[tuple[Server, Case]] = []
         for server in found:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import asyncpg
 
@@ -24,17 +25,32 @@ class DeclaredBaseline:
     """What bringing the second form about is like without faults.
 
     Attributes:
+        form: How tables are changed, one of `declared_plan.LARGE`.
         messages: What went over its lines, to the database and to the scratch one.
         state: What it made of the database.
         suspensions: How often its coroutine waited.
     """
 
+    form: str
     messages: tuple[WireMessage, ...]
     state: list[str]
     suspensions: int
 
+    @property
+    def name(self) -> str:
+        """How kinds and names of cases begin."""
+        return "declared" if self.form == "plain" else f"declared, {self.form}"
 
-async def declared_baseline(server: Server) -> DeclaredBaseline:
+    def migrate(self, url: str) -> Coroutine[Any, Any, object]:
+        """Bring the second form about."""
+        return plan.migrate(url, form=self.form)
+
+    async def broken(self, place: Place) -> list[str]:
+        """Return what is broken at the end."""
+        return await plan.violations(place.direct, expected=self.state, form=self.form)
+
+
+async def declared_baseline(server: Server, *, form: str = "plain") -> DeclaredBaseline:
     """Bring the second form about without faults, through a proxy and then step by step.
 
     Raises:
@@ -42,14 +58,15 @@ async def declared_baseline(server: Server) -> DeclaredBaseline:
     """
     async with _prepared(server) as wire, _prepared(server) as plain:
         async with FaultProxy(wire.url) as proxy:
-            await plan.migrate(proxy.url)
-        stepper = Stepper(plan.migrate(plain.url))
+            await plan.migrate(proxy.url, form=form)
+        stepper = Stepper(plan.migrate(plain.url, form=form))
         await stepper
-        found = await plan.state(wire.direct)
+        found = await plan.state(wire.direct, form=form)
+        base = DeclaredBaseline(form=form, messages=tuple(proxy.messages), state=found, suspensions=stepper.suspensions)
         for place in (wire, plain):
-            broken = await plan.violations(place.direct, expected=found)
+            broken = await base.broken(place)
             assert broken == [], broken
-        return DeclaredBaseline(messages=tuple(proxy.messages), state=found, suspensions=stepper.suspensions)
+        return base
 
 
 @contextlib.asynccontextmanager
@@ -61,18 +78,19 @@ async def _prepared(server: Server) -> AsyncIterator[Place]:
 
 async def declared_cases(server: Server, *, races: int) -> list[Case]:
     """Return all that is tried on declared schemas."""
-    base = await declared_baseline(server)
-    return [*declared_faults(base), *declared_cancellations(base), *declared_races(base, races)]
+    bases = [await declared_baseline(server, form=form) for form in plan.LARGE]
+    return [case for base in bases for case in (*declared_faults(base), *declared_cancellations(base), *declared_races(base, races))]
 
 
 def declared_faults(base: DeclaredBaseline) -> list[Case]:
     """Return each kind of fault at each message, and the end of the server's processes there."""
-    kind = "declared faults"
+    kind = f"{base.name} faults"
     wire = [
-        Case(kind=kind, name=f"declared: {fault}", attempt=partial(_wire, base, fault)) for fault in faults_at_every_message(base.messages)
+        Case(kind=kind, name=f"{base.name}: {fault}", attempt=partial(_wire, base, fault))
+        for fault in faults_at_every_message(base.messages)
     ]
     return wire + [
-        Case(kind=kind, name=f"declared: terminate at #{one.number}", attempt=partial(_terminated, base, one.number))
+        Case(kind=kind, name=f"{base.name}: terminate at #{one.number}", attempt=partial(_terminated, base, one.number))
         for one in base.messages
     ]
 
@@ -81,8 +99,8 @@ def declared_cancellations(base: DeclaredBaseline) -> list[Case]:
     """Return a cancellation at each await, in each way."""
     return [
         Case(
-            kind="declared cancellations",
-            name=f"declared: cancelled by {way} at await {number}",
+            kind=f"{base.name} cancellations",
+            name=f"{base.name}: cancelled by {way} at await {number}",
             attempt=partial(_cancelled, base, way, number),
         )
         for number in range(1, base.suspensions + 1)
@@ -94,7 +112,7 @@ def declared_races(base: DeclaredBaseline, count: int) -> list[Case]:
     """Return races of replicas, the line of one of which breaks somewhere."""
     step = max(1, len(base.messages) // count)
     return [
-        Case(kind="declared races", name=f"declared: race, reset at #{number}", attempt=partial(_race, base, number))
+        Case(kind=f"{base.name} races", name=f"{base.name}: race, reset at #{number}", attempt=partial(_race, base, number))
         for number in range(1, len(base.messages), step)
     ][:count]
 
@@ -105,9 +123,9 @@ async def _wire(base: DeclaredBaseline, fault: Fault, place: Place) -> str:
         outcome = await try_faults(
             place.url,
             fault,
-            run=plan.migrate,
-            recover=lambda _: plan.migrate(place.url),
-            check=lambda _: plan.violations(place.direct, expected=base.state),
+            run=base.migrate,
+            recover=lambda _: base.migrate(place.url),
+            check=lambda _: base.broken(place),
         )
     return str(outcome)
 
@@ -129,11 +147,11 @@ async def _terminated(base: DeclaredBaseline, number: int, place: Place) -> str:
 async def _cancelled(base: DeclaredBaseline, way: str, number: int, place: Place) -> str:
     await plan.prepare(place.direct)
     async with _scratches_dropped(place):
-        ended, has_acted = await cancelled_at(plan.migrate(place.url), way=way, number=number)
+        ended, has_acted = await cancelled_at(base.migrate(place.url), way=way, number=number)
         # How often it waits depends on how long the server takes: one more or less is no finding.
         at = "" if has_acted else "[never] "
-        await plan.migrate(place.url)
-        broken = await plan.violations(place.direct, expected=base.state)
+        await base.migrate(place.url)
+        broken = await base.broken(place)
     return f"{at}{ended}: {'; '.join(broken) or 'ok'}"
 
 
@@ -142,11 +160,11 @@ async def _race(base: DeclaredBaseline, number: int, place: Place) -> str:
     async with _scratches_dropped(place):
         async with FaultProxy(place.url, Fault(kind="reset", at=number)) as proxy:
             lines = [proxy.url, *[place.url] * (REPLICAS - 1)]
-            ended = await asyncio.gather(*map(plan.migrate, lines), return_exceptions=True)
+            ended = await asyncio.gather(*map(base.migrate, lines), return_exceptions=True)
         broken = [f"a replica raised {error!r}" for error in ended[1:] if isinstance(error, BaseException)]
         if isinstance(ended[0], BaseException) and not isinstance(ended[0], RoostError):
             broken.append(f"the faulty line raised {ended[0]!r}")
-        broken += await plan.violations(place.direct, expected=base.state)
+        broken += await base.broken(place)
     return "; ".join(broken) or "ok"
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.crash.cases import Baseline, Case, Server, cancellations, double_faults, single_faults
 from tests.crash.declared import declared_baseline, declared_cancellations, declared_faults, declared_races
+from tests.crash.declared_plan import LARGE
 from tests.crash.outside import outside_baseline, outside_cancellations, outside_faults, outside_waits
 from tests.crash.processes import killed_holders, process_rounds, signals
 from tests.crash.schedules import rollbacks, schedules
@@ -104,17 +105,21 @@ def test_steps_outside_a_transaction_heal(postgres_url: str, kind: str, back: bo
     assert asyncio.run(attempt()) == []
 
 
-DECLARED = {"faults": 8, "cancellations": 4, "races": 2}
+DECLARED = {"faults": 6, "cancellations": 3, "races": 1}
 """How many are tried of each kind on declared schemas; each takes about two seconds."""
 
 
+@pytest.mark.parametrize("form", list(LARGE))
 @pytest.mark.parametrize("kind", list(DECLARED))
-def test_declared_schemas_are_brought_about_once(postgres_url: str, kind: str) -> None:
-    """Whatever breaks, on whichever line: the next run leaves the database, its rows and the ledger as without it, each statement once."""
+def test_declared_schemas_are_brought_about_once(postgres_url: str, kind: str, form: str) -> None:
+    """Whatever breaks, on whichever line: the next run leaves the database, its rows and the ledger as without it.
+
+    Of the plain form each statement took effect once.
+    """
 
     async def attempt() -> list[str]:
         server = Server(postgres_url)
-        base = await declared_baseline(server)
+        base = await declared_baseline(server, form=form)
         every = {
             "faults": lambda: [case for case in declared_faults(base) if "black hole" not in case.name and "half-open" not in case.name],
             "cancellations": lambda: declared_cancellations(base),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from roost.errors import DestructiveMigrationBlocked
 from roost.postgres import quote_literal
-from tests.plugins.build import residue
+from tests.plugins import declared
+from tests.plugins.build import QUICK, residue
 from tests.plugins.declared import apply, check, dump
 from tests.plugins.fix_postgres import MakeDatabase
 
@@ -210,17 +211,22 @@ async def follow(url: str, alone: str, first: str, second: str) -> bool:
     return bool(losses)
 
 
-async def _losses(url: str, declared: str) -> tuple[str, ...]:
+async def _losses(url: str, text: str) -> tuple[str, ...]:
     try:
-        await apply(url, declared)
+        await apply(url, text)
     except DestructiveMigrationBlocked as error:
         return error.losses
     return ()
 
 
 @pytest.mark.timeout(600)  # on a machine that is busy with others a scratch database may take seconds
-def test_any_schema_follows_any_other(new_database: MakeDatabase) -> None:
-    """With every loss allowed by its name, the database is as if the second declaration had been the first, and stays so."""
+@pytest.mark.parametrize("large", [None, 0], ids=["plain", "beside others"])
+def test_any_schema_follows_any_other(large: int | None, new_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With every loss allowed by its name, the database is as if the second declaration had been the first, and stays so.
+
+    So it is where tables are small, and where each is taken for a large one that nobody may be kept from.
+    """
+    monkeypatch.setattr(declared, "QUICK", replace(QUICK, large_table_bytes=large))
     seen: Counter[str] = Counter()
 
     # To shrink an example would take minutes; what failed is shown as it is.

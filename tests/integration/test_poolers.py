@@ -11,7 +11,7 @@ import pytest
 
 from roost import Database, MigrationConfig, MigrationContext, MigrationOrchestrator, MigrationStep, Plugin, Runtime
 from roost.errors import MigrationLockTimeout, PoolerInTheWay, StepEscaped, StepFailed
-from roost.migrations import LockWaitFinished, LockWaitStarted
+from roost.migrations import LockHolderSeen, LockWaitFinished, LockWaitStarted
 from roost.postgres import MigrationSession, advisory_lock_key, parse_url
 from roost.testing import Fault, FaultProxy, WireMessage
 from tests.plugins.build import QUICK, applied, history, make_plugin, make_runtime, migrate, names, query, residue
@@ -143,8 +143,10 @@ async def test_pooled_and_direct_runs_exclude_each_other(database_url: str) -> N
         waiting = asyncio.Event()
         late.events.subscribe(lambda _: waiting.set(), LockWaitStarted)
         late.events.subscribe(waits.append, LockWaitFinished)
-        run = asyncio.create_task(MigrationOrchestrator(late).run_all_migrations())
-        await waiting.wait()
+        with late.events.stream(LockHolderSeen) as seen:
+            run = asyncio.create_task(MigrationOrchestrator(late).run_all_migrations())
+            await waiting.wait()
+            assert (await anext(seen)).holder.application_name.endswith(": hold")
         gate.set()
         assert len((await direct).steps) == 8
         assert (await run).steps == ()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
 from roost import MigrationOrchestrator, MigrationStep, PluginMigrationService
 from roost.errors import UnknownMigrationPlugin
 from roost.migrations import BlockedChange, RehearsalReport, TakenLock, TouchedRows
-from tests.plugins.build import execute, query, residue
+from roost.migrations._rehearsing import BEHIND_OUTSIDE
+from roost.migrations._rehearsing_step import OUTSIDE
+from tests.plugins import declared
+from tests.plugins.build import QUICK, execute, query, residue
 from tests.plugins.catalogue import catalogue_of
 from tests.plugins.declared import STEP, bring_about, declaring, fill
 
@@ -153,3 +157,18 @@ async def test_one_plugin(database_url: str) -> None:
     assert caught.value.known == ("database-migration", "later", "shop", "tags")
     await bring_about(database_url, schemas)
     assert (await rehearse(database_url, schemas, plugin="tags")).steps == ()
+
+
+@pytest.mark.asyncio
+async def test_what_is_built_beside_others_is_left_out(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large table the main transaction is rehearsed; an index that is built outside of one, and what stands behind it, is not."""
+    await bring_about(database_url, {"shop": SHOP})
+    monkeypatch.setattr(declared, "QUICK", replace(QUICK, large_table_bytes=0))
+    report = await rehearse(
+        database_url, {"shop": SHOP.replace("total int", "total int NOT NULL") + "; CREATE INDEX by_state ON orders (state)"}
+    )
+    schema = [step for step in report.steps if step.plugin == "shop"]
+    (built,) = [step for step in schema if "CONCURRENTLY" in (step.sql or "")]
+    assert (built.outcome, built.reason) == ("not rehearsed", OUTSIDE)
+    assert {step.reason for step in schema[schema.index(built) + 1 :]} == {BEHIND_OUTSIDE}
+    assert all(step.outcome == "rehearsed" for step in schema[: schema.index(built)])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import socket
 import sys
 from collections import Counter
 from pathlib import Path
@@ -21,7 +23,7 @@ from roost import (
     Runtime,
 )
 from roost.errors import MigrationLockTimeout, StepFailed, StepOutcomeUnknown
-from roost.migrations import LockWaitFinished, LockWaitStarted, MigrationRun
+from roost.migrations import LockHolderSeen, LockWaitFinished, LockWaitStarted, MigrationProgress, MigrationRun, StepStarted
 from roost.postgres import advisory_lock_key, parse_url
 from roost.testing import RoundTripProxy
 from tests.plugins.build import applied, history, make_plugin, make_runtime, migrate, names, query, residue
@@ -132,6 +134,36 @@ async def test_two_runs_in_one_process(database_url: str) -> None:
     assert (await second).steps == ()
     assert [event.acquired for event in told if isinstance(event, LockWaitFinished)] == [False]
     assert await residue(database_url) == []
+
+
+@pytest.mark.asyncio
+async def test_who_waits_sees_what_the_other_does(database_url: str) -> None:
+    """While it waits, a run is told which run, on which host, in which step has the turn, and is told again when that goes on."""
+    gates = {"one": asyncio.Event(), "two": asyncio.Event()}
+
+    async def slow(ctx: MigrationContext) -> None:
+        await gates[ctx.step].wait()
+
+    plugin = make_plugin("p", *[MigrationStep(name, "Slow", up=slow, version="1.0.0") for name in gates])
+    first = make_runtime(database_url, plugin)
+    entered = asyncio.Event()
+    first.events.subscribe(lambda _: entered.set(), StepStarted)
+    running = asyncio.create_task(MigrationOrchestrator(first).run_all_migrations())
+    await entered.wait()
+    waiting = make_runtime(database_url, plugin)
+    progress = MigrationProgress(waiting.events)
+    with waiting.events.stream(LockHolderSeen) as seen:
+        second = asyncio.create_task(MigrationOrchestrator(waiting).run_all_migrations())
+        for name, gate in gates.items():
+            holder = (await anext(seen)).holder
+            assert (holder.application_name, holder.run, holder.client_host) == (f"roost p: {name}", 1, socket.gethostname())
+            assert holder.client_pid == os.getpid()
+            assert progress.standing.describe().startswith(f"waiting for another run (roost p: {name}), ")
+            assert progress.standing.describe().endswith(f", holder {socket.gethostname()}")
+            gate.set()
+    await running
+    assert (await second).steps == ()
+    assert progress.standing.describe() == "nothing to do"
 
 
 @pytest.mark.asyncio

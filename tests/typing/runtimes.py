@@ -92,6 +92,7 @@ async def told(runtime: Runtime) -> None:
     assert_type(await runtime.health(), tuple[ServiceHealth, ...])
     assert_type(runtime.events, EventBus)
     assert_type(runtime.is_ready, bool)
+    assert_type(runtime.is_up(Mailer), bool)
     assert_type(runtime.database, object | None)
     assert_type(runtime.config, object | None)
     assert_type(runtime.main(), int)

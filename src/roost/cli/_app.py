@@ -26,8 +26,27 @@ from roost.cli._status import status
 from roost.cli._unlock import unlock
 from roost.cli._unmark import unmark
 from roost.cli._up import up
+from roost.cli._wait import wait
 
-COMMANDS = (up, down, status, history, plan, rehearse, check, unlock, repair, baseline, mark, unmark, grant, services, run_command, demo)
+COMMANDS = (
+    up,
+    down,
+    status,
+    history,
+    plan,
+    rehearse,
+    check,
+    wait,
+    unlock,
+    repair,
+    baseline,
+    mark,
+    unmark,
+    grant,
+    services,
+    run_command,
+    demo,
+)
 
 
 def make_app() -> App:
@@ -35,7 +54,7 @@ def make_app() -> App:
     app = App(
         name="roost",
         help="Migrate the database of a roost runtime, and see where it stands.\n\n"
-        "Exit codes: 0 fine, 1 failed, 2 usage, 3 something is pending (plan, status), 4 steps or files are wrong, 5 lock timeout, "
+        "Exit codes: 0 fine, 1 failed, 2 usage, 3 something is pending (plan, status, wait), 4 steps or files are wrong, 5 lock timeout, "
         "6 database unreachable, 7 refused as destructive.",
         version=_version,
         default_parameter=Parameter(show_default=False),

@@ -4,6 +4,7 @@ from roost.migrations._config import MigrationConfig, Policy
 from roost.migrations._context import MigrationContext
 from roost.migrations._events import (
     DatabaseAheadNoticed,
+    LockHolderSeen,
     LockWaitFinished,
     LockWaitStarted,
     PolicyNoticed,
@@ -33,6 +34,7 @@ from roost.migrations._lock_holding import MigrationLockHolder
 from roost.migrations._narration import narrate
 from roost.migrations._orchestrator import MigrationOrchestrator
 from roost.migrations._plugin_service import PluginMigrationService
+from roost.migrations._progress import MigrationProgress, MigrationStanding, RunState
 from roost.migrations._protocol import IMigrationService
 from roost.migrations._records import (
     BlockedChange,
@@ -73,6 +75,7 @@ __all__ = [
     "HeldLock",
     "IMigrationService",
     "LedgerUpkeep",
+    "LockHolderSeen",
     "LockWaitFinished",
     "LockWaitStarted",
     "ManifestChanges",
@@ -80,10 +83,12 @@ __all__ = [
     "MigrationContext",
     "MigrationLockHolder",
     "MigrationOrchestrator",
+    "MigrationProgress",
     "MigrationRecord",
     "MigrationReport",
     "MigrationRun",
     "MigrationService",
+    "MigrationStanding",
     "MigrationStatus",
     "MigrationStep",
     "PluginMigrationService",
@@ -99,6 +104,7 @@ __all__ = [
     "RepeatableStepsLeft",
     "RunFinished",
     "RunStarted",
+    "RunState",
     "SchemaCheck",
     "SchemaDiffers",
     "SchemaStatus",

@@ -32,6 +32,8 @@ class MigrationConfig:
             database's own server. ``ROOST_SCRATCH_URL`` stands for it where it is None.
         schema_timeout: How long it may take to work out what declared schemas need, all attempts at it included. Others wait for their
             turn meanwhile, and a line to a database that has fallen silent would keep them waiting for ever.
+        large_table_bytes: From how many bytes on a table is so large that a change of its declared schema takes the forms in which nobody
+            waits who reads or writes it. 0 means every table that is there; None means none.
 
     Raises:
         InvalidConfiguration: A value is out of its range.
@@ -49,6 +51,7 @@ class MigrationConfig:
     allow_data_loss: Collection[str] = frozenset()
     scratch_url: str | None = field(default=None, repr=False)
     schema_timeout: float = 300.0
+    large_table_bytes: int | None = 16 * 2**20
 
     def __post_init__(self) -> None:
         if self.max_retries < 1:
@@ -59,6 +62,10 @@ class MigrationConfig:
         if self.statement_timeout is not None and self.statement_timeout < 0:
             raise InvalidConfiguration(
                 name="statement_timeout", value=self.statement_timeout, reason="it is a number of seconds, or None for no limit"
+            )
+        if self.large_table_bytes is not None and self.large_table_bytes < 0:
+            raise InvalidConfiguration(
+                name="large_table_bytes", value=self.large_table_bytes, reason="it is a number of bytes, 0 or more, or None for no table"
             )
         if self.policy not in ("strict", "allow"):
             raise InvalidConfiguration(name="policy", value=self.policy, reason="it is 'strict' or 'allow'")

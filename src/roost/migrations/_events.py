@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from roost.errors import Blocker
+    from roost.migrations._lock_holding import MigrationLockHolder
     from roost.migrations._records import Direction
     from roost.migrations._rehearsal import RehearsalOutcome
 
@@ -32,6 +33,16 @@ class LockWaitStarted:
     """Another run has its turn; `holder` is its application name, which says plugin and step, where the server tells it."""
 
     holder: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockHolderSeen:
+    """Who has the turn while this run waits, looked up about once a second; told when it is another, or does something else, than before.
+
+    It is looked up only where somebody listens to this event.
+    """
+
+    holder: MigrationLockHolder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -239,6 +239,7 @@ def telling_of(
     index: int,
     total: int,
     transactional: bool = True,
+    fingerprint: str | None = None,
 ) -> StepTelling:
     """Return what is told of a step that is to be run; arguments as of `StepTelling`."""
     return StepTelling(
@@ -252,6 +253,7 @@ def telling_of(
         index=index,
         total=total,
         transactional=transactional,
+        fingerprint=fingerprint,
     )
 
 

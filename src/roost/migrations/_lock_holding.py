@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,9 @@ from roost.postgres import LockHolder, from_microseconds, lock_holder, lock_time
 if TYPE_CHECKING:
     from roost.errors import MigrationLockTimeout
     from roost.postgres import MigrationSession
+
+
+_RUN_FIELDS = ("run", "run_for", "client_host", "client_pid", "application_version")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +46,40 @@ async def migration_lock_holder(session: MigrationSession, key: int) -> Migratio
     if holder is None:
         return None
     return MigrationLockHolder(**asdict(holder), **await _run_of(session, pid=holder.pid, since=holder.since))
+
+
+class HolderWatch:
+    """Sees who has the turn, as often as it is asked, and tells when that has changed.
+
+    Args:
+        key: The lock's key.
+        changed: Told who has the turn now.
+    """
+
+    def __init__(self, *, key: int, changed: Callable[[MigrationLockHolder], None]) -> None:
+        self._key = key
+        self._changed = changed
+        self._seen: MigrationLockHolder | None = None
+
+    async def look(self, session: MigrationSession) -> None:
+        """Look who has the turn: by one query, and one more where it is another than before.
+
+        Raises:
+            Exception: As the driver raises it.
+        """
+        holder = await lock_holder(session, self._key)
+        if holder is None:  # between two turns
+            return
+        seen = self._seen
+        is_same = seen is not None and (seen.pid, seen.since) == (holder.pid, holder.since)
+        known: dict[str, Any]
+        if seen is not None and is_same and seen.run is not None:
+            known = {name: getattr(seen, name) for name in _RUN_FIELDS}
+        else:
+            known = await _run_of(session, pid=holder.pid, since=holder.since)
+        self._seen = MigrationLockHolder(**asdict(holder), **known)
+        if seen is None or not is_same or (seen.application_name, seen.run) != (holder.application_name, self._seen.run):
+            self._changed(self._seen)
 
 
 async def migration_lock_timeout(session: MigrationSession, key: int, *, waited: float) -> MigrationLockTimeout:

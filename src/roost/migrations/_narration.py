@@ -10,6 +10,9 @@ def narrate(event: object) -> str | None:  # noqa: C901, PLR0911, PLR0912 -- a t
     match event:
         case events.LockWaitStarted(holder=holder):
             return f"waiting for another run ({holder or 'unknown'})"
+        case events.LockHolderSeen(holder=holder):
+            place = f" on {holder.client_host}" if holder.client_host else ""
+            return f"the other run{place}: {holder.application_name}"
         case events.LockWaitFinished(acquired=acquired, duration=duration, error=None):
             return f"waited {duration:.1f} s; " + ("it is our turn" if acquired else "the other run did it all")
         case events.ServiceMigrationFinished(error=None, steps=0) if event.version is not None:

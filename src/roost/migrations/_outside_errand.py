@@ -9,6 +9,7 @@ from roost.migrations import _groups as groups
 from roost.migrations import _outside_groups as outside
 from roost.migrations._fingerprint import is_same_text
 from roost.migrations._in_hand import StepBack, StepForth
+from roost.migrations._step_again import StepAgain
 
 if TYPE_CHECKING:
     from roost.migrations._in_hand import StepInHand
@@ -133,6 +134,50 @@ class ErrandBack:
         return outside.forget_undoing(self.step.turn, self.step.undone)
 
 
+@dataclass(frozen=True, slots=True)
+class ErrandAgain:
+    """A repeatable step of one statement: nothing is written down before it has ended, as the catalogue tells what became of it."""
+
+    step: StepAgain
+
+    @property
+    def sql(self) -> str:
+        """Its text."""
+        return str(self.step.body)
+
+    @property
+    def is_written(self) -> bool:
+        """Never: no intent is kept."""
+        return False
+
+    @property
+    def has_changed(self) -> bool:
+        """Never."""
+        return False
+
+    @property
+    def ended(self) -> int:
+        """None: it is one statement."""
+        return 0
+
+    def claim(self) -> str:
+        """Return the transaction that asks whether it is still this run's turn, and the ledger as it was."""
+        return f"{self.step.opening}; COMMIT"
+
+    def resume(self, *, ended: int) -> str:  # noqa: ARG002 -- of one statement none has ended
+        """Return the same again."""
+        return self.claim()
+
+    def finish(self, *, attempts: int, took: float, verify: str) -> str:
+        """Return the transaction that writes down its text."""
+        return self.step.finish(attempts=attempts, took=took, verify=verify)
+
+    def forget(self) -> str:
+        """Return the transaction that asks whether it is still this run's turn: there is nothing to take back."""
+        turn = self.step.turn
+        return f"{turn.resets}; {turn.begin}; {turn.fence}; COMMIT"
+
+
 def errand_of(step: StepInHand) -> OutsideErrand:
     """Return what is sent for a step, whichever way it goes.
 
@@ -143,4 +188,6 @@ def errand_of(step: StepInHand) -> OutsideErrand:
         return ErrandForth(step)
     if isinstance(step, StepBack):
         return ErrandBack(step)
+    if isinstance(step, StepAgain):
+        return ErrandAgain(step)
     raise TypeError(type(step).__name__)

@@ -55,6 +55,7 @@ APPLICATION_NAME = "roost: rehearsing"
 
 KEEPS_NO_LEDGER = "the service keeps no ledger: only itself knows what it would do"
 AFTER_A_FAILURE = "a transaction before it failed, and it is part of the same change"
+BEHIND_OUTSIDE = "a part of the same change before it runs outside a transaction, and it may need that"
 
 
 class Rehearsal:
@@ -238,11 +239,17 @@ class Rehearsal:
     async def _schemas(self, session: MigrationSession, planned: PlannedService, *, database: Database, first: Measure) -> None:
         """Rehearse the changes of declared schemas. As in a run, one that fails keeps back no other plugin's, and all steps."""
         failed: set[str] = set()
+        left_out: set[str] = set()
         for place, unit in enumerate(planned.schemas, start=1):
             turn = _turn(session, service=planned.service.service_name, plugin=unit.plugin, schema=unit.schema)
             if unit.plugin in failed:
                 self._note(turn, unit.planned, Verdict(reason=AFTER_A_FAILURE), Attempts())
                 continue
+            if unit.plugin in left_out and unit.planned.transactional:
+                self._note(turn, unit.planned, Verdict(reason=BEHIND_OUTSIDE), Attempts())
+                continue
+            if not unit.planned.transactional:
+                left_out.add(unit.plugin)
             rehearser = StepRehearser(session, turn=turn, config=self._config, database=database, emit=self._emit, first=first)
             check = partial(_check_schema, session, unit)
             await self._step(rehearser, unit.planned, turn=turn, opening="", place=(place, len(planned.schemas)), check=check)

@@ -16,7 +16,7 @@ from roost.migrations._explain import explain, location_of
 from roost.migrations._ledger import NO_RIGHT
 from roost.migrations._patience import Patience
 from roost.migrations._rehearsal import NOTHING_MEASURED, Measure, StepMeasures, compare, why_not
-from roost.migrations._step import MigrationStep
+from roost.migrations._repeatable import PlannedRepeatable
 from roost.migrations._step_call import call_step
 from roost.postgres import bind_step, is_lock_timeout, sqlstate_of, watching_blockers
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from roost.migrations._config import MigrationConfig
     from roost.migrations._groups import Turn
     from roost.migrations._plan import PlannedStep
-    from roost.migrations._repeatable import PlannedRepeatable
     from roost.migrations._step import StepBody
     from roost.postgres import Database, MigrationSession
 
@@ -132,7 +131,7 @@ class StepRehearser:
             Exception: The connection broke.
         """
         step, attempts = planned.step, Attempts()
-        if isinstance(step, MigrationStep) and not step.transactional:
+        if not (planned.transactional if isinstance(planned, PlannedRepeatable) else planned.step.transactional):
             return Verdict(reason=OUTSIDE), attempts
 
         def block(blockers: tuple[Blocker, ...]) -> None:

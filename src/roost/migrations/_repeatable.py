@@ -37,6 +37,7 @@ class PlannedRepeatable:
         followers: All steps that come after it, directly or not. Their rows go when it runs, so that they run too, whatever happens in
             between.
         epilogue: What is sent behind the step in its transaction, once its settings are taken back; statements with their semicolons.
+        transactional: Whether it runs in a transaction. Outside of one it is one statement, of which the catalogue tells what became of it.
     """
 
     step: RepeatableStep
@@ -45,6 +46,7 @@ class PlannedRepeatable:
     planned_over: str | None
     followers: tuple[str, ...] = ()
     epilogue: str = ""
+    transactional: bool = True
 
 
 def in_turn(steps: Iterable[RepeatableStep], *, plugin: str, taken: Collection[str] = ()) -> list[RepeatableStep]:

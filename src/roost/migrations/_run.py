@@ -88,7 +88,12 @@ class MigrationRun:
             wish=self.settled_wish,
             states=self.states,
             emit=self.emit,
+            wants=self._is_heard,
         )
+
+    def _is_heard(self, event_type: type) -> bool:
+        events = getattr(self.runtime, "events", None)
+        return events is not None and bool(events.wants(event_type))
 
     @property
     def run_id(self) -> str | None:

@@ -17,8 +17,8 @@ import anyio
 from roost.errors import MigrationLockTimeout, NoDatabase, PoolerInTheWay, ReadOnlyServer, SessionLost
 from roost.migrations import _ledger as ledger
 from roost.migrations import _ledger_run as ledger_run
-from roost.migrations._events import LockWaitFinished, LockWaitStarted, SessionReopened
-from roost.migrations._lock_holding import migration_lock_timeout, tell_run
+from roost.migrations._events import LockHolderSeen, LockWaitFinished, LockWaitStarted, SessionReopened
+from roost.migrations._lock_holding import HolderWatch, migration_lock_timeout, tell_run
 from roost.migrations._runner import Closing
 from roost.migrations._trace import run_trace_id
 from roost.migrations._turn_wait import TurnWait
@@ -48,6 +48,7 @@ class RunEntry:
         wish: For each plugin the digest that leaves nothing to do; None where only a run can tell.
         states: Where each service's state is kept.
         emit: Where events go.
+        wants: Whether anybody listens to a type of events.
 
     Attributes:
         run_id: The run's id in the ledger; None before it is opened.
@@ -68,6 +69,7 @@ class RunEntry:
         wish: Mapping[str, str] | None,
         states: MigrationStates,
         emit: Callable[[object], None],
+        wants: Callable[[type], bool],
     ) -> None:
         self._database = database
         self._config = config
@@ -76,6 +78,8 @@ class RunEntry:
         self._wish = wish
         self._states = states
         self._emit = emit
+        self._wants = wants
+        self._holder = HolderWatch(key=KEY, changed=lambda holder: emit(LockHolderSeen(holder=holder)))
         self._session: MigrationSession | None = None
         self._has_lock = False
         self._is_closed = False
@@ -91,6 +95,7 @@ class RunEntry:
             began=self._wait_began,
             ended=self._wait_ended,
             late=lambda waited: migration_lock_timeout(self.session, KEY, waited=waited),
+            watching=self._watch_holder,
         )
 
     @property
@@ -304,6 +309,7 @@ class RunEntry:
                 timeout=self._config.run_lock_timeout,
                 satisfied=satisfied,
                 waiting=waiting,
+                watching=self._watch_holder,
                 jitter=self._jitter,
             )
             # Who had to wait may find that the other run did it all.
@@ -325,6 +331,10 @@ class RunEntry:
             if self._states.states.get(service) not in ("running", "completed", "ahead"):
                 self._states.set(service, "waiting")
         self._emit(LockWaitStarted(holder=holder.application_name if holder else None))
+
+    async def _watch_holder(self) -> None:
+        if self._wants(LockHolderSeen):
+            await self._holder.look(self.session)
 
     def _wait_ended(self, acquired: bool, took: float, error: BaseException | None = None) -> None:  # noqa: FBT001 -- a callback
         self.waited += took

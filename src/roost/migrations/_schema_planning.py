@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from roost.errors import SchemaUnsupported
+from roost.migrations._schema_units import Way
 from roost.migrations._snapshots import last_snapshots
 from roost.schema import (
     at_once,
@@ -14,6 +15,7 @@ from roost.schema import (
     declare,
     difference,
     effective_renames,
+    large_tables,
     objects_in,
     plan_schema_changes,
     scratch_database,
@@ -34,12 +36,14 @@ class SchemaPlans:
         changes: By plugin what is to be changed, and what is not for fear of loss.
         objects: By plugin of what its declaration consists.
         adopted: By plugin what of that was in the database before roost ever changed the schema.
+        owned: By plugin of what its schema consisted when it was changed last.
         failed: By plugin why its declaration can't be used.
     """
 
     changes: Mapping[str, PluginChanges] = field(default_factory=dict)
     objects: Mapping[str, tuple[SchemaObject, ...]] = field(default_factory=dict)
     adopted: Mapping[str, tuple[SchemaObject, ...]] = field(default_factory=dict)
+    owned: Mapping[str, tuple[SchemaObject, ...]] = field(default_factory=dict)
     failed: Mapping[str, Exception] = field(default_factory=dict)
 
     def refusal(self, plugin: str, *, environment: str) -> Exception | None:
@@ -51,6 +55,12 @@ class SchemaPlans:
             return SchemaUnsupported(findings=tuple(f"{plugin}: {reason}" for reason in changes.refused))
         return blocked_error(changes, environment=environment) if changes.blocked else None
 
+    def way(self, plugin: str, *, known: str | None, run: int) -> Way:
+        """Return what is known of a plugin's schema on its way; arguments as of `Way`."""
+        return Way(
+            known=known, objects=self.objects[plugin], adopted=self.adopted.get(plugin, ()), owned=self.owned.get(plugin, ()), run=run
+        )
+
 
 async def plan_schemas(
     session: MigrationSession,
@@ -59,6 +69,7 @@ async def plan_schemas(
     url: DatabaseURL,
     allowed: frozenset[str],
     scratch_url: str | None,
+    large_table_bytes: int | None,
     run: int,
 ) -> SchemaPlans:
     """Hold what plugins declare against the database. Nothing in it is changed; a scratch database comes and goes.
@@ -69,6 +80,7 @@ async def plan_schemas(
         url: The database.
         allowed: What may be lost, by name.
         scratch_url: Where scratch databases are made instead of on the database's own server.
+        large_table_bytes: From how many bytes on nobody is to be kept from a table for as long as it takes to read it; None for none.
         run: The number of the run, by which the scratch database is named; 0 outside of one.
 
     Raises:
@@ -88,6 +100,7 @@ async def plan_schemas(
             # Where it is called in both as in the database, a comparison keeps what is in it.
             for statement in undo_statements(effective_renames(one, real=real, declared=made.objects[one.plugin])):
                 await scratch.session.execute(statement)
+        large = await large_tables(session, schemas, least=large_table_bytes)
         statements, incomparable = await _compared(url, scratch.url, usable)
     changes = plan_schema_changes(
         statements,
@@ -96,11 +109,13 @@ async def plan_schemas(
         declared={plugin: objects for plugin, objects in made.objects.items() if plugin not in incomparable},
         owned={plugin: [one.identity for one in snapshot.objects] for plugin, snapshot in snapshots.items()},
         allow_data_loss=allowed,
+        large=large,
     )
     return SchemaPlans(
         changes=changes,
         objects=made.objects,
         adopted=_adopted(made.objects, real=real, snapshots=snapshots),
+        owned={plugin: snapshot.objects for plugin, snapshot in snapshots.items()},
         failed={**made.failed, **incomparable},
     )
 

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 from roost.errors import (
     DatabaseUnreachable,
     DestructiveMigrationBlocked,
+    IndexConflict,
     MigrationLockLost,
     NoDatabase,
     RoostError,
+    SchemaHalfway,
     SchemaNotReached,
     SchemaPlanTimeout,
     SchemasFailed,
@@ -29,7 +31,7 @@ from roost.migrations._records import BlockedChange, SchemaCheck, SchemaStatus
 from roost.migrations._schema_planning import SchemaPlans, plan_schemas
 from roost.migrations._schema_units import PlannedUnit, SchemaUnit, plan_unit, planned_unit, units_of
 from roost.migrations._service import MigrationService
-from roost.migrations._snapshots import brought_about, differences, drift, from_json, last_snapshots
+from roost.migrations._snapshots import brought_about, differences, drift, from_json, last_snapshots, words_for_identity
 from roost.migrations._versions import UNVERSIONED
 from roost.postgres import Database, is_connection_lost, quote_literal, retrying, sqlstate_of
 from roost.runtime import closest, parse_dependency
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from roost.migrations._run import MigrationRun
     from roost.postgres import DatabaseURL, MigrationSession
     from roost.runtime import Plugin
-    from roost.schema import DeclaredPlugin, PluginChanges, SchemaChange
+    from roost.schema import DeclaredPlugin, PluginChanges
 
 NOT_REACHED = "RST07"
 
@@ -102,6 +104,7 @@ class DatabaseMigrationService(MigrationService):
             DestructiveMigrationBlocked: A change would lose data that may not be lost; of its plugin nothing was changed.
             InvalidSchema: A declaration is no SQL that the server takes, or none of a schema.
             StepFailed: The server refused a change, such as a constraint that rows violate; nothing of its plugin was changed.
+            SchemaHalfway: A part of the change that stands apart, because a table is large, failed; the next run goes on from there.
             SchemaNotReached: The schema would still differ after the change; nothing of its plugin was changed.
             SchemasFailed: Several of these at once.
             SchemaError: No declaration can be compared.
@@ -128,29 +131,27 @@ class DatabaseMigrationService(MigrationService):
 
     async def _bring_about(self, run: MigrationRun, declared: DeclaredPlugin, plans: SchemaPlans, *, known: str | None) -> None:
         # Also of a schema that is as it is declared the run has to know on what it is settled.
-        units = [SchemaUnit(fingerprint=declared.fingerprint, sql="", description="", snapshot=None, is_last=True)]
+        units = [SchemaUnit(fingerprint=declared.fingerprint, sql="", description="", is_last=True)]
         if known != declared.fingerprint:
             refusal = plans.refusal(declared.plugin, environment=_environment())
             if refusal is not None:
                 raise refusal
-            adopted = plans.adopted.get(declared.plugin, ())
-            units = units_of(declared, plans.changes[declared.plugin], objects=plans.objects[declared.plugin], adopted=adopted)
+            units = units_of(declared, plans.changes[declared.plugin], plans.way(declared.plugin, known=known, run=run.number))
         version = self._version_of(declared.plugin)
-        for unit in units:
+        for index, unit in enumerate(units):
             try:
                 await run.carry_out(
-                    partial(_decide, unit, declared=declared, version=version, planned_over=known, run=run.number),
+                    partial(_decide, unit, declared=declared, version=version, planned_over=known),
                     plugin=declared.plugin,
                     service=self.service_name,
                     schema=declared.schema,
                     makes_schema=False,
                 )
-            except StepFailed as error:
-                cause = error.__cause__
-                if cause is None or sqlstate_of(cause) != NOT_REACHED:
+            except (StepFailed, IndexConflict) as error:
+                raised = _failure_of(error, units[index:], plugin=declared.plugin)
+                if raised is error:
                     raise
-                missing = from_json(getattr(cause, "detail", None) or "[]")
-                raise SchemaNotReached(plugin=declared.plugin, differences=differences(missing)) from error
+                raise raised from error
             known = unit.fingerprint
 
     async def _plan(
@@ -169,6 +170,7 @@ class DatabaseMigrationService(MigrationService):
             declared,
             url=url,
             allowed=frozenset({*allowed, *config.allow_data_loss, *allowed_by_environment(os.environ)}),
+            large_table_bytes=config.large_table_bytes,
             scratch_url=config.scratch_url or os.environ.get("ROOST_SCRATCH_URL"),
             run=number,
         )
@@ -226,8 +228,8 @@ class DatabaseMigrationService(MigrationService):
                 blocked += [BlockedChange(plugin=one.plugin, losses=change.loses, sql=change.sql) for change in changes.blocked]
                 continue
             units += [
-                planned_unit(unit, declared=one, version=self._version_of(one.plugin))
-                for unit in units_of(one, changes, objects=plans.objects[one.plugin], adopted=plans.adopted.get(one.plugin, ()))
+                planned_unit(unit, declared=one, version=self._version_of(one.plugin), objects=plans.objects[one.plugin])
+                for unit in units_of(one, changes, plans.way(one.plugin, known=known.get(one.plugin), run=0))
             ]
         return units, blocked
 
@@ -330,11 +332,28 @@ class DatabaseMigrationService(MigrationService):
         return self._bound().get_service(Database).migration_url
 
 
-def _decide(unit: SchemaUnit, state: PluginState, *, declared: DeclaredPlugin, version: str, planned_over: str | None, run: int) -> Plan:
-    plan = plan_unit(unit, state, declared=declared, version=version, planned_over=planned_over, run=run)
+def _decide(unit: SchemaUnit, state: PluginState, *, declared: DeclaredPlugin, version: str, planned_over: str | None) -> Plan:
+    plan = plan_unit(unit, state, declared=declared, version=version, planned_over=planned_over)
     if plan is None:
         raise MigrationLockLost(detail=f"another run has changed the schema of plugin {declared.plugin} meanwhile")
     return plan
+
+
+def _failure_of(error: StepFailed | IndexConflict, rest: Sequence[SchemaUnit], *, plugin: str) -> RoostError:
+    """Return what a failure means for the schema; the error itself where nothing of the change is left.
+
+    Args:
+        error: The failure.
+        rest: The part of the change that failed, and all that would have followed.
+        plugin: The plugin.
+    """
+    cause, raised = error.__cause__, error
+    if cause is not None and sqlstate_of(cause) == NOT_REACHED:
+        missing = from_json(getattr(cause, "detail", None) or "[]")
+        return SchemaNotReached(plugin=plugin, differences=differences(missing), is_halfway=rest[0].is_behind)
+    if not rest[0].is_behind:
+        return raised
+    return SchemaHalfway(plugin=plugin, rest=tuple(unit.sql for unit in rest), reason=raised.message, reason_hint=raised.hint)
 
 
 def _refuse(plans: SchemaPlans, plugin: str) -> None:
@@ -345,7 +364,7 @@ def _refuse(plans: SchemaPlans, plugin: str) -> None:
 
 
 def _check_of(changes: PluginChanges) -> SchemaCheck:
-    every = (*changes.first, *changes.changes)
+    every = changes.every
     losses = tuple(dict.fromkeys(loss for change in every for loss in change.loses))
     return SchemaCheck(
         plugin=changes.plugin,
@@ -353,14 +372,13 @@ def _check_of(changes: PluginChanges) -> SchemaCheck:
         statements=tuple(change.sql for change in every),
         has_data_loss=bool(losses),
         losses=losses,
-        warnings=tuple(f"{_words_for(change)}: {change.why}" for change in every if change.risk != "safe"),
+        warnings=tuple(
+            f"{words_for_identity(change.object)}: {change.why}{f'; it takes {change.lock}' if change.lock else ''}"
+            for change in every
+            if change.risk != "safe"
+        ),
         is_blocked=bool(changes.blocked),
     )
-
-
-def _words_for(change: SchemaChange) -> str:
-    kind, _, parent, name = change.object
-    return " ".join(filter(None, (kind, f"{parent}.{name}" if parent else name)))
 
 
 def _environment() -> str:

@@ -53,13 +53,14 @@ class SentSteps:
             What was done.
         """
         standing = {row.step for row in state.applied}
-        applied = {row.step for row in state.applied if row.run in runs and row.state == "done"}
-        applied |= {row.step for row in state.repeated if row.run in runs}
+        applied: set[tuple[str, str | None]] = {(row.step, None) for row in state.applied if row.run in runs and row.state == "done"}
+        # The same run may have run another text of it before: an earlier part of a declared schema's change.
+        applied |= {(row.step, row.fingerprint) for row in state.repeated if row.run in runs}
         ours = [telling for telling in self._tellings if telling.plugin == plugin]
         self._tellings = [telling for telling in self._tellings if telling.plugin != plugin]
         done: list[StepReport] = []
         for telling in ours:
-            is_applied = telling.step in (applied if telling.direction == "up" else standing)
+            is_applied = (telling.step, telling.fingerprint) in applied if telling.direction == "up" else telling.step in standing
             is_done = is_applied == (telling.direction == "up")
             if telling.has_begun or is_done:
                 self._emit(StepOutcomeLearned(plugin=plugin, step=telling.step, is_applied=is_applied))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from roost.postgres import MigrationSession
+    from roost.schema import Identity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,4 +100,10 @@ def differences(missing: Iterable[SchemaObject]) -> tuple[str, ...]:
 
 def words_for(one: SchemaObject) -> str:
     """Return what an object is called: its kind, and its name with its table's in front."""
-    return f"{one.kind} {one.parent}.{one.name}" if one.parent else f"{one.kind} {one.name}"
+    return words_for_identity(one.identity)
+
+
+def words_for_identity(of: Identity) -> str:
+    """Return what an object is called, by its identity."""
+    kind, _, parent, name = of
+    return f"{kind} {parent}.{name}" if parent else f"{kind} {name}"

@@ -44,6 +44,13 @@ class StepAgain(StepInHand):
 
     def closing(self, *, attempts: int) -> str:
         """Return what writes down its text, and makes due what comes after it."""
+        return f"{self.turn.resets}; {'' if self.flush else f'{NO_FLUSH}; '}{self.planned.epilogue}{self._end(attempts, took=None)}COMMIT"
+
+    def finish(self, *, attempts: int, took: float, verify: str) -> str:
+        """Return the transaction that does so for a step which ran outside one, once what it did is verified (`verify`)."""
+        return f"{self.turn.resets}; {self.turn.begin}; {self.turn.fence}; {verify}{self._end(attempts, took=took)}COMMIT"
+
+    def _end(self, attempts: int, *, took: float | None) -> str:
         planned = self.planned
         followers = ", ".join(map(quote_literal, planned.followers))
         finish = (
@@ -56,10 +63,10 @@ class StepAgain(StepInHand):
             version=planned.version,
             direction="up",
             attempts=attempts,
-            took=None,
+            took=took,
             checksum=planned.fingerprint,
         )
-        return f"{self.turn.resets}; {'' if self.flush else f'{NO_FLUSH}; '}{planned.epilogue}{finish}; {done}COMMIT"
+        return f"{finish}; {done}"
 
     @property
     def escape(self) -> str | None:
@@ -98,7 +105,15 @@ def steps_again(
             turn=turn,
             limits=groups.limits_under(config, lock_timeout=planned.step.lock_timeout, statement_timeout=planned.step.statement_timeout),
             planned_on=planned_on,
-            telling=telling_of(planned, turn=turn, emit=emit, index=index, total=total),
+            telling=telling_of(
+                planned,
+                turn=turn,
+                emit=emit,
+                index=index,
+                total=total,
+                transactional=planned.transactional,
+                fingerprint=planned.fingerprint,
+            ),
             flush=flushes(planned.step.up, index=index, total=total),
             planned=planned,
         )

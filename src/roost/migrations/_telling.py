@@ -35,6 +35,7 @@ class StepTelling:
         duration: Seconds from its beginning to its end.
         blockers: Who was last seen to keep it from a lock.
         transactional: Whether it runs in a transaction.
+        fingerprint: Of a repeatable step what the ledger holds once it has run; None for all others, whose id is enough.
         part: What of its body was sent last, and how many characters come before that; None where it is sent as a whole.
     """
 
@@ -51,6 +52,7 @@ class StepTelling:
     duration: float = 0.0
     blockers: tuple[Blocker, ...] = ()
     transactional: bool = True
+    fingerprint: str | None = None
     part: tuple[str, int] | None = None
     _began: float | None = field(default=None, init=False)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from roost.migrations._ledger import BUSY
-from roost.postgres import sqlstate_of
+from roost.postgres import WATCH_SECONDS, sqlstate_of
 
 if TYPE_CHECKING:
     from roost.errors import MigrationLockTimeout
@@ -41,6 +41,7 @@ class TurnWait:
         began: Told when it has to wait.
         ended: Told when the wait is over: whether it got its turn, how many seconds it waited, and the error with which it gave up.
         late: Returns what to raise after so many seconds.
+        watching: Looks who is at work now; awaited about once a second.
     """
 
     def __init__(
@@ -51,12 +52,15 @@ class TurnWait:
         began: Callable[[], None],
         ended: Callable[[bool, float, BaseException | None], None],
         late: Callable[[float], Awaitable[MigrationLockTimeout]],
+        watching: Callable[[], Awaitable[None]],
     ) -> None:
         self._timeout = timeout
         self._jitter = jitter
         self._began = began
         self._ended = ended
         self._late = late
+        self._watching = watching
+        self._watched = 0.0
         self._since: float | None = None
         self._wait = FIRST_WAIT
 
@@ -77,13 +81,16 @@ class TurnWait:
             MigrationLockTimeout: Others were at work for too long.
         """
         if self._since is None:
-            self._since = time.monotonic()
+            self._since = self._watched = time.monotonic()
             self._began()
         if time.monotonic() - self._since >= self._timeout:
             error = await self._late(self._timeout)
             self._ended(False, time.monotonic() - self._since, error)  # noqa: FBT003 -- a callback
             self._since = None
             raise error
+        if time.monotonic() - self._watched >= WATCH_SECONDS:
+            self._watched = time.monotonic()
+            await self._watching()
         await anyio.sleep(self._wait * (0.5 + self._jitter.random()))
         self._wait = min(self._wait * 1.5, LONGEST_WAIT)
 

@@ -1,6 +1,6 @@
 """PostgreSQL: addresses, connections, sessions, the advisory lock, quoting, and an embedded server. Only this floor knows the driver."""
 
-from roost.postgres._advisory_lock import CHANNEL, advisory_lock_key, lock_or_satisfied
+from roost.postgres._advisory_lock import CHANNEL, WATCH_SECONDS, advisory_lock_key, lock_or_satisfied
 from roost.postgres._binding import bind_step
 from roost.postgres._blockers import blockers_by_pid, watching_blockers
 from roost.postgres._connect import client_address
@@ -9,7 +9,16 @@ from roost.postgres._database import Database
 from roost.postgres._embedded import EmbeddedPostgres
 from roost.postgres._lock_holder import LockHolder, end_lock_holder, lock_holder, lock_timeout
 from roost.postgres._parse_tree import Tree, input_parameters, names_of, names_of_object
-from roost.postgres._parser import SQL_EXTRA, ParsedStatement, has_parser, parse_sql, statements_of, without_foreign_keys
+from roost.postgres._parser import (
+    SQL_EXTRA,
+    ParsedStatement,
+    check_condition,
+    has_parser,
+    index_terms,
+    parse_sql,
+    statements_of,
+    without_foreign_keys,
+)
 from roost.postgres._protocols import Connection, ConnectionPool
 from roost.postgres._quoting import dollar_quote, quote_identifier, quote_literal, quote_nullable
 from roost.postgres._retry import retrying
@@ -40,6 +49,7 @@ __all__ = [
     "CHANNEL",
     "PSQL_ONLY",
     "SQL_EXTRA",
+    "WATCH_SECONDS",
     "AddsEnumValue",
     "BuildProgress",
     "BuildsIndex",
@@ -70,6 +80,7 @@ __all__ = [
     "advisory_lock_key",
     "bind_step",
     "blockers_by_pid",
+    "check_condition",
     "client_address",
     "copies_from_stdin",
     "decode_sql",
@@ -77,6 +88,7 @@ __all__ = [
     "end_lock_holder",
     "from_microseconds",
     "has_parser",
+    "index_terms",
     "input_parameters",
     "is_blank",
     "is_connection_lost",

@@ -27,6 +27,9 @@ FIRST_WAIT = 0.02
 LONGEST_WAIT = 0.5
 """Seconds between two questions where no bell rings, as after the death of the lock's holder; spread by half to either side."""
 
+WATCH_SECONDS = 1.0
+"""Seconds between two looks at who has the lock; one is taken together with a question, so it may be half a second late."""
+
 
 def advisory_lock_key(name: str) -> int:
     """Return the lock's key for a name: stable, a signed 64-bit integer, as PostgreSQL wants it."""
@@ -47,6 +50,7 @@ async def lock_or_satisfied(
     timeout: float,  # noqa: ASYNC109 -- the limit is on the turn, and the error names who has it
     satisfied: Callable[[], Awaitable[bool]],
     waiting: Callable[[LockHolder | None], None],
+    watching: Callable[[], Awaitable[None]] | None = None,
     jitter: random.Random,
 ) -> bool:
     """Ask for the lock until it is ours, or until there is nothing left to do under it.
@@ -60,6 +64,7 @@ async def lock_or_satisfied(
         timeout: Seconds to wait at most.
         satisfied: Looks, without a lock, whether somebody else has done the work meanwhile; asked before each further attempt.
         waiting: Told once who has the lock, at the first refusal.
+        watching: Looks who has it now; awaited after a refusal about once a second.
         jitter: Spreads the questions of many waiters.
 
     Returns:
@@ -74,7 +79,7 @@ async def lock_or_satisfied(
     waiting(await lock_holder(session, key))
     bell = asyncio.Event()
     await session.listen(CHANNEL, bell.set)
-    wait = FIRST_WAIT
+    wait, watched = FIRST_WAIT, time.monotonic()
     while True:
         # Whatever rang before this session listened is seen here.
         bell.clear()
@@ -85,6 +90,9 @@ async def lock_or_satisfied(
         left = deadline - time.monotonic()
         if left <= 0:
             raise lock_timeout(await lock_holder(session, key), waited=timeout)
+        if watching is not None and time.monotonic() - watched >= WATCH_SECONDS:
+            watched = time.monotonic()
+            await watching()
         with anyio.move_on_after(min(left, wait * (0.5 + jitter.random()))):
             await bell.wait()
         wait = min(wait * 1.5, LONGEST_WAIT)

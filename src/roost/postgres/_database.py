@@ -130,6 +130,24 @@ class Database(Service):
         if scope.cancelled_caught:
             pool.terminate()
 
+    async def health(self) -> None:
+        """Ask the server for an answer, for ``runtime.health()``.
+
+        Where all connections of the pool are in use it makes one of its own: those who wait for one say nothing of the server.
+
+        Raises:
+            Exception: As of `execute`.
+        """
+        pool = self._pool
+        if pool is None or pool.get_idle_size() or pool.get_size() < pool.get_max_size():
+            await self.execute("SELECT 1")
+            return
+        connection = await connect_once(self.url)
+        try:
+            await connection.execute("SELECT 1")
+        finally:
+            connection.terminate()
+
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Connection]:
         """Provide a connection for a while.

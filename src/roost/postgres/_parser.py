@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal, TypeAlias
 
+from roost.postgres._quoting import quote_identifier
 from roost.postgres._statements import (
     AddsEnumValue,
     BuildsIndex,
@@ -183,6 +184,49 @@ def without_foreign_keys(sql: str) -> tuple[str, tuple[str, ...]] | None:
     if not keys:
         return None
     return str(_grammar().deparse(whole)), tuple(_adding(statement.relation, key) for key in keys)
+
+
+def check_condition(sql: str) -> str | None:
+    """Return the condition of a check, as SQL.
+
+    Args:
+        sql: One ``ALTER TABLE`` that adds it. It needs the extra ``sql``: ask `has_parser` before.
+
+    Returns:
+        The condition; None where the statement is another.
+    """
+    whole = _parsed(sql)
+    if whole is None or len(whole.stmts) != 1 or whole.stmts[0].stmt.WhichOneof("node") != "alter_table_stmt":
+        return None
+    commands = whole.stmts[0].stmt.alter_table_stmt.cmds
+    condition = getattr(commands[0].alter_table_cmd, "def").constraint.raw_expr
+    return _expression(condition) if len(commands) == 1 and condition.WhichOneof("node") else None
+
+
+def index_terms(sql: str) -> tuple[tuple[str, ...], str] | None:
+    """Return the keys of an index and its condition, as SQL; orders, collations and classes of operators are left out.
+
+    Args:
+        sql: One ``CREATE INDEX``. It needs the extra ``sql``: ask `has_parser` before.
+
+    Returns:
+        The keys, and the condition, empty for an index of all rows; None where the statement is another.
+    """
+    whole = _parsed(sql)
+    if whole is None or len(whole.stmts) != 1 or whole.stmts[0].stmt.WhichOneof("node") != "index_stmt":
+        return None
+    index = whole.stmts[0].stmt.index_stmt
+    elements = [node.index_elem for node in index.index_params]
+    keys = tuple(quote_identifier(element.name) if element.name else _expression(element.expr) for element in elements)
+    return keys, _expression(index.where_clause) if index.where_clause.WhichOneof("node") else ""
+
+
+def _expression(node: Node) -> str:
+    target = _part("Node")(res_target=_part("ResTarget")(val=node))
+    statement = _part("SelectStmt")(target_list=[target], limit_option=_part("LimitOption").Value("LIMIT_OPTION_DEFAULT"))
+    statement.op = _part("SetOperation").Value("SETOP_NONE")
+    whole = _part("ParseResult")(stmts=[_part("RawStmt")(stmt=_part("Node")(select_stmt=statement))])
+    return str(_grammar().deparse(whole)).removeprefix("SELECT ")
 
 
 def _is_foreign_key(node: Node) -> bool:

@@ -277,6 +277,24 @@ class Runtime:
         """Whether all services are started and nobody has asked for a stop: whether to send requests here."""
         return self._lifecycle.is_up
 
+    def is_up(self, wanted: object) -> bool:
+        """Tell whether a service is started and not stopped, be it degraded or on its way back from a crash.
+
+        Args:
+            wanted: Its class or name.
+
+        Returns:
+            False also where there is no such service, and outside of the runtime's life.
+
+        Raises:
+            AmbiguousProvider: Several satisfy it.
+            TypeError: What is wanted is neither a class nor a name.
+        """
+        if not self._lifecycle.is_live or not self._composition.assembly.has(wanted):
+            return False
+        node = self._composition.assembly.find(wanted)
+        return node is not None and self._arrangement.unit("service", node.name).is_up
+
     async def health(self) -> tuple[ServiceHealth, ...]:
         """Ask the services how they are: those that have an async ``health``, all at once.
 

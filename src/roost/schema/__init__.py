@@ -2,11 +2,12 @@
 
 from roost.schema._at_once import at_once
 from roost.schema._catalogue import SchemaObject, objects_in, objects_query
-from roost.schema._changes import Identity, PluginChanges, Risk, SchemaChange, Verb
+from roost.schema._changes import Identity, PluginChanges, Risk, SchemaChange, Stage, Verb
 from roost.schema._declaration import DeclaredPlugin, DeclaredSchema, SchemaSource, Script, declared_plugin
 from roost.schema._declaring import Declared, declare
 from roost.schema._diff import difference
 from roost.schema._guard import allowed_by_environment, blocked_error
+from roost.schema._large_tables import large_tables
 from roost.schema._renames import Rename, effective_renames, undo_statements
 from roost.schema._schema_name import check_schema_names, derive_schema_name
 from roost.schema._schema_plan import plan_schema_changes
@@ -26,6 +27,7 @@ __all__ = [
     "SchemaSource",
     "Scratch",
     "Script",
+    "Stage",
     "Verb",
     "allowed_by_environment",
     "at_once",
@@ -37,6 +39,7 @@ __all__ = [
     "difference",
     "drop_stale_scratches",
     "effective_renames",
+    "large_tables",
     "objects_in",
     "objects_query",
     "plan_schema_changes",

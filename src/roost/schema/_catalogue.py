@@ -95,7 +95,7 @@ async def reading_catalogue(session: MigrationSession) -> AsyncIterator[None]:
         yield
     finally:
         if session.is_open:
-            await session.execute("ROLLBACK")
+            await session.rollback()
 
 
 @cache

@@ -42,6 +42,19 @@ class SchemaChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Statements that come behind the main transaction of a change, in an order in which they hold nobody off for long.
+
+    Attributes:
+        changes: The statements.
+        is_transaction: Whether they are one transaction; otherwise it is one statement that PostgreSQL takes only outside of one.
+    """
+
+    changes: tuple[SchemaChange, ...]
+    is_transaction: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PluginChanges:
     """What has to happen to a plugin's schema.
 
@@ -49,9 +62,12 @@ class PluginChanges:
         plugin: The plugin.
         schema: Its PostgreSQL schema.
         fingerprint: That of its declaration.
+        counts: Statements that change nothing, and fail where rows that are there violate what is to come in `apart`.
         first: What has to be committed before the rest: values of enums that the rest uses.
-        changes: Everything else in its order, those for renames last.
-        blocked: Those among `first` and `changes` that would lose data and are not allowed. With any of them nothing of the plugin runs.
+        changes: The main transaction in its order: everything that is not elsewhere, what is for renames last.
+        apart: What follows it, because it would keep others from large tables for long. Not before the last of these is the schema as it
+            is declared.
+        blocked: Those among all of them that would lose data and are not allowed. With any of them nothing of the plugin runs.
         refused: What can't be done at all, one sentence each. With any of them nothing of the plugin runs.
         left_alone: What a comparison would change or remove, and no plugin owns or declares.
         rename_candidates: Pairs of an old and a new name that could be one thing: a column or table that goes, and one that comes.
@@ -60,9 +76,16 @@ class PluginChanges:
     plugin: str
     schema: str
     fingerprint: str
+    counts: tuple[str, ...] = ()
     first: tuple[SchemaChange, ...] = ()
     changes: tuple[SchemaChange, ...] = ()
+    apart: tuple[Stage, ...] = ()
     blocked: tuple[SchemaChange, ...] = ()
     refused: tuple[str, ...] = ()
     left_alone: tuple[Identity, ...] = ()
     rename_candidates: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def every(self) -> tuple[SchemaChange, ...]:
+        """All changes, in the order in which they are sent."""
+        return (*self.first, *self.changes, *(change for stage in self.apart for change in stage.changes))

@@ -22,6 +22,7 @@ _LABEL = re.compile(rf"(?:ENUM \(|, )({_LITERAL})")
 _COMMENT = re.compile(rf" COMMENT ({_LITERAL})\Z", re.DOTALL)
 _OWNED_BY = re.compile(r" OWNED BY (?P<of>.+?)(?: COMMENT E?\'|\Z)", re.DOTALL)
 _PARTITION_OF = re.compile(r'(?:UNLOGGED )?TABLE PARTITION OF (?P<of>(?:"(?:[^"]|"")*"|[^" ])+) ')
+_INVALID = re.compile(rf" INVALID(?: STATISTICS [0-9=,]+)?(?: COMMENT {_LITERAL})?\Z", re.DOTALL)
 _ENABLED = re.compile(r" ENABLED O\Z")
 
 
@@ -44,6 +45,17 @@ def is_identity(definition: str) -> bool:
 def is_not_null(definition: str) -> bool:
     """Tell whether a column refuses to be empty."""
     return _NOT_NULL.match(definition, len(type_of_column(definition))) is not None
+
+
+def is_invalid(definition: str) -> bool:
+    """Tell whether an index is one that was not built to its end, so that no query uses it."""
+    return _INVALID.search(definition) is not None
+
+
+def is_same_index(invalid: str, declared: str) -> bool:
+    """Tell whether an index that was not built to its end is the declared one, whatever is said of it in comments."""
+    found, comment = _INVALID.search(invalid), _COMMENT.search(declared)
+    return found is not None and invalid[: found.start()] == (declared if comment is None else declared[: comment.start()])
 
 
 def enum_labels(definition: str) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from roost.schema._catalogue import reading_catalogue
 from roost.schema._details import Detail, detail_statements, details_in
 from roost.schema._extensions import extensions_in
 from roost.schema._foreign_keys import ForeignKey, foreign_keys_in, with_foreign_keys_aside
+from roost.schema._generated_columns import GeneratedColumn, generated_columns, with_generated_anew
 from roost.schema._names_in_turn import with_names_in_turn
 from roost.schema._not_null_names import NotNullNames, not_null_names, with_not_null_names
 from roost.schema._serials import ColumnName, Detour, IntegerColumn, SequenceName, detours, integer_columns, sequences_in
@@ -65,6 +66,7 @@ class _Side:
     sequences: frozenset[SequenceName]
     foreign_keys: tuple[ForeignKey, ...]
     not_null: NotNullNames
+    generated: Mapping[ColumnName, GeneratedColumn]
     functions: frozenset[FunctionName]
     places: Mapping[ColumnName, tuple[bool, int]]
 
@@ -100,6 +102,7 @@ async def difference(source: DatabaseURL, target: DatabaseURL, *, schemas: Colle
     if statements is None or back_again is None:
         raise SchemaUnsupported(findings=("the statements that make up the difference can't be read",))
     about = with_columns_in_order([statement for statement in statements if _is_about_schemas(statement)], declared.places)
+    about = with_generated_anew(about, real.generated, declared.generated)
     about = with_names_in_turn(with_names_free(with_defaults_aside(about)))
     about = with_not_null_names(about, real.not_null, declared.not_null)
     about = with_foreign_keys_aside(about, real.foreign_keys, declared.foreign_keys)
@@ -177,6 +180,7 @@ async def _look(url: DatabaseURL, compared: Collection[str]) -> _Side:
                 sequences=await sequences_in(session, compared),
                 foreign_keys=await foreign_keys_in(session, compared),
                 not_null=await not_null_names(session, compared),
+                generated=await generated_columns(session, compared),
                 functions=await needed_functions(session),
                 places=await column_places(session),
             )

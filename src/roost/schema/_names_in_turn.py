@@ -68,9 +68,9 @@ def _in_turn(renamings: list[_Renaming]) -> Iterator[ParsedStatement]:
 
 def _renaming(statement: ParsedStatement) -> _Renaming | None:
     tree = statement.tree
-    if statement.kind != "rename_stmt" or tree["rename_type"] not in _KINDS:
+    if statement.kind != "rename_stmt" or tree["rename_type"] not in _KINDS or "schemaname" not in tree["relation"]:
         return None
-    schema, name = tree["relation"].get("schemaname", ""), tree["relation"]["relname"]
+    schema, name = tree["relation"]["schemaname"], tree["relation"]["relname"]
     if tree["rename_type"] == "OBJECT_INDEX":
         return _Renaming(schema, "", name, tree["newname"])
     return _Renaming(schema, name, tree["subname"], tree["newname"])

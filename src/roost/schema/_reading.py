@@ -16,6 +16,9 @@ SHARE_ROW = "ShareRowExclusiveLock"
 SHARE_UPDATE = "ShareUpdateExclusiveLock"
 SHARE = "ShareLock"
 
+SERIAL = frozenset({"serial", "bigserial", "smallserial", "serial2", "serial4", "serial8"})
+"""Types that bring a sequence and a default along."""
+
 KINDS = {
     "OBJECT_TABLE": "table",
     "OBJECT_COLUMN": "column",

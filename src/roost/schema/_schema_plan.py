@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from roost.postgres import quote_literal
+from roost.postgres import quote_identifier, quote_literal
 from roost.schema._changes import PluginChanges
 from roost.schema._classification import read_statement
 from roost.schema._counters import with_counter_kept
-from roost.schema._definitions import parent_of_partition, statements_making
+from roost.schema._definitions import is_invalid, parent_of_partition, statements_making
 from roost.schema._guard import is_allowed
 from roost.schema._judging import Judge, rename_candidates
+from roost.schema._online import beside_others, invalid_indexes
 from roost.schema._ownership import Ownership
 from roost.schema._reading import NOBODY
 from roost.schema._renames import effective_renames, under_old_names
 from roost.schema._renaming import redo_changes, trusting_bodies
+from roost.schema._temporary_names import is_temporary
 
 if TYPE_CHECKING:
     from roost.schema._catalogue import SchemaObject
@@ -33,6 +35,7 @@ def plan_schema_changes(
     declared: Mapping[str, Sequence[SchemaObject]],
     owned: Mapping[str, Collection[Identity]],
     allow_data_loss: Collection[str] = (),
+    large: Collection[tuple[str, str]] = (),
 ) -> dict[str, PluginChanges]:
     """Share the statements of a comparison out among the plugins, and judge each.
 
@@ -44,6 +47,7 @@ def plan_schema_changes(
             declared: nothing of what it owns is touched.
         owned: By plugin what it made or took over, as its last snapshot has it; also of plugins that are not in the run.
         allow_data_loss: What may be lost, by name.
+        large: The tables, by schema and name, that nobody is to be kept from for as long as it takes to read them.
 
     Returns:
         By plugin, in the order of `plugins`, what is to be done.
@@ -59,7 +63,8 @@ def plan_schema_changes(
     sharing = _Sharing(ownership, parts, real=real, readings=readings)
     for reading in readings:
         sharing.take(reading)
-    return {name: part.finished(ownership, sharing, frozenset(allow_data_loss)) for name, part in parts.items()}
+    allowed, long = frozenset(allow_data_loss), frozenset(large)
+    return {name: part.finished(ownership, sharing, allowed=allowed, large=long) for name, part in parts.items()}
 
 
 class _Part:
@@ -79,7 +84,9 @@ class _Part:
     def is_renamed(self, table: str) -> bool:
         return any(one.table == table for one in self.renames)
 
-    def finished(self, ownership: Ownership, sharing: _Sharing, allowed: frozenset[str]) -> PluginChanges:
+    def finished(
+        self, ownership: Ownership, sharing: _Sharing, *, allowed: frozenset[str], large: frozenset[tuple[str, str]]
+    ) -> PluginChanges:
         for one in self.renames:
             of = ("table", one.schema, "", one.table)
             owner = ownership.other_owner(of)
@@ -90,17 +97,48 @@ class _Part:
         if self.redo and any(change.object[0] == "function" for change in rest):
             rest = [trusting_bodies(schema), *rest]
         changes = (*rest, *self.redo, *self.last)
+        blocked = tuple(change for change in (*first, *changes) if not is_allowed(change, schema=schema, allowed=allowed))
+        candidates = rename_candidates(changes, schema=schema, real=sharing.real, declared=sharing.declared)
+        # Under a new name a table is another for what was written of the old one.
+        tables = frozenset[tuple[str, str]]() if self.redo or self.last else large
+        split = beside_others([*changes, *self._built_anew(sharing, tables)], before=first, large=tables, real=sharing.real)
         return PluginChanges(
             plugin=self.plugin.plugin,
             schema=schema,
             fingerprint=self.plugin.fingerprint,
+            counts=split.counts,
             first=tuple(first),
-            changes=changes,
-            blocked=tuple(change for change in (*first, *changes) if not is_allowed(change, schema=schema, allowed=allowed)),
+            changes=(*self._leftovers(ownership, sharing, needed=split.made_meanwhile), *split.changes),
+            apart=split.apart,
+            blocked=blocked,
             refused=tuple(dict.fromkeys(self.refused)),
             left_alone=tuple(dict.fromkeys(self.left_alone)),
-            rename_candidates=rename_candidates(changes, schema=schema, real=sharing.real, declared=sharing.declared),
+            rename_candidates=candidates,
         )
+
+    def _built_anew(self, sharing: _Sharing, large: Collection[tuple[str, str]]) -> list[SchemaChange]:
+        """Build declared indexes again that were not built to their end, which a comparison takes for being there."""
+        found: list[SchemaChange] = []
+        for index in invalid_indexes(sharing.real, self.declared):
+            name = f"{quote_identifier(index.schema)}.{quote_identifier(index.name)}"
+            # What builds it beside others drops the remains itself, once nobody else is at work on them.
+            drop = () if (index.schema, index.parent) in large else (f"DROP INDEX {name};",)
+            statements = (*drop, *statements_making(index))
+            found += [sharing.judged(read_statement(sql), index.identity, self.plugin.plugin) for sql in statements]
+        return found
+
+    def _leftovers(self, ownership: Ownership, sharing: _Sharing, *, needed: Collection[str]) -> list[SchemaChange]:
+        """Drop what an interrupted change has made for a while, and nothing needs any more."""
+        found: list[SchemaChange] = []
+        for of in sharing.real:
+            kind, schema, table, name = of
+            if not is_temporary(of) or name in needed or ownership.in_place_of(of) != self.plugin.plugin:
+                continue
+            relation, quoted = f"{quote_identifier(schema)}.{quote_identifier(table)}", quote_identifier(name)
+            drop = f"DROP INDEX {quote_identifier(schema)}.{quoted};"
+            sql = f"ALTER TABLE {relation} DROP CONSTRAINT {quoted};" if kind == "constraint" else drop
+            found.append(sharing.judged(read_statement(sql), of, self.plugin.plugin))
+        return found
 
 
 class _Sharing:
@@ -134,7 +172,7 @@ class _Sharing:
             self._take(reading, of)
 
     def _take(self, reading: Reading, of: Identity) -> None:
-        plugin = self._ownership.of(of)
+        plugin = self._ownership.of(of) or self._declarer_of_remains(reading, of)
         if plugin is None and (owner := self._ownership.other_owner(of)) is not None:
             self._refuse(self._ownership.declarer(of), f"{_words(of)} belongs to plugin {owner}, which has no say in this run")
             return
@@ -154,6 +192,12 @@ class _Sharing:
         if reading.form == "rename of a type":
             self._ownership.make((*of[:3], reading.new_name), plugin)
         self._give(reading, of, plugin)
+
+    def _declarer_of_remains(self, reading: Reading, of: Identity) -> str | None:
+        """Return the plugin that declares a constraint whose name an index has that was not built to its end, of the same table."""
+        if reading.verb != "drop" or of[0] != "index" or of not in self.real or not is_invalid(self.real[of].definition):
+            return None
+        return self._ownership.declarer(("constraint", *of[1:]))
 
     def _strange_partition(self, of: Identity, plugin: str) -> str | None:
         """Find a partition, or one of those, that is not the plugin's: it would go with its table."""
@@ -202,7 +246,13 @@ class _Sharing:
         if plugin is not None:
             self._parts[plugin].refused.append(reason)
 
+    def judged(self, reading: Reading, of: Identity, plugin: str) -> SchemaChange:
+        """Make a change of a statement that no comparison has written."""
+        return self._judges[plugin].change(reading, of)
+
     def _leave(self, of: Identity) -> None:
+        if is_temporary(of):  # it goes by itself when nothing needs it
+            return
         plugin = self._ownership.in_place_of(of)
         if plugin is not None and self._ownership.other_owner(of) is None:
             self._parts[plugin].left_alone.append(of)

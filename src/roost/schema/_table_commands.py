@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from roost.postgres import Tree, names_of
 from roost.schema._detail_commands import read_detail
-from roost.schema._reading import EXCLUSIVE, SHARE_ROW, SHARE_UPDATE, Reading, relation_of
+from roost.schema._reading import EXCLUSIVE, SERIAL, SHARE_ROW, SHARE_UPDATE, Reading, relation_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from roost.schema._changes import Identity, Risk, Verb
 
-_SERIAL = {"serial", "bigserial", "smallserial", "serial2", "serial4", "serial8"}
 _STABLE = {"now", "transaction_timestamp", "statement_timestamp", "timezone", "current_setting"}
 """Functions that give one value for all rows of a statement: a column's default is then computed once."""
 
@@ -104,7 +103,7 @@ def _added_column(sql: str, column: Tree, *, schema: str, table: str) -> Reading
 
 
 def _is_computed_for_each_row(column: Tree) -> bool:
-    if names_of(column["type_name"]["names"])[-1] in _SERIAL:
+    if names_of(column["type_name"]["names"])[-1] in SERIAL:
         return True
     for node in column.get("constraints", ()):
         constraint = node["constraint"]
@@ -146,15 +145,15 @@ def _constraint(sql: str, form: str, command: Tree, *, schema: str, table: str) 
     if form == "AT_AddConstraint":
         constraint = command["def"]["constraint"]
         is_key = constraint["contype"] == "CONSTR_FOREIGN"
-        is_later = bool(constraint.get("skip_validation"))
+        is_later, is_built = bool(constraint.get("skip_validation")), "indexname" in constraint
         return Reading(
             sql=sql,
             form=constraint["contype"],
             object=("constraint", schema, table, constraint["conname"]),
             verb="create",
             lock=SHARE_ROW if is_key else EXCLUSIVE,
-            risk="safe" if is_later else "blocking",
-            why="checks new rows only" if is_later else _checks(constraint),
+            risk="safe" if is_later or is_built else "blocking",
+            why="checks new rows only" if is_later else "takes an index that is there" if is_built else _checks(constraint),
         )
     name = command["def"]["atalter_constraint"]["conname"] if form == "AT_AlterConstraint" else str(command.get("name", ""))
     said: dict[str, tuple[Verb, str, str]] = {

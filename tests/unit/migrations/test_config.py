@@ -32,6 +32,7 @@ def test_defaults() -> None:
         "allow_data_loss": frozenset(),
         "scratch_url": None,
         "schema_timeout": 300.0,
+        "large_table_bytes": 16 * 2**20,
     }
 
 
@@ -39,6 +40,14 @@ def test_all_values_are_named() -> None:
     """A value is given by its name; two numbers in a row would say nothing."""
     with pytest.raises(TypeError, match="positional argument"):
         MigrationConfig(3)  # type: ignore[call-arg]  # that it is refused is the point
+
+
+def test_a_size_is_none_or_not_negative() -> None:
+    """From 0 bytes on every table is large, and with None none is; less than nothing is refused."""
+    for value in (None, 0, 1):
+        assert MigrationConfig(large_table_bytes=value).large_table_bytes == value
+    error = refusal(large_table_bytes=-1)
+    assert "large_table_bytes" in str(error)
 
 
 @pytest.mark.parametrize("value", [0, -1])

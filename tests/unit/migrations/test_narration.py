@@ -6,8 +6,10 @@ import pytest
 
 from roost.migrations import (
     DatabaseAheadNoticed,
+    LockHolderSeen,
     LockWaitFinished,
     LockWaitStarted,
+    MigrationLockHolder,
     PolicyNoticed,
     RehearsalFinished,
     RepeatableStepsLeft,
@@ -27,6 +29,7 @@ from roost.migrations import (
     narrate,
 )
 
+HOLDER: dict[str, Any] = {"pid": 7, "application_name": "roost p: s", "host": None, "since": None, "state": "active"}
 ERROR = ValueError("first line\nsecond line")
 STEP: dict[str, Any] = {"plugin": "p", "step": "s", "version": "1.0.0", "index": 2, "total": 3}
 
@@ -38,6 +41,8 @@ STEP: dict[str, Any] = {"plugin": "p", "step": "s", "version": "1.0.0", "index":
         (StepProgressed(plugin="p", step="s", phase="building index", done=1, total=8), "p: s building index 12%"),
         (StepProgressed(plugin="p", step="s", phase="initializing", done=0, total=0), "p: s initializing"),
         (LockWaitStarted(holder=None), "waiting for another run (unknown)"),
+        (LockHolderSeen(holder=MigrationLockHolder(**HOLDER)), "the other run: roost p: s"),
+        (LockHolderSeen(holder=MigrationLockHolder(**HOLDER, client_host="pod-7")), "the other run on pod-7: roost p: s"),
         (LockWaitFinished(acquired=True, duration=1.25, error=None), "waited 1.2 s; it is our turn"),
         (LockWaitFinished(acquired=False, duration=1.0, error=None), "waited 1.0 s; the other run did it all"),
         (LockWaitFinished(acquired=False, duration=1.0, error=ERROR), None),

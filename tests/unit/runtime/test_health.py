@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from roost import Runtime, Service
+from roost import Database, Runtime, Service
 from roost.errors import RuntimeStopFailed, ServiceHung
 from tests.plugins.services import failing, hang, in_virtual_time, leftover, noting, runtime_of
 
@@ -125,3 +125,27 @@ async def test_after_a_crash_nobody_drains() -> None:
         async with runtime_of(noting("a", log, drain=drain), Crashes):
             await hang(Crashes())
     assert log == ["+a", "-a"]
+
+
+@pytest.mark.asyncio
+async def test_one_service_is_up() -> None:
+    """Between its start and its stop, by class or name, while others still start; a service that there is not is never up."""
+    gate = asyncio.Event()
+
+    class Early(Service):
+        pass
+
+    class Slow(Service):
+        async def start(self) -> None:
+            await gate.wait()
+
+    runtime = Runtime(services=[Early, Slow])
+    assert not runtime.is_up(Early)
+    starting = asyncio.create_task(runtime.start())
+    await runtime.ready(Early)
+    assert [runtime.is_up(one) for one in (Early, "early", Slow, Database, "no such")] == [True, True, False, False, False]
+    gate.set()
+    await starting
+    assert runtime.is_up(Slow)
+    await runtime.stop()
+    assert not runtime.is_up(Early)

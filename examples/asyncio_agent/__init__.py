@@ -1,0 +1,1 @@
+"""An agent without any web server: ``python -m examples.asyncio_agent``."""

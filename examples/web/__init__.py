@@ -1,0 +1,1 @@
+"""One small server, three times: the same plugin under FastAPI, Starlette and Litestar."""
