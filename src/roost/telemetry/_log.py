@@ -20,6 +20,7 @@ LEVELS: dict[type, int] = {
     migrations.RunStarted: logging.DEBUG,
     migrations.RunFinished: logging.INFO,
     migrations.LockWaitStarted: logging.INFO,
+    migrations.LockHolderSeen: logging.DEBUG,
     migrations.LockWaitFinished: logging.INFO,
     migrations.ServiceMigrationStarted: logging.DEBUG,
     migrations.ServiceMigrationFinished: logging.DEBUG,
@@ -57,8 +58,9 @@ def log_events(runtime: Runtime) -> Callable[[], None]:
     Returns:
         Ends it when called.
     """
-    # By their names, so that an event that nobody listens to still costs nothing.
-    ends = [runtime.events.subscribe(_tell, kind) for kind in LEVELS]
+    # By their names, so that an event that nobody listens to still costs nothing. Who is waited for is even looked up only for listeners.
+    wanted = [kind for kind in LEVELS if kind is not migrations.LockHolderSeen or _log.isEnabledFor(LEVELS[kind])]
+    ends = [runtime.events.subscribe(_tell, kind) for kind in wanted]
 
     def end() -> None:
         for unsubscribe in ends:

@@ -12,6 +12,8 @@ def status_line(event: object) -> str | None:  # noqa: PLR0911 -- a table: one l
             return "looking what there is to migrate"
         case migrations.LockWaitStarted():
             return f"waiting for another run ({event.holder or 'unknown'})"
+        case migrations.LockHolderSeen():
+            return f"waiting for another run ({event.holder.application_name})"
         case migrations.StepStarted():
             return f"migrating {event.plugin} {event.index}/{event.total}: {event.step}"
         case migrations.StepProgressed():

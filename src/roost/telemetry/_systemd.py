@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from roost.migrations import LockWaitStarted, RunFinished, RunStarted, StepBlocked, StepProgressed, StepStarted
+from roost.migrations import LockHolderSeen, LockWaitStarted, RunFinished, RunStarted, StepBlocked, StepProgressed, StepStarted
 from roost.runtime import RuntimeStartFinished, RuntimeStartStarted, RuntimeStopFinished, RuntimeStopStarted
 from roost.telemetry._notify_socket import NotifySocket, service_manager
 from roost.telemetry._status_line import status_line
@@ -70,7 +70,7 @@ class _Notifying:
             bus.subscribe(self._stopping, RuntimeStopStarted),
             bus.subscribe(self._stopped, RuntimeStopFinished),
             bus.subscribe(self._migrating, RunStarted),
-            bus.subscribe(self._progressed, LockWaitStarted, StepStarted, StepProgressed, StepBlocked),
+            bus.subscribe(self._progressed, LockWaitStarted, LockHolderSeen, StepStarted, StepProgressed, StepBlocked),
             bus.subscribe(self._migrated, RunFinished),
         ]
 

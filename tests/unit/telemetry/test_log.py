@@ -9,8 +9,10 @@ import pytest
 from roost import Runtime, migrations
 from roost.errors import Blocker
 from roost.migrations import (
+    LockHolderSeen,
     LockWaitFinished,
     LockWaitStarted,
+    MigrationLockHolder,
     RehearsalFinished,
     RunFinished,
     RunStarted,
@@ -37,6 +39,7 @@ def finished(error: BaseException | None = None) -> StepFinished:
 
 
 BLOCKER = Blocker(pid=7, application_name="psql", state="active", seconds=1.5, query="ALTER ROLE r PASSWORD 'hunter2'")
+HOLDER = MigrationLockHolder(pid=7, application_name="roost notes: fill", host=None, since=None, state="active")
 TOLD: list[tuple[Any, str, str]] = [
     (RunStarted(services=("a", "b")), "DEBUG", "a run begins: a, b"),
     (ServiceMigrationStarted(service="a", plugin="notes"), "DEBUG", "notes: service a begins"),
@@ -54,6 +57,7 @@ TOLD: list[tuple[Any, str, str]] = [
         "notes: make waits for server process 7 (psql), active for 1.5 s",
     ),
     (LockWaitStarted(holder=None), "INFO", "waiting for another run (unknown)"),
+    (LockHolderSeen(holder=HOLDER), "DEBUG", "the other run: roost notes: fill"),
     (LockWaitFinished(acquired=True, duration=2.0, error=None), "INFO", "waited 2.0 s; it is our turn"),
     (LockWaitFinished(acquired=False, duration=2.0, error=ERROR), "WARNING", "waited 2.0 s in vain: no room"),
     (SessionReopened(attempt=1, error=ERROR), "WARNING", "the connection broke and was made again: no room"),
@@ -104,6 +108,15 @@ def test_every_event_of_migrations_is_logged() -> None:
     """None is left out, whatever is added."""
     public = {value for name in migrations.__all__ if inspect.isclass(value := getattr(migrations, name))}
     assert {one for one in public if one.__module__ == "roost.migrations._events"} == set(LEVELS)
+
+
+def test_nobody_is_looked_up_for_a_log_that_is_not_written(caplog: pytest.LogCaptureFixture) -> None:
+    """Who is waited for costs queries where somebody listens: so the log does so only for those who debug."""
+    for level, wanted in ((logging.INFO, False), (logging.DEBUG, True)):
+        caplog.set_level(level, "roost.migrations")
+        runtime = Runtime()
+        log_events(runtime)
+        assert runtime.events.wants(LockHolderSeen) is wanted
 
 
 def test_it_begins_and_ends_when_it_is_told(caplog: pytest.LogCaptureFixture) -> None:

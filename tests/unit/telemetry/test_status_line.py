@@ -4,8 +4,10 @@ import pytest
 
 from roost.errors import Blocker
 from roost.migrations import (
+    LockHolderSeen,
     LockWaitFinished,
     LockWaitStarted,
+    MigrationLockHolder,
     RunFinished,
     RunStarted,
     StepBlocked,
@@ -16,6 +18,7 @@ from roost.migrations import (
 from roost.telemetry._status_line import status_line
 
 BLOCKER = Blocker(pid=7, application_name="psql", state="active", seconds=1.5, query="ALTER ROLE r PASSWORD 'hunter2'")
+HOLDER = MigrationLockHolder(pid=7, application_name="roost notes: fill", host=None, since=None, state="active")
 STEP = StepStarted(plugin="notes", step="make", description="Make it", version="1.0.0", direction="up", index=1, total=2)
 
 
@@ -24,6 +27,7 @@ STEP = StepStarted(plugin="notes", step="make", description="Make it", version="
     [
         (RunStarted(services=("a",)), "looking what there is to migrate"),
         (LockWaitStarted(holder="roost notes: make"), "waiting for another run (roost notes: make)"),
+        (LockHolderSeen(holder=HOLDER), "waiting for another run (roost notes: fill)"),
         (LockWaitFinished(acquired=True, duration=1.0, error=None), None),
         (STEP, "migrating notes 1/2: make"),
         (StepProgressed(plugin="notes", step="make", phase="building index", done=1, total=4), "migrating notes: make, building index 25%"),

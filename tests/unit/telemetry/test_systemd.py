@@ -14,7 +14,7 @@ import pytest
 
 from roost import Runtime, Service
 from roost.errors import InvalidNotifyVariable, ServiceStartFailed, ServiceTaskCrashed
-from roost.migrations import RunFinished, RunStarted, StepStarted
+from roost.migrations import LockHolderSeen, RunFinished, RunStarted, StepStarted
 from roost.telemetry import _notify_socket, _systemd, notify_systemd
 from tests.plugins.build import BOUND
 from tests.plugins.services import failing, noting
@@ -251,6 +251,7 @@ async def test_it_ends_when_it_is_told(manager: Manager, monkeypatch: pytest.Mon
     monkeypatch.setattr(_systemd, "SECONDS_BETWEEN_EXTENSIONS", 0.001)
     runtime = Runtime()
     end = notify_systemd(runtime, environment=manager.environment)
+    assert runtime.events.wants(LockHolderSeen)  # so that the line says what the other run does by now
     runtime.events.emit(RunStarted(services=()))
     end()
     end()
