@@ -11,7 +11,15 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-REPETITIVE = ("crash", "conformance/test_schema_changes.py", "integration/test_any_schema.py")
+REPETITIVE = (
+    "crash",
+    "conformance/test_schema_changes.py",
+    "integration/test_any_schema.py",
+    "integration/test_declared_schemas_online.py",
+    "integration/test_web_servers.py",
+    "acceptance/test_example_web.py",
+    "acceptance/test_example_deployment.py",
+)
 """Tests that measure no coverage."""
 PYTHON = sys.executable
 BIN = Path(PYTHON).parent
@@ -26,7 +34,7 @@ CHECKS = {
     "licences": [[PYTHON, "tools/licences.py"]],
     "coverage": [
         [PYTHON, "-m", "coverage", "erase"],
-        # These run the same lines a thousand times.
+        # The others run the same lines a thousand times, or in servers that are killed.
         [PYTHON, "-m", "coverage", "run", "-m", "pytest", "-q", *IN_WORKERS, *(f"--ignore=tests/{path}" for path in REPETITIVE)],
         # A data file that is not whole, as that of a process that was killed, is left out with a warning.
         [PYTHON, "-m", "coverage", "combine", "--quiet"],
