@@ -49,8 +49,8 @@ class Gate:
         retry_after: float = RETRY_AFTER,
     ) -> None:
         wrong = [path for path in (*open, *(needs or ())) if not path.startswith("/")]
-        if wrong or isinstance(open, str):
-            raise ValueError(f"a path begins with '/', and open takes several of them: {wrong or open!r}")
+        if wrong:
+            raise ValueError(f"a path begins with '/', and open takes several of them: {wrong!r}")
         self._app = app
         self._runtime = runtime
         self._standing = standing_of(runtime)

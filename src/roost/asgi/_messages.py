@@ -20,9 +20,7 @@ def path_of(scope: Scope) -> str:
     """Return the path that a request asks for, below the prefix at which the application is mounted."""
     path: str = scope["path"]
     root: str = scope.get("root_path") or ""
-    if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
-        return path[len(root) :] or "/"
-    return path
+    return path.removeprefix(root) or "/" if root else path
 
 
 async def answer(

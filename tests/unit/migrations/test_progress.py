@@ -106,6 +106,7 @@ def test_it_counts_what_is_done() -> None:
     standing = after(*BEGUN, started(1), StepBlocked(plugin="memory", step="s", blockers=(BLOCKER,)), finished(1), started(2))
     assert (standing.done, standing.index, standing.total, standing.steps, standing.blockers) == (1, 2, 7, 1, ())
     assert standing.is_running
+    assert after(*BEGUN, started(1), StepBlocked(plugin="memory", step="s", blockers=(BLOCKER,)), finished(1)).blockers == ()
     standing = after(*BEGUN, started(1), finished(1), ServiceMigrationStarted(service="b", plugin="other"))
     assert (standing.plugin, standing.step, standing.done, standing.total, standing.steps) == ("other", None, 0, 0, 1)
     assert not after(BEGUN[0], RunFinished(steps=0, duration=1.0, error=None)).is_running
