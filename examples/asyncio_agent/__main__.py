@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
@@ -14,6 +15,7 @@ def main() -> int:
     if not database_url:
         sys.stderr.write("DATABASE_URL is missing, such as postgresql://user:password@host/database\n")
         return 2
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
     return make_runtime(database_url).main()
 
 

@@ -96,14 +96,18 @@ def test_an_agent_without_a_server(database_url: str) -> None:
 
     agents = [start(), start()]
     try:
-        asyncio.run(until(database_url, "SELECT FROM pg_class WHERE relname = 'answers'"))
+        for agent in agents:
+            assert agent.stderr is not None
+            assert any("started in" in line for line in iter(agent.stderr.readline, ""))
         asyncio.run(execute(database_url, "INSERT INTO notes (body) SELECT 'note ' || n FROM generate_series(1, 10) AS n"))
         asyncio.run(until(database_url, "SELECT FROM answers HAVING count(*) = 10"))
         assert asyncio.run(query(database_url, "SELECT body FROM answers WHERE note = 1")) == ["I have read: note 1"]
     finally:
         for agent in agents:
             agent.terminate()
-    assert [(agent.communicate(timeout=BOUND)[1], agent.returncode) for agent in agents] == [("", 0), ("", 0)]
+    told = [agent.communicate(timeout=BOUND)[1] for agent in agents]
+    assert [agent.returncode for agent in agents] == [0, 0]
+    assert all("stopped in" in one and "Traceback" not in one for one in told)
 
 
 def test_an_agent_that_is_told_nothing() -> None:
