@@ -17,6 +17,7 @@ REPETITIVE = (
     "integration/test_any_schema.py",
     "integration/test_declared_schemas_online.py",
     "integration/test_web_servers.py",
+    "acceptance/test_documentation.py",
     "acceptance/test_example_web.py",
     "acceptance/test_example_deployment.py",
 )
@@ -34,7 +35,7 @@ CHECKS = {
     "licences": [[PYTHON, "tools/licences.py"]],
     "coverage": [
         [PYTHON, "-m", "coverage", "erase"],
-        # The others run the same lines a thousand times, or in servers that are killed.
+        # The others run the same lines a thousand times, or in programs and servers beside.
         [PYTHON, "-m", "coverage", "run", "-m", "pytest", "-q", *IN_WORKERS, *(f"--ignore=tests/{path}" for path in REPETITIVE)],
         # A data file that is not whole, as that of a process that was killed, is left out with a warning.
         [PYTHON, "-m", "coverage", "combine", "--quiet"],

@@ -11,10 +11,16 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from examples.web.notes import Note, Notes, plugin
-from roost import Runtime
+from roost import MigrationConfig, Runtime
 from roost.asgi import Gate, Probes, lifespan, service, stopping
 
-runtime = Runtime(plugins=[plugin], database=os.environ.get("DATABASE_URL"))
+# The start includes the migrations, and the wait for a replica that is at them.
+runtime = Runtime(
+    plugins=[plugin],
+    database=os.environ.get("DATABASE_URL"),
+    config=MigrationConfig(run_lock_timeout=600.0),
+    start_timeout=600.0,
+)
 
 # The server answers probes, and what needs no service, while the migrations run.
 app = FastAPI(title="Notes", lifespan=lifespan(runtime, background=True))

@@ -11,10 +11,17 @@ from litestar.di import Provide
 from litestar.response import ServerSentEvent
 
 from examples.web.notes import Note, Notes, plugin
-from roost import Runtime
-from roost.asgi import Gate, Probes, lifespan, service, stopping
+from roost import MigrationConfig, Runtime
+from roost.asgi import Gate, Probes, lifespan, service, service_not_ready, stopping
+from roost.errors import ServiceNotReady
 
-runtime = Runtime(plugins=[plugin], database=os.environ.get("DATABASE_URL"))
+# The start includes the migrations, and the wait for a replica that is at them.
+runtime = Runtime(
+    plugins=[plugin],
+    database=os.environ.get("DATABASE_URL"),
+    config=MigrationConfig(run_lock_timeout=600.0),
+    start_timeout=600.0,
+)
 
 
 @dataclass
@@ -50,6 +57,7 @@ async def stream(notes: Notes) -> ServerSentEvent:
 notes_app = Litestar(
     route_handlers=[add, latest, stream],
     dependencies={"notes": Provide(service(Notes))},
+    exception_handlers={ServiceNotReady: service_not_ready},
     # The server answers probes, and what needs no service, while the migrations run.
     lifespan=[lifespan(runtime, background=True)],
 )

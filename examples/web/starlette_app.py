@@ -14,10 +14,16 @@ from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
 from examples.web.notes import Notes, plugin
-from roost import Runtime
+from roost import MigrationConfig, Runtime
 from roost.asgi import Gate, Probes, lifespan, stopping
 
-runtime = Runtime(plugins=[plugin], database=os.environ.get("DATABASE_URL"))
+# The start includes the migrations, and the wait for a replica that is at them.
+runtime = Runtime(
+    plugins=[plugin],
+    database=os.environ.get("DATABASE_URL"),
+    config=MigrationConfig(run_lock_timeout=600.0),
+    start_timeout=600.0,
+)
 
 
 async def add(request: Request) -> JSONResponse:

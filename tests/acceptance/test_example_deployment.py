@@ -19,6 +19,7 @@ import pytest
 import yaml
 from dockerfile_parse import DockerfileParser
 
+from examples.web.fastapi_app import runtime
 from roost import MigrationConfig
 from tests.plugins.build import BOUND
 from tests.plugins.ports import free_port
@@ -157,7 +158,10 @@ def test_pods_are_given_the_time_that_they_need() -> None:
     (deployment,) = [document for document in documents() if document["kind"] == "Deployment"]
     (job,) = [document for document in documents() if document["kind"] == "Job"]
     pods = [one["spec"]["template"]["spec"] for one in (deployment, job)]
-    assert all(pod["terminationGracePeriodSeconds"] > MigrationConfig().run_lock_timeout for pod in pods)
+    config, probe = runtime.config, pods[0]["containers"][0]["startupProbe"]
+    assert isinstance(config, MigrationConfig)
+    assert all(pod["terminationGracePeriodSeconds"] > config.run_lock_timeout for pod in pods)
+    assert probe["periodSeconds"] * probe["failureThreshold"] == runtime.limits.start
     (container,) = pods[0]["containers"]
     assert {name: container[f"{name}Probe"]["httpGet"]["path"] for name in ("startup", "readiness", "liveness")} == {
         "startup": "/startupz",
