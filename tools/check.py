@@ -17,6 +17,7 @@ REPETITIVE = (
     "integration/test_any_schema.py",
     "integration/test_declared_schemas_online.py",
     "integration/test_web_servers.py",
+    "acceptance/test_cli.py",
     "acceptance/test_documentation.py",
     "acceptance/test_example_web.py",
     "acceptance/test_example_deployment.py",
