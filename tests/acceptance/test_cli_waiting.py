@@ -14,6 +14,7 @@ import pytest
 
 from roost import MigrationOrchestrator
 from roost.runtime import Runtime
+from roost.testing import Fault, FaultProxy
 from tests.plugins.build import BOUND, make_runtime, query
 from tests.plugins.ports import free_port
 
@@ -69,8 +70,9 @@ def test_it_gives_up(project: Path, database_url: str) -> None:
     document = json.loads(told)
     assert (document["command"], document["pending"]) == ("wait", ["notes-migration"])
     waiting = start(project, database_url, "--timeout", "0.1", "--interval", "0.05")
-    told, _ = waiting.communicate(timeout=BOUND)
+    told, noted = waiting.communicate(timeout=BOUND)
     assert waiting.returncode == 3
+    assert "hint: " in noted
     assert re.fullmatch(r"still pending after \d+ s: notes-migration\n", told)
 
 
@@ -82,6 +84,35 @@ def test_a_database_that_is_not_there_yet(project: Path) -> None:
     assert (told, waiting.returncode) == ("", 6)
     assert "error: " in noted
     assert "geheim" not in noted
+
+
+def test_a_database_that_goes_away_while_it_is_asked(project: Path, database_url: str) -> None:
+    """A line that breaks in the middle of a look is waited for as well; where it breaks at the last one, the address is named."""
+
+    async def wait(*arguments: str) -> tuple[int | None, str]:
+        await MigrationOrchestrator(runtime_on(database_url)).run_all_migrations()
+        async with FaultProxy(database_url) as proxy:
+            await MigrationOrchestrator(runtime_on(proxy.url)).get_migration_status()
+        first = next(message.number for message in proxy.messages if message.kind == "Q")
+        async with FaultProxy(database_url, Fault(kind="reset", at=first)) as proxy:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "roost.cli", "wait", "shop:runtime", "--database-url", proxy.url, *arguments),
+                cwd=project,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+            told, _ = await asyncio.wait_for(process.communicate(), BOUND)
+            assert len(proxy.fired) == 1
+        return process.returncode, told.decode()
+
+    code, told = asyncio.run(wait("--interval", "0.05"))
+    assert code == 0
+    assert told.startswith("waiting, ")
+    assert told.endswith("nothing is pending\n")
+    code, told = asyncio.run(wait("--timeout", "0"))
+    assert code == 6
+    assert told.startswith("error: ")
 
 
 def test_times_that_are_none(project: Path, database_url: str) -> None:

@@ -137,17 +137,52 @@ def _with_database(url: str, name: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
+def fault_cases(
+    kind: str,
+    prefix: str,
+    messages: Sequence[WireMessage],
+    *,
+    wire: Callable[[Fault, Place], Awaitable[str]],
+    terminated: Callable[[int, Place], Awaitable[str]],
+) -> list[Case]:
+    """Return each kind of fault at each message, and the end of the server's processes there.
+
+    Args:
+        kind: Their kind.
+        prefix: How their names begin.
+        messages: What went over the lines of a run without faults.
+        wire: Tries a fault.
+        terminated: Ends the server's processes at the message of that number.
+    """
+    faults = [Case(kind=kind, name=f"{prefix}{fault}", attempt=partial(wire, fault)) for fault in faults_at_every_message(messages)]
+    return faults + [
+        Case(kind=kind, name=f"{prefix}terminate at #{one.number}", attempt=partial(terminated, one.number)) for one in messages
+    ]
+
+
+def cancellation_cases(kind: str, prefix: str, suspensions: int, *, cancelled: Callable[[str, int, Place], Awaitable[str]]) -> list[Case]:
+    """Return a cancellation at each await, in each way.
+
+    Args:
+        kind: Their kind.
+        prefix: How their names begin.
+        suspensions: How often a run without faults waited.
+        cancelled: Tries one of the `WAYS_TO_CANCEL` at the await of that number.
+    """
+    return [
+        Case(kind=kind, name=f"{prefix}cancelled by {way} at await {number}", attempt=partial(cancelled, way, number))
+        for number in range(1, suspensions + 1)
+        for way in WAYS_TO_CANCEL
+    ]
+
+
 def single_faults(base: Baseline) -> list[Case]:
     """Return each kind of fault at each message."""
-    kind = f"{base.line}faults"
-    cases = [
-        Case(kind=kind, name=f"{base.line}{fault}", attempt=partial(_wire, base, (fault,)))
-        for fault in faults_at_every_message(base.messages)
-    ]
-    return cases + [
-        Case(kind=kind, name=f"{base.line}terminate at #{one.number}", attempt=partial(_terminated, base, one.number))
-        for one in base.messages
-    ]
+
+    async def wire(fault: Fault, place: Place) -> str:
+        return await _wire(base, (fault,), place)
+
+    return fault_cases(f"{base.line}faults", base.line, base.messages, wire=wire, terminated=partial(_terminated, base))
 
 
 def double_faults(base: Baseline) -> list[Case]:
@@ -166,15 +201,7 @@ def double_faults(base: Baseline) -> list[Case]:
 
 def cancellations(base: Baseline) -> list[Case]:
     """Return a cancellation at each await, in each way."""
-    return [
-        Case(
-            kind=f"{base.line}cancellations",
-            name=f"{base.line}cancelled by {way} at await {number}",
-            attempt=partial(_cancelled, base, way, number),
-        )
-        for number in range(1, base.suspensions + 1)
-        for way in WAYS_TO_CANCEL
-    ]
+    return cancellation_cases(f"{base.line}cancellations", base.line, base.suspensions, cancelled=partial(_cancelled, base))
 
 
 async def _wire(base: Baseline, faults: Sequence[Fault], place: Place) -> str:

@@ -13,9 +13,9 @@ from typing import Any
 
 import asyncpg
 
-from roost.testing import Fault, FaultProxy, Stepper, WireMessage, faults_at_every_message, try_faults
+from roost.testing import Fault, FaultProxy, Stepper, WireMessage, try_faults
 from tests.crash import outside_plan as plan
-from tests.crash.cases import WAYS_TO_CANCEL, Case, Place, Server, cancelled_at
+from tests.crash.cases import Case, Place, Server, cancellation_cases, cancelled_at, fault_cases
 from tests.crash.reference_plan import left_behind
 
 BOUND = 60.0
@@ -94,28 +94,14 @@ async def outside_cases(server: Server) -> list[Case]:
 
 def outside_faults(base: OutsideBaseline) -> list[Case]:
     """Return each kind of fault at each message, and the end of the server's processes there."""
-    kind = f"{base.name} faults"
-    wire = [
-        Case(kind=kind, name=f"{base.name}: {fault}", attempt=partial(_wire, base, fault))
-        for fault in faults_at_every_message(base.messages)
-    ]
-    return wire + [
-        Case(kind=kind, name=f"{base.name}: terminate at #{one.number}", attempt=partial(_terminated, base, one.number))
-        for one in base.messages
-    ]
+    kind, prefix = f"{base.name} faults", f"{base.name}: "
+    return fault_cases(kind, prefix, base.messages, wire=partial(_wire, base), terminated=partial(_terminated, base))
 
 
 def outside_cancellations(base: OutsideBaseline) -> list[Case]:
     """Return a cancellation at each await, in each way."""
-    return [
-        Case(
-            kind=f"{base.name} cancellations",
-            name=f"{base.name}: cancelled by {way} at await {number}",
-            attempt=partial(_cancelled, base, way, number),
-        )
-        for number in range(1, base.suspensions + 1)
-        for way in WAYS_TO_CANCEL
-    ]
+    kind, prefix = f"{base.name} cancellations", f"{base.name}: "
+    return cancellation_cases(kind, prefix, base.suspensions, cancelled=partial(_cancelled, base))
 
 
 HINDRANCES = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from roost.cli._changes import tell_changes, tell_drift
 from roost.cli._documents import status_document
 from roost.cli._exit_codes import ExitCode
+from roost.cli._pending import pending_services
 from roost.cli._services import plugins_of
 from roost.cli._tables import holder_table, status_table, unclaimed_table
 
@@ -47,10 +48,7 @@ async def look(orchestrator: MigrationOrchestrator) -> StatusLook:
     """Look once; errors as the orchestrator raises them."""
     found = await orchestrator.get_migration_status()
     broken = any(row.state in _BROKEN for row in found.services)
-    pending = any(row.pending for row in found.services)
-    if not broken and not pending:
-        # A version may be due without a step, and services that are not roost's know for themselves.
-        pending = await orchestrator.has_pending_migrations()
+    pending = any(row.pending for row in found.services) if broken else bool(await pending_services(orchestrator, found))
     plugins = plugins_of(orchestrator.get_migration_services())
     tables = [status_table(found, plugins=plugins)]
     if found.unclaimed:

@@ -15,7 +15,7 @@ from roost.cli._perform import perform
 from roost.errors import DatabaseUnreachable
 
 if TYPE_CHECKING:
-    from roost.migrations import MigrationOrchestrator
+    from roost.cli._workplace import Workplace
 
 Seconds = Annotated[float, Parameter(validator=validators.Number(gte=0))]
 
@@ -39,10 +39,7 @@ def wait(
         began, told = time.monotonic(), ""
         async with workplace(runtime, database_url=common.database_url) as place:
             while True:
-                try:
-                    pending, unreachable = await _pending(place.orchestrator), None
-                except DatabaseUnreachable as error:
-                    pending, unreachable = (), error
+                pending, unreachable = await _look(place)
                 waited = time.monotonic() - began
                 if unreachable is None and not pending:
                     output.result({"pending": [], "waited": waited}, "nothing is pending")
@@ -57,16 +54,23 @@ def wait(
         if unreachable is not None:
             raise unreachable
         output.result({"pending": pending, "waited": waited}, f"still pending after {waited:.0f} s: {', '.join(pending)}")
+        output.note("hint: see who should run it by roost status; wait longer by --timeout, or run it here by roost up")
         return ExitCode.PENDING
 
     return perform("wait", body, json=common.json, traceback=common.traceback)
 
 
-async def _pending(orchestrator: MigrationOrchestrator) -> tuple[str, ...]:
-    """Return the services that have something to do; those that can't say which of them it is are all named."""
-    status = await orchestrator.get_migration_status()
-    found = tuple(row.service_name for row in status.services if row.pending)
-    if found or not await orchestrator.has_pending_migrations():
-        return found
-    # A version may be due without a step, and services that are not roost's know for themselves.
-    return tuple(row.service_name for row in status.services)
+async def _look(place: Workplace) -> tuple[tuple[str, ...], DatabaseUnreachable | None]:
+    """Return what is pending, or why the database could not be asked: it may be starting, or be started anew, just now."""
+    from roost.cli._pending import pending_services  # noqa: PLC0415 -- as above
+    from roost.postgres import Database, is_connection_lost  # noqa: PLC0415 -- as above
+
+    try:
+        return await pending_services(place.orchestrator, await place.orchestrator.get_migration_status()), None
+    except DatabaseUnreachable as error:
+        return (), error
+    except Exception as error:
+        if not is_connection_lost(error):
+            raise
+        location = place.runtime.get_service(Database).url.location
+        return (), DatabaseUnreachable(location=location, attempts=1, reason=str(error))
