@@ -335,10 +335,10 @@ class _Splitter:
         return not is_empty and any(whole.is_remade(table, column) for column in columns)
 
     def _drops_primary_key(self, table: TableName) -> bool:
+        dropped = [piece.change.object for piece in self._whole.pieces if piece.change.verb == "drop"]
         return any(
-            piece.change.verb == "drop" and of[0] == "constraint" and of[1:3] == table and of in self._real
-            for piece in self._whole.pieces
-            if (of := piece.change.object) in self._real and self._real[of].definition.startswith("PRIMARY KEY")
+            of[0] == "constraint" and of[1:3] == table and of in self._real and self._real[of].definition.startswith("PRIMARY KEY")
+            for of in dropped
         )
 
     def _becomes_strict(self, table: TableName, column: str) -> bool:
