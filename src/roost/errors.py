@@ -2100,6 +2100,7 @@ class BadProject(CommandError):
 
     path: str
     reason: str
+    suggestions: tuple[str, ...] = ()
 
     @property
     def message(self) -> str:
@@ -2107,6 +2108,8 @@ class BadProject(CommandError):
 
     @property
     def hint(self) -> str:
+        if self.suggestions:
+            return f"did you mean {' or '.join(self.suggestions)}?"
         return "the table [tool.roost] knows: runtime, app, database_url, demo_request; each is a string"
 
 

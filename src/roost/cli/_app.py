@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from cyclopts import App, CycloptsError, Parameter
 
 from roost.cli._baseline import baseline
 from roost.cli._check import check
+from roost.cli._completion import completion_of
 from roost.cli._demo import demo
 from roost.cli._down import down
 from roost.cli._exit_codes import ExitCode
@@ -18,6 +19,8 @@ from roost.cli._grant import grant
 from roost.cli._history import history
 from roost.cli._mark import mark
 from roost.cli._plan import plan
+from roost.cli._plugins import plugins
+from roost.cli._redo import redo
 from roost.cli._rehearse import rehearse
 from roost.cli._repair import repair
 from roost.cli._run import run as run_command
@@ -31,6 +34,7 @@ from roost.cli._wait import wait
 COMMANDS = (
     up,
     down,
+    redo,
     status,
     history,
     plan,
@@ -43,10 +47,21 @@ COMMANDS = (
     mark,
     unmark,
     grant,
+    plugins,
     services,
     run_command,
     demo,
 )
+ALIASES: dict[str, Callable[..., int]] = {
+    "upgrade": up,
+    "migrate": up,
+    "downgrade": down,
+    "rollback": down,
+    "current": status,
+    "info": status,
+    "stamp": baseline,
+}
+"""What other tools call the commands."""
 
 
 def make_app() -> App:
@@ -55,13 +70,23 @@ def make_app() -> App:
         name="roost",
         help="Migrate the database of a roost runtime, and see where it stands.\n\n"
         "Exit codes: 0 fine, 1 failed, 2 usage, 3 something is pending (plan, status, wait), 4 steps or files are wrong, 5 lock timeout, "
-        "6 database unreachable, 7 refused as destructive.",
+        "6 database unreachable, 7 refused as destructive.\n\n"
+        f"Other tools' names work as well: {_aliases()}.",
         version=_version,
         default_parameter=Parameter(show_default=False),
     )
     for command in COMMANDS:
         app.command(command)
+    app.command(completion_of(app))
+    for alias, command in ALIASES.items():
+        app.command(command, name=alias, show=False)
     return app
+
+
+def _aliases() -> str:
+    """Say what other tools' names stand for."""
+    by_command = {command: [alias for alias, meant in ALIASES.items() if meant is command] for command in ALIASES.values()}
+    return "; ".join(f"{', '.join(names)} for {command.__name__}" for command, names in by_command.items())
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -10,8 +10,10 @@ from cyclopts import Parameter
 RuntimeName: TypeAlias = Annotated[
     str | None,
     Parameter(
+        env_var="ROOST_RUNTIME",
+        show_env_var=False,
         help="The runtime as module:attribute: a Runtime, or a function that returns one. "
-        "By default `runtime` in \\[tool.roost] of pyproject.toml."
+        "Else ROOST_RUNTIME, or `runtime` in \\[tool.roost] of pyproject.toml.",
     ),
 ]
 
@@ -48,7 +50,10 @@ class Common(Printing):
 
     database_url: Annotated[
         str | None,
-        Parameter(help="The database. Else ROOST_DATABASE_URL, DATABASE_URL, `database_url` in \\[tool.roost], or the runtime's own."),
+        Parameter(
+            help="The database. Else ROOST_DATABASE_URL, DATABASE_URL, `database_url` in \\[tool.roost], the runtime's own, "
+            "or what PGHOST and its like say."
+        ),
     ] = None
 
 

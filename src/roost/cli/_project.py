@@ -46,7 +46,9 @@ def read_project(directory: Path) -> Project:
     known = {field.name for field in fields(Project)}
     for key, value in table.items():
         if key not in known:
-            raise BadProject(path=path.name, reason=f"[tool.roost] has an unknown key {key!r}")
+            from roost.runtime import closest  # noqa: PLC0415 -- `roost --help` needs no runtime
+
+            raise BadProject(path=path.name, reason=f"[tool.roost] has an unknown key {key!r}", suggestions=closest(key, known))
         if not isinstance(value, str) or not value.strip():
             raise BadProject(path=path.name, reason=f"{key} in [tool.roost] is no text: {value!r}")
     return Project(**table)

@@ -4,33 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from roost.cli._table_form import NONE, plain_table
 from roost.migrations import LOCK_MODES, HeldLock, RehearsalReport, RehearsedStep, TakenLock, TouchedRows
 
-_NONE = "-"
 _STYLES = {"rehearsed": "green", "failed": "red", "not rehearsed": "yellow"}
 _READS, _WRITES = LOCK_MODES.index("ACCESS SHARE"), LOCK_MODES.index("ROW EXCLUSIVE")
 
 
 def rehearsal_table(report: RehearsalReport) -> Table:
     """Draw each step with its outcome and what it did."""
-    table = Table(title="Rehearsed, and rolled back", title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for column in ("plugin", "version", "step", "outcome", "took", "rows", "locks", "rewritten"):
-        table.add_column(column, overflow="fold")
+    table = plain_table("Rehearsed, and rolled back", "plugin", "version", "step", "outcome", "took", "rows", "locks", "rewritten")
     for step in report.steps:
         was_run = step.outcome == "rehearsed"
         table.add_row(
             Text(step.plugin),
-            Text(step.version or _NONE),
-            Text(step.step or _NONE),
+            Text(step.version or NONE),
+            Text(step.step or NONE),
             Text(step.outcome, style=_STYLES[step.outcome]),
-            Text(f"{step.duration:.3f} s" if step.attempts else _NONE),
-            Text(_rows(step.rows) if was_run else _NONE),
+            Text(f"{step.duration:.3f} s" if step.attempts else NONE),
+            Text(_rows(step.rows) if was_run else NONE),
             Text(_locks(step.locks)),
-            Text(", ".join(step.rewritten) or _NONE),
+            Text(", ".join(step.rewritten) or NONE),
         )
     return table
 
@@ -57,7 +54,7 @@ def _name(step: RehearsedStep) -> str:
 def _rows(rows: Sequence[TouchedRows] | None) -> str:
     if rows is None:
         return "not counted"
-    return "; ".join(f"{one.table} {' '.join(_counts(one))}" for one in rows) or _NONE
+    return "; ".join(f"{one.table} {' '.join(_counts(one))}" for one in rows) or NONE
 
 
 def _counts(rows: TouchedRows) -> Iterable[str]:
@@ -69,7 +66,7 @@ def _counts(rows: TouchedRows) -> Iterable[str]:
 def _locks(locks: Sequence[TakenLock]) -> str:
     told = [lock for lock in locks if _is_worth_telling(lock)]
     modes = sorted({lock.mode for lock in told}, key=LOCK_MODES.index, reverse=True)
-    return "; ".join(f"{mode} {', '.join(lock.relation for lock in told if lock.mode == mode)}" for mode in modes) or _NONE
+    return "; ".join(f"{mode} {', '.join(lock.relation for lock in told if lock.mode == mode)}" for mode in modes) or NONE
 
 
 def _is_worth_telling(lock: TakenLock) -> bool:

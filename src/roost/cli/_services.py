@@ -52,9 +52,12 @@ def refuse_unknown_plugin(plugin: str, services: Sequence[IMigrationService]) ->
     declaring = {name for service in services for name in getattr(service, "declaring_plugins", tuple)()}
     known = sorted({*plugins_of(services).values(), *declaring})
     if plugin not in known:
+        from roost.runtime import closest  # noqa: PLC0415 -- `roost --help` needs no runtime
+
+        meant = closest(plugin, known)
         raise BadUsage(
             reason=f"No plugin {plugin!r} has migrations in this runtime",
-            remedy=f"there are: {', '.join(known) or 'none'}",
+            remedy=f"did you mean {' or '.join(meant)}?" if meant else f"there are: {', '.join(known) or 'none'}",
         )
 
 

@@ -7,15 +7,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
+from roost.cli._table_form import NONE, plain_table
+
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from roost.migrations import MigrationLockHolder, MigrationReport, MigrationStatus, StepsCheck, UnclaimedPlugin
     from roost.runtime import SettingInUse
 
-_NONE = "-"
 _STYLES = {
     "completed": "green",
     "failed": "red",
@@ -35,19 +36,19 @@ def status_table(status: MigrationStatus, *, plugins: Mapping[str, str]) -> Tabl
         status: What the orchestrator says.
         plugins: Each service's plugin.
     """
-    table = _table("Migrations", "plugin", "service", "version", "target", "pending", "last run (UTC)", "state")
+    table = plain_table("Migrations", "plugin", "service", "version", "target", "pending", "last run (UTC)", "state")
     for row in status.services:
-        pending = _NONE if row.pending is None else str(row.pending)
+        pending = NONE if row.pending is None else str(row.pending)
         state = Text(row.state, style=_STYLES.get(row.state, ""))
         if row.steps_by_hand:
             state.append(f" ({row.steps_by_hand} {'step' if row.steps_by_hand == 1 else 'steps'} by hand)")
         if row.error:
             state.append(f": {row.error.partition(chr(10))[0]}")
         table.add_row(
-            Text(plugins.get(row.service_name, _NONE)),
+            Text(plugins.get(row.service_name, NONE)),
             Text(row.service_name),
-            Text(row.version or _NONE),
-            Text(row.target_version or _NONE),
+            Text(row.version or NONE),
+            Text(row.target_version or NONE),
             Text(pending, style="yellow" if row.pending else ""),
             Text(_time(row.last_run)),
             state,
@@ -57,20 +58,20 @@ def status_table(status: MigrationStatus, *, plugins: Mapping[str, str]) -> Tabl
 
 def unclaimed_table(plugins: Sequence[UnclaimedPlugin]) -> Table:
     """Draw the plugins that the ledger knows and no service of the runtime answers for."""
-    table = _table("In the ledger, but no service answers for them", "plugin", "version", "applied steps", "the last")
+    table = plain_table("In the ledger, but no service answers for them", "plugin", "version", "applied steps", "the last")
     for plugin in plugins:
         table.add_row(
             Text(plugin.plugin),
-            Text(plugin.version or _NONE),
+            Text(plugin.version or NONE),
             Text(str(len(plugin.steps))),
-            Text(plugin.steps[-1] if plugin.steps else _NONE),
+            Text(plugin.steps[-1] if plugin.steps else NONE),
         )
     return table
 
 
 def settings_table(settings: Sequence[SettingInUse]) -> Table:
     """Draw settings with their values, in which secrets are hidden, and their origins."""
-    table = _table(f"Settings ({len(settings)})", "section", "name", "value", "from")
+    table = plain_table(f"Settings ({len(settings)})", "section", "name", "value", "from")
     for one in settings:
         table.add_row(Text(one.section), Text(one.name), Text(one.value), Text(one.origin))
     return table
@@ -84,7 +85,7 @@ def history_table(records: Sequence[Any], *, total: int) -> Table:
         total: How many there are.
     """
     shown = f"the last {len(records)} of {total}" if len(records) < total else str(total)
-    table = _table(f"History ({shown})", "at (UTC)", "run", "plugin", "version", "step", "direction", "took", "result")
+    table = plain_table(f"History ({shown})", "at (UTC)", "run", "plugin", "version", "step", "direction", "took", "result")
     for record in records:
         took = getattr(record, "duration", None)
         table.add_row(
@@ -94,7 +95,7 @@ def history_table(records: Sequence[Any], *, total: int) -> Table:
             Text(_text(record, "version")),
             Text(_text(record, "step")),
             Text(_text(record, "direction")),
-            Text(_NONE if took is None else f"{took:.3f} s"),
+            Text(NONE if took is None else f"{took:.3f} s"),
             _outcome(record),
         )
     return table
@@ -102,14 +103,14 @@ def history_table(records: Sequence[Any], *, total: int) -> Table:
 
 def holder_table(holder: MigrationLockHolder) -> Table:
     """Draw who holds the migration lock."""
-    table = _table("The migration lock is held by", "server process", "run", "since", "client", "name", "does")
+    table = plain_table("The migration lock is held by", "server process", "run", "since", "client", "name", "does")
     process = f"process {holder.client_pid} on {holder.client_host}" if holder.client_host is not None else holder.host
     table.add_row(
         Text(str(holder.pid)),
         Text(_text(holder, "run")),
         Text(f"{_time(holder.since)}, for {_seconds(holder.connected_for)}"),
-        Text(process or _NONE),
-        Text(holder.application_name or _NONE),
+        Text(process or NONE),
+        Text(holder.application_name or NONE),
         Text(holder.activity),
     )
     return table
@@ -117,7 +118,7 @@ def holder_table(holder: MigrationLockHolder) -> Table:
 
 def steps_table(report: MigrationReport, *, title: str) -> Table:
     """Draw the steps of a report in their order."""
-    table = _table(title, "plugin", "version", "step", "direction", "kind", "description")
+    table = plain_table(title, "plugin", "version", "step", "direction", "kind", "description")
     for step in report.steps:
         table.add_row(
             Text(step.plugin),
@@ -129,7 +130,7 @@ def steps_table(report: MigrationReport, *, title: str) -> Table:
         )
     for left in report.skipped:
         table.add_row(
-            Text(left.plugin), Text(left.version), Text(left.step), _NONE, _NONE, Text(f"left in place: {left.reason or NO_WAY_BACK}")
+            Text(left.plugin), Text(left.version), Text(left.step), NONE, NONE, Text(f"left in place: {left.reason or NO_WAY_BACK}")
         )
     return table
 
@@ -141,13 +142,13 @@ def check_table(checks: Sequence[StepsCheck], *, base: Path) -> Table:
         checks: What was found.
         base: Folders below it are shown from there.
     """
-    table = _table("Steps", "plugin", "service", "steps", "folder", "manifest", "result")
+    table = plain_table("Steps", "plugin", "service", "steps", "folder", "manifest", "result")
     for check in checks:
         table.add_row(
             Text(check.plugin),
             Text(check.service_name),
-            Text(_NONE if check.steps is None else str(check.steps)),
-            Text(_NONE if check.directory is None else _from(base, check.directory)),
+            Text(NONE if check.steps is None else str(check.steps)),
+            Text(NONE if check.directory is None else _from(base, check.directory)),
             Text(_manifest(check)),
             Text("fine", style="green") if check.error is None else Text("wrong", style="red"),
         )
@@ -161,7 +162,7 @@ def _from(base: Path, directory: str) -> str:
 
 def _manifest(check: StepsCheck) -> str:
     if check.has_manifest is None:
-        return _NONE
+        return NONE
     changes = check.changes
     if changes is None or not changes.written:
         return "yes" if check.has_manifest else "none"
@@ -195,13 +196,6 @@ def steps_sql(report: MigrationReport) -> Text:
     return Text("\n".join(parts).rstrip("\n"))
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
 def _outcome(record: Any) -> Text:  # noqa: ANN401 -- a record of a service that is not ours
     if getattr(record, "success", True):
         # No run took what has no attempt: a person said so.
@@ -213,12 +207,12 @@ def _outcome(record: Any) -> Text:  # noqa: ANN401 -- a record of a service that
 
 def _text(record: Any, name: str) -> str:  # noqa: ANN401 -- a record of a service that is not ours
     value = getattr(record, name, None)
-    return _NONE if value is None else str(value)
+    return NONE if value is None else str(value)
 
 
 def _seconds(duration: float | None) -> str:
-    return _NONE if duration is None else f"{duration:.0f} s"
+    return NONE if duration is None else f"{duration:.0f} s"
 
 
 def _time(moment: datetime | None) -> str:
-    return _NONE if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    return NONE if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"

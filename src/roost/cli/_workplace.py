@@ -49,7 +49,7 @@ async def workplace(runtime_name: str | None, *, database_url: str | None) -> As
 
     project = read_project(Path.cwd())
     runtime = named_runtime(runtime_name, project=project)
-    database = chosen_database(database_url, environment=os.environ, project=project.database_url)
+    database = chosen_database(database_url, environment=os.environ, project=project.database_url, has_own=runtime.database is not None)
     if database is not None:
         runtime.database = database
     try:

@@ -54,3 +54,11 @@ def test_unreadable_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").mkdir()
     with pytest.raises(BadProject, match="directory"):
         read_project(tmp_path)
+
+
+def test_misspelt_key_is_recognised(tmp_path: Path) -> None:
+    """A key that looks like one that is known is answered with that one."""
+    (tmp_path / "pyproject.toml").write_text('[tool.roost]\nruntimes = "a:b"\n')
+    with pytest.raises(BadProject) as caught:
+        read_project(tmp_path)
+    assert caught.value.hint == "did you mean runtime?"
