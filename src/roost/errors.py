@@ -603,7 +603,7 @@ class DatabaseNotConfigured(DatabaseError):
 
     @property
     def hint(self) -> str:
-        return "pass Runtime(database='postgresql://…')"
+        return "pass Runtime(database='postgresql://…'), or set ROOST_DATABASE_URL for the command line"
 
 
 @dataclass(eq=False)

@@ -191,7 +191,7 @@ def test_down_undoes_a_run(roost: Roost, url: str) -> None:
     assert roost("up", "shop:only_notes", "--database-url", url).returncode == 0
     unknown = roost("down", "shop:only_notes", "--run", "7", "--yes", "--database-url", url)
     assert (unknown.returncode, unknown.stderr.splitlines()[0]) == (
-        1,
+        2,
         "error: Plugin notes can't be rolled back to before run 7: the ledger holds run 1",
     )
     undone = roost("down", "shop:forgetful", "--run", "1", "--yes", "--database-url", url)

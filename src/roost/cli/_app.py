@@ -13,6 +13,7 @@ from roost.cli._baseline import baseline
 from roost.cli._check import check
 from roost.cli._completion import completion_of
 from roost.cli._demo import demo
+from roost.cli._doctor import doctor
 from roost.cli._down import down
 from roost.cli._exit_codes import ExitCode
 from roost.cli._grant import grant
@@ -41,6 +42,7 @@ COMMANDS = (
     rehearse,
     check,
     wait,
+    doctor,
     unlock,
     repair,
     baseline,

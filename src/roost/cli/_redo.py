@@ -41,10 +41,11 @@ def redo(
             service = service_to_undo(services, plugin=plugin)
             planned = await service.rollback(steps=steps, dry_run=True)
             if dry_run:
-                shown = steps_table(planned, title="Would undo, and run again") if planned.steps else "nothing to undo"
-                output.result({"undone": report_document(planned, dry_run=True), "run": None}, shown)
+                output.result(
+                    {"undone": report_document(planned, dry_run=True), "run": None}, steps_table(planned, title="Would undo, and run again")
+                )
                 return ExitCode.FINE
-            if planned.steps and not yes:
+            if not yes:
                 output.progress.print(steps_table(planned, title="To be undone, and run again"))
                 answer = ask(f"Undo {counted_steps(planned)} of plugin {service.plugin_name} and run what is pending? [y/N] ")
                 if not is_yes(answer):

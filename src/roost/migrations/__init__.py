@@ -28,6 +28,7 @@ from roost.migrations._events import (
     StepSkipped,
     StepStarted,
 )
+from roost.migrations._examination import DatabaseExamination, LongTransaction
 from roost.migrations._ledger_upkeep import LedgerUpkeep
 from roost.migrations._legacy import run_plugin_migrations
 from roost.migrations._lock_holding import MigrationLockHolder
@@ -71,6 +72,7 @@ __all__ = [
     "ChangedStep",
     "ClaimedSteps",
     "DatabaseAheadNoticed",
+    "DatabaseExamination",
     "DatabaseMigrationService",
     "HeldLock",
     "IMigrationService",
@@ -78,6 +80,7 @@ __all__ = [
     "LockHolderSeen",
     "LockWaitFinished",
     "LockWaitStarted",
+    "LongTransaction",
     "ManifestChanges",
     "MigrationConfig",
     "MigrationContext",

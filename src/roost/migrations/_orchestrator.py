@@ -13,6 +13,7 @@ from roost.migrations._check import check_services, refuse_several_chains, refus
 from roost.migrations._config import MigrationConfig
 from roost.migrations._dry_run import changed_steps, planned_changes, planned_steps, undone_steps
 from roost.migrations._events import RunFinished, RunStarted
+from roost.migrations._examination import DatabaseExamination, examine
 from roost.migrations._fingerprint import digest
 from roost.migrations._ledger_upkeep import LedgerUpkeep
 from roost.migrations._legacy_hook import LegacyHook
@@ -190,6 +191,16 @@ class MigrationOrchestrator(LedgerUpkeep):
             if session is None:
                 raise NoDatabase(services=tuple(service.service_name for service in services))
             return tuple([told for service in services for told in await service.drifted(session, plugin_name)])
+
+    async def examine_database(self) -> DatabaseExamination:
+        """Ask the database what can come between it and migrations: poolers, rights, settings, the ledger. Nothing is written or locked.
+
+        Raises:
+            NoDatabase: The runtime has no database.
+            PoolerInTheWay: A pooler allows no transactions.
+            DatabaseError: The database can't be asked.
+        """
+        return await examine(self._runtime)
 
     async def has_pending_migrations(self) -> bool:
         """Tell whether any service has something to run.

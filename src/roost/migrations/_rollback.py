@@ -213,7 +213,8 @@ def _choose(state: PluginState, *, plugin: str, version: str | None, steps: int 
         return [row for row in rows if compare_versions(row.version, version) > 0]
     if steps is not None:
         if not 0 < steps <= len(rows):
-            raise UnknownRollbackTarget(plugin=plugin, target=f"{steps} steps back", known=(f"{len(rows)} steps",))
+            target = "before its last step" if steps == 1 else f"before its last {steps} steps"
+            raise UnknownRollbackTarget(plugin=plugin, target=target, known=(f"{len(rows)} of them",) if rows else ())
         return rows[len(rows) - steps :]
     if run is not None:
         chosen = [row for row in rows if row.run == run]

@@ -19,6 +19,7 @@ from roost.postgres._parser import (
     statements_of,
     without_foreign_keys,
 )
+from roost.postgres._pooler import Pooling
 from roost.postgres._protocols import Connection, ConnectionPool
 from roost.postgres._quoting import dollar_quote, quote_identifier, quote_literal, quote_nullable
 from roost.postgres._retry import retrying
@@ -69,6 +70,7 @@ __all__ = [
     "ParsedStatement",
     "PasswordCallable",
     "PasswordSource",
+    "Pooling",
     "RebuildsIndexes",
     "Row",
     "RunsAgain",

@@ -40,10 +40,12 @@ def test_several_plugins_want_a_name() -> None:
 
 
 def test_unknown_plugin_is_refused() -> None:
-    """A name that no service answers to is refused with those that are."""
+    """A name that no service answers to is refused with the one that was meant, or with those that are there."""
     with pytest.raises(BadUsage) as caught:
         refuse_unknown_plugin("memry", [MEMORY, INBOX])
-    assert str(caught.value) == "No plugin 'memry' has migrations in this runtime\nhint: there are: inbox, memory"
+    assert str(caught.value) == "No plugin 'memry' has migrations in this runtime\nhint: did you mean memory?"
+    with pytest.raises(BadUsage, match="there are: inbox, memory"):
+        refuse_unknown_plugin("notes", [MEMORY, INBOX])
 
 
 def test_plugin_that_cannot_roll_back_is_refused() -> None:

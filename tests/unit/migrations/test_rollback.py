@@ -60,8 +60,8 @@ def test_each_step_knows_what_it_leaves() -> None:
     ("target", "says"),
     [
         ({"version": "1.5.0"}, "version 1.5.0"),
-        ({"steps": 0}, "0 steps back"),
-        ({"steps": 5}, "5 steps back"),
+        ({"steps": 0}, "before its last 0 steps"),
+        ({"steps": 5}, "before its last 5 steps"),
         ({"run": 9}, "before run 9"),
         ({"steps": 1, "version": "1.0.0"}, "several targets"),
     ],
