@@ -469,7 +469,7 @@ def test_up_proves_files_that_a_start_trusts(roost: Roost, files: Path, url: str
 
 
 def test_interrupt_exits_130_and_frees_the_lock(project: Path, roost: Roost, url: str) -> None:
-    """Ctrl-C in the middle of a step exits 130; the next run takes the lock and goes on."""
+    """Ctrl-C in the middle of a step exits 130 and says what was rolled back and what was not; the next run takes the lock and goes on."""
     (project / "slow.py").write_text(PLUGINS.replace('await ctx.execute("SELECT 1")', 'await ctx.execute("SELECT pg_sleep(60)")'))
     process = subprocess.Popen(
         [sys.executable, "-m", "roost.cli", "up", "slow:runtime", "--database-url", url],
@@ -487,7 +487,11 @@ def test_interrupt_exits_130_and_frees_the_lock(project: Path, roost: Roost, url
         process.send_signal(signal.SIGINT)
         _, rest = process.communicate(timeout=BOUND)
     assert process.returncode == 130
-    assert "interrupted" in rest.splitlines()
+    assert rest.splitlines()[-3:] == [
+        "tags 1/1 interrupted",
+        "tags 1/1 keep was rolled back; 2 steps are done, and kept",
+        "interrupted",
+    ]
     assert "Traceback" not in rest
     assert roost("up", "--database-url", url).returncode == 0
 

@@ -33,7 +33,7 @@ def down(  # noqa: PLR0913 -- its parameters are the command's options
     async def body(output: Output) -> int:
         from roost.cli._asking import ask, is_yes  # noqa: PLC0415 -- `roost --help` needs none of it
         from roost.cli._documents import report_document  # noqa: PLC0415 -- as above
-        from roost.cli._progress import shown_progress  # noqa: PLC0415 -- as above
+        from roost.cli._interruption import explained_interruption  # noqa: PLC0415 -- as above
         from roost.cli._services import service_to_undo  # noqa: PLC0415 -- as above
         from roost.cli._tables import counted_steps, steps_sql, steps_table  # noqa: PLC0415 -- as above
         from roost.cli._workplace import workplace  # noqa: PLC0415 -- as above
@@ -58,7 +58,7 @@ def down(  # noqa: PLR0913 -- its parameters are the command's options
                         steps=tuple(step.step for step in planned.steps),
                         asked=answer is not None,
                     )
-            with shown_progress(place.runtime, output):
+            async with explained_interruption(place, output):
                 report = await service.rollback(to, steps=steps, run=run, skip_irreversible=skip_irreversible)
         output.result(report_document(report, dry_run=False), f"{counted_steps(report)} undone in {report.duration:.2f} s")
         return ExitCode.FINE

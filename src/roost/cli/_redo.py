@@ -31,7 +31,7 @@ def redo(
     async def body(output: Output) -> int:
         from roost.cli._asking import ask, is_yes  # noqa: PLC0415 -- `roost --help` needs none of it
         from roost.cli._documents import report_document  # noqa: PLC0415 -- as above
-        from roost.cli._progress import shown_progress  # noqa: PLC0415 -- as above
+        from roost.cli._interruption import explained_interruption  # noqa: PLC0415 -- as above
         from roost.cli._services import service_to_undo  # noqa: PLC0415 -- as above
         from roost.cli._tables import counted_steps, outcome, steps_table  # noqa: PLC0415 -- as above
         from roost.cli._workplace import workplace  # noqa: PLC0415 -- as above
@@ -51,7 +51,7 @@ def redo(
                 if not is_yes(answer):
                     names = tuple(step.step for step in planned.steps)
                     raise RollbackUnconfirmed(plugin=service.plugin_name, steps=names, asked=answer is not None)
-            with shown_progress(place.runtime, output):
+            async with explained_interruption(place, output):
                 undone = await service.rollback(steps=steps)
                 run = await place.orchestrator.run_service(next(one for one in services if one.service_name == service.service_name))
         document = {"undone": report_document(undone, dry_run=False), "run": report_document(run, dry_run=False)}

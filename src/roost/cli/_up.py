@@ -27,15 +27,14 @@ def up(
     async def body(output: Output) -> int:
         from roost.cli._changes import tell_blocked, tell_changes  # noqa: PLC0415 -- `roost --help` needs no migrations
         from roost.cli._documents import report_document  # noqa: PLC0415 -- as above
-        from roost.cli._progress import shown_progress  # noqa: PLC0415 -- as above
+        from roost.cli._interruption import explained_interruption  # noqa: PLC0415 -- as above
         from roost.cli._tables import outcome, steps_table  # noqa: PLC0415 -- as above
         from roost.cli._workplace import workplace  # noqa: PLC0415 -- as above
 
-        async with workplace(runtime, database_url=common.database_url) as place:
-            with shown_progress(place.runtime, output):
-                report = await place.orchestrator.run_all_migrations(
-                    dry_run=dry_run, refuse_ahead=True, prove_files=True, allow_data_loss=allow_data_loss
-                )
+        async with workplace(runtime, database_url=common.database_url) as place, explained_interruption(place, output):
+            report = await place.orchestrator.run_all_migrations(
+                dry_run=dry_run, refuse_ahead=True, prove_files=True, allow_data_loss=allow_data_loss
+            )
         document = report_document(report, dry_run=dry_run)
         shown = steps_table(report, title="Would run") if dry_run and report.steps else outcome(report)
         output.result(document, shown)

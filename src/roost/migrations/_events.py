@@ -79,7 +79,7 @@ class ServiceMigrationFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepStarted:
-    """A step begins: the `index`-th of `total` steps of its service, counted from 1."""
+    """A step begins: the `index`-th of `total` steps of its service, counted from 1; if `transactional`, it is done whole or not at all."""
 
     plugin: str
     step: str
@@ -88,6 +88,7 @@ class StepStarted:
     direction: Direction
     index: int
     total: int
+    transactional: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from roost.migrations import _events as events
 
 
@@ -22,6 +24,8 @@ def narrate(event: object) -> str | None:  # noqa: C901, PLR0911, PLR0912 -- a t
             return f"{event.plugin} {event.index}/{event.total} {arrow} {event.step}: {event.description}"
         case events.StepFinished(error=None):
             return f"{event.plugin} {event.index}/{event.total} done in {event.duration:.2f} s"
+        case events.StepFinished(error=asyncio.CancelledError()):
+            return f"{event.plugin} {event.index}/{event.total} interrupted"
         case events.StepFinished():
             return f"{event.plugin} {event.index}/{event.total} FAILED: {_first_line(event.error)}"
         case events.StepRetried():

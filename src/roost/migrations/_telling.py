@@ -80,6 +80,7 @@ class StepTelling:
                 direction=self.direction,
                 index=self.index,
                 total=self.total,
+                transactional=self.transactional,
             )
         )
 
