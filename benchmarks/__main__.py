@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 
 from benchmarks.cold_apply import cold_apply
+from benchmarks.command_line import command_line
 from benchmarks.declared_schemas import declared_schemas
 from benchmarks.gate import gate
 from benchmarks.measure import HEADER, Row
@@ -43,6 +44,7 @@ def parts(*, runs: int) -> dict[str, Part]:
         "runtime": runtime,
         "asgi": gate,
         "telemetry": telemetry,
+        "cli": command_line,
         "migrations-peers": migrators,
     }
 

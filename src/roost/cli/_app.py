@@ -1,94 +1,17 @@
-"""Puts the commands together."""
+"""Runs the command that words name."""
 
 from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import CycloptsError
 
-from roost.cli._baseline import baseline
-from roost.cli._check import check
-from roost.cli._completion import completion_of
-from roost.cli._demo import demo
-from roost.cli._doctor import doctor
-from roost.cli._down import down
+from roost.cli._commands import make_app, page_of_commands
 from roost.cli._exit_codes import ExitCode
-from roost.cli._grant import grant
-from roost.cli._history import history
-from roost.cli._mark import mark
-from roost.cli._plan import plan
-from roost.cli._plugins import plugins
-from roost.cli._redo import redo
-from roost.cli._rehearse import rehearse
-from roost.cli._repair import repair
-from roost.cli._run import run as run_command
-from roost.cli._services_command import services
-from roost.cli._status import status
-from roost.cli._unlock import unlock
-from roost.cli._unmark import unmark
-from roost.cli._up import up
-from roost.cli._wait import wait
 
-COMMANDS = (
-    up,
-    down,
-    redo,
-    status,
-    history,
-    plan,
-    rehearse,
-    check,
-    wait,
-    doctor,
-    unlock,
-    repair,
-    baseline,
-    mark,
-    unmark,
-    grant,
-    plugins,
-    services,
-    run_command,
-    demo,
-)
-ALIASES: dict[str, Callable[..., int]] = {
-    "upgrade": up,
-    "migrate": up,
-    "downgrade": down,
-    "rollback": down,
-    "current": status,
-    "info": status,
-    "stamp": baseline,
-}
-"""What other tools call the commands."""
-
-
-def make_app() -> App:
-    """Return the application. Its commands import what they need when they are run."""
-    app = App(
-        name="roost",
-        help="Migrate the database of a roost runtime, and see where it stands.\n\n"
-        "Exit codes: 0 fine, 1 failed, 2 usage, 3 something is pending (plan, status, wait), 4 steps or files are wrong, 5 lock timeout, "
-        "6 database unreachable, 7 refused as destructive.\n\n"
-        f"Other tools' names work as well: {_aliases()}.",
-        version=_version,
-        default_parameter=Parameter(show_default=False),
-    )
-    for command in COMMANDS:
-        app.command(command)
-    app.command(completion_of(app))
-    for alias, command in ALIASES.items():
-        app.command(command, name=alias, show=False)
-    return app
-
-
-def _aliases() -> str:
-    """Say what other tools' names stand for."""
-    by_command = {command: [alias for alias, meant in ALIASES.items() if meant is command] for command in ALIASES.values()}
-    return "; ".join(f"{', '.join(names)} for {command.__name__}" for command, names in by_command.items())
+_ASKING: tuple[list[str], ...] = ([], ["--help"], ["-h"])
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -97,9 +20,10 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
-    app = make_app()
+    words = list(arguments)
+    app = page_of_commands() if words in _ASKING else make_app()
     try:
-        result = app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
+        result = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         asked = " ".join(("roost", *(error.command_chain or ()), "--help"))
         sys.stderr.write(f"error: {error}\nhint: see {asked}\n")
@@ -107,10 +31,3 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     return result if isinstance(result, int) else ExitCode.FINE
-
-
-def _version() -> str:
-    try:
-        return version("roost")
-    except PackageNotFoundError:  # a checkout on the path that is not installed
-        return "unknown"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from roost.cli._exit_codes import ExitCode, exit_code_of
+from roost.cli._error_codes import exit_code_of
+from roost.cli._exit_codes import ExitCode
 from roost.cli._options import NOTHING_SPECIAL, Common, RuntimeName
 from roost.cli._output import Output
 from roost.cli._perform import perform

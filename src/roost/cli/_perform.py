@@ -8,7 +8,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from traceback import format_exception
 
-from roost.cli._exit_codes import exit_code_of
+from roost.cli._error_codes import exit_code_of
 from roost.cli._json_log import logging_json
 from roost.cli._options import LogFormat
 from roost.cli._output import Output

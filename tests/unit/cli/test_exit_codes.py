@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from roost.cli._exit_codes import ExitCode, exit_code_of
+from roost.cli._error_codes import exit_code_of
+from roost.cli._exit_codes import ExitCode
 from roost.errors import (
     BadTarget,
     BadUsage,

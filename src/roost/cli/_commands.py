@@ -1,0 +1,100 @@
+"""All commands, by where their functions are: the page of all commands imports none of them, and a command no other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cyclopts import App, Group, Parameter
+
+from roost import __version__
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One command.
+
+    Attributes:
+        target: Where its function is, as ``module:function`` below ``roost.cli``.
+        summary: What it is for, on the page of all commands.
+        aliases: What other tools call it.
+    """
+
+    target: str
+    summary: str
+    aliases: tuple[str, ...] = ()
+
+
+GROUPS: Mapping[str, Mapping[str, Command]] = {
+    "Migrate": {
+        "up": Command(target="_up:up", summary="run everything that is pending, under the lock", aliases=("upgrade", "migrate")),
+        "down": Command(target="_down:down", summary="undo steps of one plugin", aliases=("downgrade", "rollback")),
+        "redo": Command(target="_redo:redo", summary="undo the last step of one plugin and run it again"),
+        "wait": Command(target="_wait:wait", summary="wait until nothing is pending, for init containers"),
+    },
+    "Look": {
+        "status": Command(target="_status:status", summary="where every plugin stands, and who runs just now", aliases=("current", "info")),
+        "history": Command(target="_history:history", summary="every attempt at a step, newest first"),
+        "plan": Command(target="_plan:plan", summary="what up would run"),
+        "rehearse": Command(target="_rehearse:rehearse", summary="run what is pending, see what it locks, and roll it back"),
+        "doctor": Command(target="_doctor:doctor", summary="what could come between the runtime and its migrations"),
+    },
+    "Write": {
+        "check": Command(target="_check:check", summary="whether all steps and files are in order; needs no database"),
+    },
+    "Take over and mend": {
+        "baseline": Command(target="_baseline:baseline", summary="say that a database has a version already", aliases=("stamp",)),
+        "mark": Command(target="_mark:mark", summary="say that it has one step already"),
+        "unmark": Command(target="_unmark:unmark", summary="take back the last step's record, not what it did"),
+        "repair": Command(target="_repair:repair", summary="say what became of a step that is in doubt"),
+        "unlock": Command(target="_unlock:unlock", summary="end a run that is frozen and keeps the lock"),
+        "grant": Command(target="_grant:grant", summary="let an application's role read the ledger"),
+    },
+    "Run": {
+        "run": Command(target="_run:run", summary="migrate, start the runtime, and keep it running"),
+        "plugins": Command(target="_plugins:plugins", summary="the runtime's plugins, and what each brings"),
+        "services": Command(target="_services_command:services", summary="its services in waves, as text or as a graph"),
+        "demo": Command(target="_demo:demo", summary="all of it, with a PostgreSQL server of its own"),
+        "completion": Command(target="_completion:completion", summary="what a shell needs to complete commands"),
+    },
+}
+"""The commands in groups, each by its name."""
+
+_HELP = "Migrate the database of a roost runtime, and see where it stands. `roost COMMAND --help` says more of one."
+_EXIT_CODES = (
+    "Exit codes: 0 fine, 1 failed, 2 usage, 3 something is pending (plan, status, wait), 4 plugins, steps or files are wrong, "
+    "5 lock timeout, 6 database unreachable, 7 refused as destructive."
+)
+
+
+def page_of_commands() -> App:
+    """Return an application that can do nothing but show what commands there are."""
+    app = App(name="roost", help=_HELP, help_epilogue=f"{_EXIT_CODES}\n\n{_aliases()}", help_format="plaintext", version=__version__)
+    for number, (title, commands) in enumerate(GROUPS.items()):
+        group = Group(title, sort_key=number)
+        for place, (name, command) in enumerate(commands.items()):
+            app.command(_import_path(command), name=name, help=command.summary, group=group, sort_key=place)
+    return app
+
+
+def make_app() -> App:
+    """Return the application, which imports a command's function when it is run."""
+    app = App(name="roost", help=_HELP, version=__version__, default_parameter=Parameter(show_default=False))
+    for commands in GROUPS.values():
+        for name, command in commands.items():
+            app.command(_import_path(command), name=name)
+            for alias in command.aliases:
+                app.command(_import_path(command), name=alias, show=False)
+    return app
+
+
+def _import_path(command: Command) -> str:
+    return f"roost.cli.{command.target}"
+
+
+def _aliases() -> str:
+    """Say what other tools' names stand for."""
+    told = [
+        f"{', '.join(command.aliases)} for {name}" for commands in GROUPS.values() for name, command in commands.items() if command.aliases
+    ]
+    return f"Other tools' names work as well: {'; '.join(told)}."
