@@ -11,18 +11,16 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-REPETITIVE = (
+WITHOUT_COVERAGE = (
+    "acceptance",
     "crash",
+    "typing",
     "conformance/test_schema_changes.py",
     "integration/test_any_schema.py",
     "integration/test_declared_schemas_online.py",
     "integration/test_web_servers.py",
-    "acceptance/test_cli.py",
-    "acceptance/test_documentation.py",
-    "acceptance/test_example_web.py",
-    "acceptance/test_example_deployment.py",
 )
-"""Tests that measure no coverage."""
+"""Tests that measure none: `make test` runs them, and so does `.ci/run`."""
 PYTHON = sys.executable
 BIN = Path(PYTHON).parent
 IN_WORKERS = ["--numprocesses", "auto", "--maxprocesses", "4", "--max-worker-restart", "0", "--dist", "loadfile"]
@@ -37,7 +35,7 @@ CHECKS = {
     "coverage": [
         [PYTHON, "-m", "coverage", "erase"],
         # The others run the same lines a thousand times, or in programs and servers beside.
-        [PYTHON, "-m", "coverage", "run", "-m", "pytest", "-q", *IN_WORKERS, *(f"--ignore=tests/{path}" for path in REPETITIVE)],
+        [PYTHON, "-m", "coverage", "run", "-m", "pytest", "-q", *IN_WORKERS, *(f"--ignore=tests/{path}" for path in WITHOUT_COVERAGE)],
         # A data file that is not whole, as that of a process that was killed, is left out with a warning.
         [PYTHON, "-m", "coverage", "combine", "--quiet"],
         [PYTHON, "-m", "coverage", "report"],
