@@ -157,6 +157,27 @@ def parse_sql(sql: str) -> tuple[ParsedStatement, ...] | None:
     return tuple(statements)
 
 
+def syntax_fault(sql: str) -> tuple[str, int] | None:
+    """Say what the grammar, that of PostgreSQL 18, has against a text.
+
+    Args:
+        sql: SQL. It needs the extra ``sql``: ask `has_parser` before.
+
+    Returns:
+        The parser's words, and how many characters of the text come before the place they are about; None where it takes the text.
+    """
+    from google.protobuf.message import DecodeError  # noqa: PLC0415 -- what the extra brings, loaded only where a step needs it
+
+    grammar = _grammar()
+    try:
+        grammar.parse(sql)
+    except grammar.PgQueryError as error:
+        return str(error), max(error.cursorpos - 1, 0)
+    except DecodeError:
+        return "it nests too deep to be read", 0
+    return None
+
+
 def without_foreign_keys(sql: str) -> tuple[str, tuple[str, ...]] | None:
     """Take the foreign keys out of a ``CREATE TABLE``, so that tables can be made in any order, also where they refer to each other.
 
