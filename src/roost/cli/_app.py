@@ -16,6 +16,7 @@ from roost.cli._down import down
 from roost.cli._exit_codes import ExitCode
 from roost.cli._grant import grant
 from roost.cli._history import history
+from roost.cli._lint import lint
 from roost.cli._mark import mark
 from roost.cli._plan import plan
 from roost.cli._rehearse import rehearse
@@ -36,6 +37,7 @@ COMMANDS = (
     plan,
     rehearse,
     check,
+    lint,
     wait,
     unlock,
     repair,
