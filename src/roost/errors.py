@@ -2106,7 +2106,7 @@ class LinterFailed(LintError):
 
     @property
     def hint(self) -> str:
-        return "see what it is with: squawk --version; install it anew with: pip install --force-reinstall squawk-cli"
+        return "install it anew with: pip install --force-reinstall squawk-cli; roost check --no-lint does without it"
 
 
 # --- Command line: what was asked for, and what the command itself could not do -----------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -83,25 +84,28 @@ def answered(
         sql: The text.
         known: The names of all rules.
     """
-    valid = [ignore for ignore in ignores if ignore.reason]
+    starts = [statement.start for statement in statements or ()]
+    answers: dict[tuple[str, int | None], list[int]] = {}
+    for ignore in ignores:
+        if ignore.reason and (ignore.is_of_file or statements is not None):
+            about = None if ignore.is_of_file else _owner(ignore.position, statements or (), starts, sql)
+            for rule in ignore.rules:
+                answers.setdefault((rule, about), []).append(ignore.position)
     used: set[tuple[int, str]] = set()
     left: list[Remark] = []
     for remark in remarks:
-        here = None if statements is None else _statement_at(remark.position, statements)
-        fitting = [
-            ignore
-            for ignore in valid
-            if remark.rule in ignore.rules
-            and (ignore.is_of_file or (here is not None and statements is not None and _owner(ignore, statements, sql) == here))
-        ]
-        used |= {(ignore.position, remark.rule) for ignore in fitting}
+        here = max(bisect_right(starts, remark.position) - 1, 0)
+        fitting = [*answers.get((remark.rule, None), ()), *answers.get((remark.rule, here), ())]
+        used |= {(position, remark.rule) for position in fitting}
         if not fitting:
             left.append(remark)
-    wrong = [one for ignore in ignores for one in _wrong_with(ignore, used, known=known, is_split=statements is not None)]
+    # Of what a linter could not read, nobody can tell whether an answer to it is still wanted.
+    is_whole = statements is not None and all(remark.rule != "not-linted" for remark in remarks)
+    wrong = [one for ignore in ignores for one in _wrong_with(ignore, used, known=known, is_whole=is_whole)]
     return Answered(remarks=(*left, *wrong), ignored=len(remarks) - len(left))
 
 
-def _wrong_with(ignore: Ignore, used: Collection[tuple[int, str]], *, known: Collection[str], is_split: bool) -> list[Remark]:
+def _wrong_with(ignore: Ignore, used: Collection[tuple[int, str]], *, known: Collection[str], is_whole: bool) -> list[Remark]:
     if not ignore.rules:
         return [_remark("ignore-unknown-rule", "an ignore that names no rule", position=ignore.position)]
     unknown = [
@@ -114,7 +118,7 @@ def _wrong_with(ignore: Ignore, used: Collection[tuple[int, str]], *, known: Col
             *unknown,
             _remark("ignore-without-reason", f"an ignore of {', '.join(ignore.rules)} without a reason", position=ignore.position),
         ]
-    if not is_split:  # nobody can tell which statement it is about
+    if not is_whole:
         return unknown
     unused = [rule for rule in ignore.rules if rule in known and (ignore.position, rule) not in used]
     return unknown + [
@@ -127,17 +131,11 @@ def _remark(rule: str, what: str, *, position: int, severity: Severity | None = 
     return Remark(rule=rule, severity=severity or own, what=what, why=why or because, safer=safer, position=position)
 
 
-def _statement_at(position: int, statements: Sequence[ParsedStatement]) -> int:
-    begun = [index for index, statement in enumerate(statements) if statement.start <= position]
-    return begun[-1] if begun else 0
-
-
-def _owner(ignore: Ignore, statements: Sequence[ParsedStatement], sql: str) -> int | None:
-    """Return the statement that a comment is about: the one on whose last line it stands, else the one it is in or before."""
-    for index, statement in enumerate(statements):
-        end = statement.start + len(statement.text)
-        if ignore.position < end:
-            return index
-        if "\n" not in sql[end : ignore.position]:
-            return index
-    return None
+def _owner(position: int, statements: Sequence[ParsedStatement], starts: Sequence[int], sql: str) -> int:
+    """Return the number of the statement that a comment is about: the one that it is in, or on the last line of, else the next."""
+    before = bisect_right(starts, position) - 1
+    if before >= 0:
+        end = starts[before] + len(statements[before].text)
+        if position < end or "\n" not in sql[end:position]:
+            return before
+    return before + 1

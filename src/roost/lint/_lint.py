@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from roost.errors import LintExtraMissing
 from roost.lint._finding import Finding, LintReport, LintText, Remark
 from roost.lint._ignores import answered, read_ignores, unexplained
+from roost.lint._lines import Lines
 from roost.lint._numbering import NUMBER_RULES, number_remarks
 from roost.lint._own_rules import OWN_RULES, own_remarks, remark
 from roost.lint._squawk import SquawkSaid, ask_squawk, find_squawk
@@ -30,6 +31,7 @@ class _Read:
     text: LintText
     statements: tuple[ParsedStatement, ...] | None
     remarks: list[Remark]
+    lines: Lines
 
 
 def missing_tools() -> tuple[str, ...]:
@@ -50,7 +52,6 @@ def lint_steps(
         declared: The steps, service by service.
         postgres_version: The version of the oldest server that they will run on, such as ``"16"``.
         only: The steps to speak of, each as its plugin and its id; None for all.
-
         installed: Whether to speak also of steps that come with installed packages, which the project can't change.
 
     Raises:
@@ -84,15 +85,19 @@ def _answered(one: _Read) -> tuple[list[Finding], int]:
     # A newer squawk may have rules that are not known here.
     known = RULES | {said.rule for said in one.remarks}
     left = answered(one.remarks, read_ignores(sql), one.statements, sql=sql, known=known)
-    return _placed(one.text, [*left.remarks, *unexplained(sql)]), left.ignored
+    return _placed(one, [*left.remarks, *unexplained(sql)]), left.ignored
 
 
 def _read(text: LintText) -> _Read:
     statements = parse_sql(text.sql)
     if statements is None:
-        message, position = syntax_fault(text.sql) or ("it can't be read", 0)
-        return _Read(text, None, [remark("syntax-error", message, position=position)])
-    return _Read(text, statements, own_remarks(statements, statements_of(text.sql) or (), transactional=text.transactional))
+        fault = syntax_fault(text.sql)
+        said = (
+            remark("not-linted", "it nests too deep to be read") if fault is None else remark("syntax-error", fault[0], position=fault[1])
+        )
+        return _Read(text, None, [said], Lines(text.sql))
+    remarks = own_remarks(statements, statements_of(text.sql) or (), transactional=text.transactional)
+    return _Read(text, statements, remarks, Lines(text.sql))
 
 
 def _ask(program: str, read: Sequence[_Read], *, postgres_version: str) -> None:
@@ -108,34 +113,27 @@ def _ask(program: str, read: Sequence[_Read], *, postgres_version: str) -> None:
 
 
 def _told(said: SquawkSaid, one: _Read) -> Remark | None:
-    position = _position(one.text.sql, said.line, said.column)
+    position = one.lines.position(said.line, column=said.column)
     if said.rule != SYNTAX_ERROR:
         return squawk_remark(said.rule, message=said.message, advice=said.advice, position=position, breaking=one.text.breaking)
-    if any(earlier.rule == "squawk-cannot-read" for earlier in one.remarks):
+    if any(earlier.rule == "not-linted" for earlier in one.remarks):
         return None
-    return remark("squawk-cannot-read", f"squawk can't read it: {said.message}", position=position)
+    return remark("not-linted", f"squawk can't read it, and only roost's own rules were applied: {said.message}", position=position)
 
 
-def _position(sql: str, line: int, column: int) -> int:
-    """Return how many characters come before a place that is given by its line and by bytes."""
-    lines = sql.split("\n")
-    if line >= len(lines):
-        return len(sql)
-    return sum(len(text) + 1 for text in lines[:line]) + len(lines[line].encode()[:column].decode(errors="ignore"))
-
-
-def _placed(text: LintText, remarks: Iterable[Remark]) -> list[Finding]:
-    return [
+def _placed(one: _Read, remarks: Iterable[Remark]) -> list[Finding]:
+    placed = (
         Finding(
             rule=said.rule,
             severity=said.severity,
             what=said.what,
             why=said.why,
             safer=said.safer,
-            path=text.path,
-            line=text.first_line + text.sql.count("\n", 0, said.position),
-            plugin=text.plugin,
-            step=text.step,
+            path=one.text.path,
+            line=one.text.first_line + one.lines.line_of(said.position),
+            plugin=one.text.plugin,
+            step=one.text.step,
         )
         for said in sorted(remarks, key=lambda said: said.position)
-    ]
+    )
+    return list(dict.fromkeys(placed))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,7 @@ def test_a_step_outside_a_transaction_is_read_as_one() -> None:
     """The same statement is right there, and refused inside."""
     sql = "CREATE INDEX CONCURRENTLY i ON notes (a)"
     assert rules(step(sql, transactional=False)) == []
+    assert rules(step("VACUUM notes; DROP TABLE a", transactional=False)) == ["ban-drop-table"]
     assert rules(step(sql)) == ["refuses-transaction"]
 
 
@@ -122,11 +124,22 @@ def test_a_text_that_nobody_can_read_is_an_error_and_the_others_are_linted() -> 
     assert 'at or near "WHERE"' in found[0].what
 
 
+def test_a_text_that_nests_too_deep_is_a_warning() -> None:
+    """Whether the server takes it nobody knows: it is said that nobody looked."""
+    assert rules(step(f"SELECT {' + '.join(['1'] * 3000)}")) == ["not-linted"]
+
+
 def test_a_text_that_only_squawk_cannot_read_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is told once, and roost's own rules count."""
     said = [SquawkSaid(text=0, line=0, column=3, rule="syntax-error", message="odd", advice="") for _ in range(2)]
     monkeypatch.setattr(lint, "ask_squawk", lambda _program, _texts, *, transactional, **_rest: said if transactional else [])
-    assert rules(step("TRUNCATE notes")) == ["truncate", "squawk-cannot-read"]
+    assert rules(step("TRUNCATE notes")) == ["truncate", "not-linted"]
+    assert rules(step("-- roost: ignore ban-drop-table: why\nDROP TABLE a")) == ["not-linted"]
+
+
+def test_what_is_said_twice_of_a_line_is_told_once() -> None:
+    """Squawk remarks on each of two values for a column, and the reader wants to know it once."""
+    assert rules(step("UPDATE notes SET a = 1, a = 2 WHERE id = 3")) == ["ban-duplicate-column-assignments"]
 
 
 def test_a_rule_of_a_newer_squawk_is_a_warning_that_can_be_answered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,11 +167,13 @@ def test_repeatable_steps_are_linted_and_functions_are_counted() -> None:
 def test_only_some_steps_can_be_asked_for() -> None:
     """The others are not spoken of, but their numbers count."""
     steps = [
-        MigrationStep(f"00{number}", "A file", up=SqlText.read_from("TRUNCATE notes", Path(f"00{number}.sql"))) for number in (1, 2, 3)
+        MigrationStep(f"00{number}", "A file", up=SqlText.read_from("TRUNCATE notes", Path(f"00{number}.sql"))) for number in (1, 2, 4)
     ]
-    report = lint_steps([DeclaredSteps(plugin="notes", steps=tuple(steps))], only={("notes", "003")})
-    assert [(found.step, found.rule) for found in report.findings] == [("003", "truncate")]
+    declared = [DeclaredSteps(plugin="notes", steps=tuple(steps))]
+    report = lint_steps(declared, only={("notes", "004")})
+    assert [(found.step, found.rule) for found in report.findings] == [("004", "truncate"), ("004", "number-gap")]
     assert report.texts == 1
+    assert [found.rule for found in lint_steps(declared, only={("notes", "001")}).findings] == ["truncate"]
 
 
 def test_what_comes_with_an_installed_package_is_passed_over() -> None:
@@ -202,6 +217,7 @@ def test_a_configuration_of_squawks_own_counts_for_nothing(tmp_path: Path, monke
     """The same is said wherever it runs."""
     (tmp_path / ".squawk.toml").write_text('excluded_rules = ["ban-drop-table"]\n')
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert rules(step("DROP TABLE a")) == ["ban-drop-table"]
 
 
