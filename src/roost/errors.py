@@ -2071,6 +2071,44 @@ class SchemasFailed(FailureGroup, SchemaError):
         return "; ".join(f"{name}: {hint}" for name, hint in hints.items())
 
 
+# --- Lint -------------------------------------------------------------------------------------------------------------
+
+
+class LintError(MigrationError):
+    """SQL can't be linted."""
+
+
+@dataclass(eq=False, kw_only=True)
+class LintExtraMissing(LintError):
+    """What linting needs is not installed."""
+
+    missing: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        return f"To lint SQL takes {' and '.join(self.missing)}, which {'is' if len(self.missing) == 1 else 'are'} not installed"
+
+    @property
+    def hint(self) -> str:
+        return "pip install 'roost[sql]'"
+
+
+@dataclass(eq=False, kw_only=True)
+class LinterFailed(LintError):
+    """The program squawk, which lints SQL, can't be used."""
+
+    program: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"Linting with {_shown(self.program)} failed: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "install it anew with: pip install --force-reinstall squawk-cli; roost check --no-lint does without it"
+
+
 # --- Command line: what was asked for, and what the command itself could not do -----------------------------------------
 
 
@@ -2110,7 +2148,7 @@ class BadProject(CommandError):
     def hint(self) -> str:
         if self.suggestions:
             return f"did you mean {' or '.join(self.suggestions)}?"
-        return "the table [tool.roost] knows: runtime, app, database_url, demo_request; each is a string"
+        return "the table [tool.roost] knows: runtime, app, database_url, demo_request, postgres_version; each is a string"
 
 
 @dataclass(eq=False, kw_only=True)

@@ -367,7 +367,7 @@ def files(project: Path) -> Path:
     (project / "shop.py").write_text(FILES)
     for name in ("inbox", "outbox"):
         (project / name).mkdir()
-        (project / name / "001_make.sql").write_text(f"CREATE TABLE {name} (id int);\n")
+        (project / name / "001_make.sql").write_text(f"CREATE TABLE {name} (id bigint);\n")
     return project
 
 
@@ -390,7 +390,7 @@ def test_check_proves_files_by_their_manifest(roost: Roost, files: Path) -> None
     assert not (files / "outbox" / "roost.sum").exists()
     assert [row[4:] for row in _rows(roost("check", **nothing))] == [["yes", "fine"], ["none", "fine"]]
 
-    (files / "inbox" / "001_make.sql").write_text("DROP TABLE inbox;\n")
+    (files / "inbox" / "001_make.sql").write_text("CREATE TABLE inbox (id text);\n")
     (files / "inbox" / "002 more.sql").write_text("SELECT 1;\n")
     wrong = roost("check", **nothing)
     assert (wrong.returncode, [row[2:] for row in _rows(wrong)]) == (4, [["-", "inbox", "yes", "wrong"], ["1", "outbox", "none", "fine"]])

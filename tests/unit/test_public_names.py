@@ -20,6 +20,7 @@ DOORS = [
     "roost.asgi",
     "roost.telemetry",
     "roost.testing",
+    "roost.lint",
 ]
 HEAVY = ("asyncpg", "tenacity", "anyio", "cyclopts", "rich", "uvicorn", "starlette", "opentelemetry", "prometheus_client", "structlog")
 

@@ -40,7 +40,8 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
         "doctor": Command(target="_doctor:doctor", summary="what could come between the runtime and its migrations"),
     },
     "Write": {
-        "check": Command(target="_check:check", summary="whether all steps and files are in order; needs no database"),
+        "lint": Command(target="_lint:lint", summary="what in the SQL of steps would take a table down"),
+        "check": Command(target="_check:check", summary="the gate for CI: steps, files and lint; needs no database"),
     },
     "Take over and mend": {
         "baseline": Command(target="_baseline:baseline", summary="say that a database has a version already", aliases=("stamp",)),

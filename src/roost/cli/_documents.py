@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from roost.cli._lint_listing import shown_path
 from roost.cli._output import error_document
 from roost.migrations import MigrationLockHolder, MigrationRecord, MigrationReport, MigrationStatus, RehearsalReport, StepsCheck
+
+if TYPE_CHECKING:
+    from roost.lint import LintReport
 
 
 def status_document(status: MigrationStatus, *, plugins: Mapping[str, str], pending: bool) -> dict[str, Any]:
@@ -62,11 +67,28 @@ def rehearsal_document(report: RehearsalReport) -> dict[str, Any]:
     }
 
 
-def check_document(checks: Sequence[StepsCheck], *, drift: Sequence[str] = ()) -> dict[str, Any]:
-    """Return what a check found as plain data."""
+def lint_document(report: LintReport, *, postgres_version: str, base: Path) -> dict[str, Any]:
+    """Return what a linter found as plain data; files below `base` are named from there."""
     return {
-        "valid": all(check.error is None for check in checks),
+        "postgres_version": postgres_version,
+        "errors": report.errors,
+        "warnings": report.warnings,
+        "texts": report.texts,
+        "functions": report.functions,
+        "installed": report.installed,
+        "ignored": report.ignored,
+        "findings": [
+            {**asdict(found), "path": None if found.path is None else shown_path(found.path, base=base)} for found in report.findings
+        ],
+    }
+
+
+def check_document(checks: Sequence[StepsCheck], *, drift: Sequence[str] = (), lint: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return what a check found as plain data; `lint` is null where that was left out."""
+    return {
+        "valid": all(check.error is None for check in checks) and (lint is None or not lint["errors"]),
         "drift": list(drift),
+        "lint": lint,
         "services": [
             {
                 "plugin": check.plugin,

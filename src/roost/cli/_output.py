@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
+from rich.text import Text
 
 from roost.cli._json_log import LogLines, log
 from roost.errors import RoostError
@@ -46,7 +47,7 @@ class Output:
             sys.stdout.flush()
             return
         for renderable in renderables:
-            self.console.print(renderable, soft_wrap=isinstance(renderable, str))
+            self.console.print(renderable, soft_wrap=isinstance(renderable, (str, Text)))
 
     def line(self, document: dict[str, Any]) -> None:
         """Print a document on one line, as one of many."""

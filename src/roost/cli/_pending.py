@@ -1,4 +1,4 @@
-"""Which migration services have something to do."""
+"""Which migration services have something to do, and which steps."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from roost.migrations import MigrationOrchestrator, MigrationStatus
+
+
+async def pending_steps(orchestrator: MigrationOrchestrator) -> frozenset[tuple[str, str]]:
+    """Return the steps that a run would take now, each as its plugin and its id."""
+    report = await orchestrator.run_all_migrations(dry_run=True)
+    return frozenset((step.plugin, step.step) for step in report.steps)
 
 
 async def pending_services(orchestrator: MigrationOrchestrator, status: MigrationStatus) -> tuple[str, ...]:

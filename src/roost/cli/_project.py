@@ -17,12 +17,14 @@ class Project:
         runtime: Its runtime, as ``module:attribute``.
         app: The ASGI application that ``roost demo`` serves, as ``module:attribute``.
         database_url: The database where neither an option nor the environment names one.
+        postgres_version: The version of the oldest server that the migrations will run on, such as ``"16"``.
         demo_request: The request that ``roost demo --once`` sends, such as ``"GET /"``.
     """
 
     runtime: str | None = None
     app: str | None = None
     database_url: str | None = None
+    postgres_version: str | None = None
     demo_request: str = "GET /"
 
 

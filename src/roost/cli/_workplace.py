@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from roost.runtime import Runtime
 
 
+_NOWHERE = "postgresql://localhost/"
+"""Constructors of services may ask for a database, and are called; nothing connects to it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workplace:
     """A runtime that is not started, and what its project says."""
@@ -54,6 +58,27 @@ async def workplace(runtime_name: str | None, *, database_url: str | None) -> As
         runtime.database = database
     try:
         yield Workplace(project=project, runtime=runtime, orchestrator=MigrationOrchestrator(runtime))
+    finally:
+        await runtime.stop()
+
+
+@asynccontextmanager
+async def without_database(runtime_name: str | None) -> AsyncIterator[MigrationOrchestrator]:
+    """Load the runtime for a command that asks no database, whatever names one; errors as of `workplace`.
+
+    Args:
+        runtime_name: ``module:attribute``, or None for the project's.
+
+    Yields:
+        The runtime's orchestrator.
+    """
+    from roost.migrations import MigrationOrchestrator  # noqa: PLC0415 -- as above
+
+    runtime = named_runtime(runtime_name, project=read_project(Path.cwd()))
+    if runtime.database is None:
+        runtime.database = _NOWHERE
+    try:
+        yield MigrationOrchestrator(runtime)
     finally:
         await runtime.stop()
 

@@ -2,6 +2,7 @@
 
 from roost.migrations._config import MigrationConfig, Policy
 from roost.migrations._context import MigrationContext
+from roost.migrations._declared_steps import DeclaredSteps, read_sql_step
 from roost.migrations._events import (
     DatabaseAheadNoticed,
     LockHolderSeen,
@@ -74,6 +75,7 @@ __all__ = [
     "DatabaseAheadNoticed",
     "DatabaseExamination",
     "DatabaseMigrationService",
+    "DeclaredSteps",
     "HeldLock",
     "IMigrationService",
     "LedgerUpkeep",
@@ -137,6 +139,7 @@ __all__ = [
     "compare_versions",
     "load_sql_steps",
     "narrate",
+    "read_sql_step",
     "run_plugin_migrations",
     "run_trace_id",
 ]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from roost.errors import NoDatabase, PendingMigrations
 from roost.migrations._check import check_services, refuse_several_chains, refuse_unserved_schemas
 from roost.migrations._config import MigrationConfig
+from roost.migrations._declared_steps import DeclaredSteps, declared_steps
 from roost.migrations._dry_run import changed_steps, planned_changes, planned_steps, undone_steps
 from roost.migrations._events import RunFinished, RunStarted
 from roost.migrations._examination import DatabaseExamination, examine
@@ -175,6 +176,17 @@ class MigrationOrchestrator(LedgerUpkeep):
             What was found, service by service, in the order in which they run; what is wrong is told there, not raised.
         """
         return check_services(self._ordered(), policy=self._config.policy, plugin=plugin_name, write=write)
+
+    def declared_steps(self, plugin_name: str | None = None) -> list[DeclaredSteps]:
+        """Return the steps that every plugin brings, as a run on an empty database would take them. It needs no database.
+
+        Args:
+            plugin_name: Only this plugin's.
+
+        Returns:
+            The steps, service by service, in the order in which they run; what is wrong is told there, not raised.
+        """
+        return declared_steps(self._ordered(), policy=self._config.policy, plugin=plugin_name)
 
     async def find_drift(self, plugin_name: str | None = None) -> tuple[str, ...]:
         """Tell what of declared schemas is no longer as it was brought about, each in a few words with its plugin in front.

@@ -13,7 +13,9 @@ from roost.migrations._step import SqlText
 from roost.postgres import decode_sql, is_blank, read_sql_files
 
 _MIGRATE = re.compile(r"^--[ \t]*migrate:(?:up|down)\b", re.MULTILINE)
-_WORD = re.compile(r"^--[ \t]*roost:(.*)$", re.MULTILINE)
+_WORD = re.compile(
+    r"^--[ \t]*roost:(?![ \t]*ignore(?:-file)?(?![\w-]))(.*)$", re.MULTILINE
+)  # what is to be ignored, and where, is for roost lint
 _AFTER = re.compile(r"[ \t]*after[ \t]*=[ \t]*([^\s,]+(?:[ \t]*,[ \t]*[^\s,]+)*)\s*")
 
 

@@ -17,6 +17,7 @@ from roost.postgres._parser import (
     index_terms,
     parse_sql,
     statements_of,
+    syntax_fault,
     without_foreign_keys,
 )
 from roost.postgres._pooler import Pooling
@@ -25,7 +26,7 @@ from roost.postgres._quoting import dollar_quote, quote_identifier, quote_litera
 from roost.postgres._retry import retrying
 from roost.postgres._session import MigrationSession
 from roost.postgres._sql_source import decode_sql, read_sql_file, read_sql_files
-from roost.postgres._sql_text import PSQL_ONLY, copies_from_stdin, is_blank, normal_form, psql_command
+from roost.postgres._sql_text import PSQL_ONLY, copies_from_stdin, is_blank, line_comments, normal_form, psql_command
 from roost.postgres._sqlstate import is_connection_lost, is_lock_timeout, is_retryable, sqlstate_of
 from roost.postgres._statement_watch import BuildProgress, StatementWatch, watching_statement
 from roost.postgres._statements import (
@@ -96,6 +97,7 @@ __all__ = [
     "is_connection_lost",
     "is_lock_timeout",
     "is_retryable",
+    "line_comments",
     "lock_holder",
     "lock_or_satisfied",
     "lock_timeout",
@@ -114,6 +116,7 @@ __all__ = [
     "retrying",
     "sqlstate_of",
     "statements_of",
+    "syntax_fault",
     "watching_blockers",
     "watching_statement",
     "without_foreign_keys",

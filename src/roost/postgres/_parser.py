@@ -157,6 +157,28 @@ def parse_sql(sql: str) -> tuple[ParsedStatement, ...] | None:
     return tuple(statements)
 
 
+def syntax_fault(sql: str) -> tuple[str, int] | None:
+    """Say what the grammar, that of PostgreSQL 18, has against a text.
+
+    Args:
+        sql: SQL. It needs the extra ``sql``: ask `has_parser` before.
+
+    Returns:
+        The parser's words, and how many characters of the text come before the place they are about; None where it takes the text, or
+        the text nests too deep to be told.
+    """
+    from google.protobuf.message import DecodeError  # noqa: PLC0415 -- what the extra brings, loaded only where a step needs it
+
+    grammar = _grammar()
+    try:
+        grammar.parse(sql)
+    except grammar.PgQueryError as error:
+        return str(error), max(error.cursorpos - 1, 0)
+    except DecodeError:
+        pass
+    return None
+
+
 def without_foreign_keys(sql: str) -> tuple[str, tuple[str, ...]] | None:
     """Take the foreign keys out of a ``CREATE TABLE``, so that tables can be made in any order, also where they refer to each other.
 
@@ -283,11 +305,14 @@ def statements_of(sql: str) -> tuple[Statement, ...] | None:
         return (Statement(text=sql, start=0, effect=Uncertain()),)
     raw = sql.encode()
     found = []
+    bytes_before, before = 0, 0
     for one in parsed.stmts:
         end = one.stmt_location + one.stmt_len if one.stmt_len else len(raw)
         piece = raw[one.stmt_location : end].decode()
         text = piece.strip()
-        start = len(raw[: one.stmt_location].decode()) + len(piece) - len(piece.lstrip())
+        before += len(raw[bytes_before : one.stmt_location].decode())  # each byte once, as in parse_sql
+        bytes_before = one.stmt_location
+        start = before + len(piece) - len(piece.lstrip())
         effect = _effect(one.stmt, text)
         found.append(Statement(text=text, start=start, effect=effect, refuses_transaction=_refuses_transaction(one.stmt, effect)))
     return tuple(found)

@@ -99,6 +99,13 @@ def is_blank(text: str) -> bool:
     return rest == len(text) or (text.startswith(("--", "/*"), rest) and _BLANK.fullmatch(_bare(text)) is not None)
 
 
+def line_comments(text: str) -> list[tuple[int, str]]:
+    """Return each comment that begins with two dashes and ends with its line, and how many characters come before it."""
+    if "--" not in text:
+        return []
+    return [(token.start(), token["line"]) for token, _ in _tokens(text) if token["line"] is not None]
+
+
 def normal_form(text: str) -> str:
     """Return the text's tokens in their order: two texts have one normal form when the server's lexer reads the same in both.
 

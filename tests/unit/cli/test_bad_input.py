@@ -46,6 +46,7 @@ BEHIND = {
     "mark": "--yes",
     "unmark": "--yes",
     "repair": "--done",
+    "lint": "--pending",
     "wait": "--timeout 0",
 }
 """What else it wants, so that nothing but the bad input is in its way."""

@@ -23,9 +23,11 @@ def test_no_table_sets_nothing(tmp_path: Path, text: str) -> None:
 def test_all_keys_are_read(tmp_path: Path) -> None:
     """Each key of [tool.roost] is read as it stands."""
     (tmp_path / "pyproject.toml").write_text(
-        '[tool.roost]\nruntime = "a:r"\napp = "a:b"\ndatabase_url = "postgresql://h/d"\ndemo_request = "GET /x"\n'
+        '[tool.roost]\nruntime = "a:r"\napp = "a:b"\ndatabase_url = "postgresql://h/d"\ndemo_request = "GET /x"\npostgres_version = "16"\n'
     )
-    assert read_project(tmp_path) == Project(runtime="a:r", app="a:b", database_url="postgresql://h/d", demo_request="GET /x")
+    assert read_project(tmp_path) == Project(
+        runtime="a:r", app="a:b", database_url="postgresql://h/d", demo_request="GET /x", postgres_version="16"
+    )
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,8 @@ def test_without_the_folder_there_are_none(tmp_path: Path) -> None:
         ("/* A licence. */\r\n\r\n-- roost: after = a\r\n", ("a",)),
         ("-- roosts: after = a\n", ()),
         ("-- after = a\n", ()),
+        ("-- roost: ignore truncate: for roost lint\n-- roost: after = a\n-- roost: ignore-file x: y\n", ("a",)),
+        ("-- roost: after = a\nSELECT 0;\n-- roost: ignore truncate: of the next statement\n", ("a",)),
     ],
 )
 def test_words_for_roost(folder: Path, top: str, after: tuple[str, ...]) -> None:
@@ -82,6 +84,7 @@ def test_words_for_roost(folder: Path, top: str, after: tuple[str, ...]) -> None
         ("a.sql", "SELECT 0;\n-- roost: after = b", "stand at the top", 2),
         ("a.sql", "\n-- roost: before = b", "not of the form", 2),
         ("a.sql", "-- roost: after = a b", "not of the form", 1),
+        ("a.sql", "-- roost: ignored = a", "not of the form", 1),
         ("a.sql", "-- roost: after =", "not of the form", 1),
         ("a.sql", "-- roost: after = a,", "not of the form", 1),
         ("a.sql", b"\xff", "not UTF-8", 1),

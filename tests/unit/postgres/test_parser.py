@@ -19,6 +19,7 @@ from roost.postgres import (
     has_parser,
     parse_sql,
     statements_of,
+    syntax_fault,
     without_foreign_keys,
 )
 
@@ -159,3 +160,12 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "postgast", None)
     assert not has_parser()
     assert statements_of("VACUUM") is None
+
+
+def test_what_the_grammar_has_against_a_text() -> None:
+    """The parser's words, and the place in characters; none for a text that it takes, or that nests too deep for it to tell."""
+    sql = "SELECT 'é𝒳';\nSELECT é FROM WHERE 3"
+    assert syntax_fault(sql) == ('syntax error at or near "WHERE"', sql.index("WHERE"))
+    assert syntax_fault("SELECT 1; SELECT") is None
+    assert syntax_fault("SELECT 'a") == ('unterminated quoted string at or near "\'a"', 7)
+    assert syntax_fault(f"SELECT {' + '.join(['1'] * 3000)}") is None

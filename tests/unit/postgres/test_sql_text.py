@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roost.postgres._sql_text import copies_from_stdin, is_blank, normal_form, psql_command
+from roost.postgres._sql_text import copies_from_stdin, is_blank, line_comments, normal_form, psql_command
 
 HOSTILE = st.lists(st.sampled_from(["\n\\i x\n", "\\", "a", " ", "$", "$$", "$b$", "/*", "*/", "--", "\n", "é"]), max_size=6).map("".join)
 
@@ -203,3 +203,16 @@ def test_nothing_is_tried_in_many_ways(tail: str) -> None:
     assert normal_form(text).split("\0")[:2] == ["SELECT", "'a'"]
     assert normal_form(f"SELECT E'a' {tail}").split("\0")[:2] == ["SELECT", "E'a'"]
     assert not is_blank(text)
+
+
+def test_comments_that_end_with_their_line() -> None:
+    """Each is found where it begins; what is a literal, a quoted name, a body or a comment of the other kind holds none."""
+    sql = "-- a\r\nSELECT '-- no', \"-- no\", $$\n-- no\n$$ /* -- no\n-- no */ -- b -- c\n--d"
+    assert line_comments(sql) == [(0, "-- a"), (sql.index("-- b"), "-- b -- c"), (sql.index("--d"), "--d")]
+    assert line_comments("SELECT 1") == []
+
+
+@given(text=QUOTED.filter(lambda text: not text.startswith("--")))
+def test_no_comment_is_in_a_quoted_text(text: str) -> None:
+    """Whatever a literal, a quoted name, a body or a nested comment holds, none of it begins a comment."""
+    assert line_comments(f"SELECT {text} -- end") == [(len(f"SELECT {text} "), "-- end")]
