@@ -36,6 +36,11 @@ NOTICED_SECONDS = 15.0
 """Waiters ask again after half a second at most; their own time-out is twice as long as this."""
 
 HELD = "CREATE TABLE held (id int)"
+
+AT_THE_BELL = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND state = 'idle' AND query LIKE '%pg_try_advisory_lock(%'
+"""
 SIGNALS = ("SIGINT", "SIGTERM")
 
 
@@ -148,6 +153,9 @@ async def _killed_holder(number: int, place: Place) -> str:
         runs = [asyncio.create_task(MigrationOrchestrator(runtime).run_all_migrations()) for runtime in runtimes]
         for _ in runs:
             await waiting.acquire()
+        # Who was told to wait asks once more before it does: only who is refused then waits for the bell.
+        while await query(place.direct, AT_THE_BELL) != [number]:
+            assert holder.is_alive(), "the holder ended"
     finally:
         holder.kill()
         await asyncio.to_thread(holder.join)
