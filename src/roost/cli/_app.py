@@ -16,6 +16,7 @@ from roost.cli._down import down
 from roost.cli._exit_codes import ExitCode
 from roost.cli._grant import grant
 from roost.cli._history import history
+from roost.cli._import import import_
 from roost.cli._mark import mark
 from roost.cli._plan import plan
 from roost.cli._rehearse import rehearse
@@ -42,6 +43,7 @@ COMMANDS = (
     baseline,
     mark,
     unmark,
+    import_,
     grant,
     services,
     run_command,

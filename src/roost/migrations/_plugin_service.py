@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -89,7 +89,7 @@ class PluginMigrationService(MigrationService):
             plugin=self.plugin_name,
             service=self.service_name,
             schema=self.schema,
-            by_outline=by_outline if type(self).plan is PluginMigrationService.plan else None,
+            by_outline=by_outline if self._plans_as_listed() else None,
             # Who has a turn of its own may have more to do in it.
             ends_turn=type(self).migrate is PluginMigrationService.migrate and type(self).run_migrations is MigrationService.run_migrations,
         )
@@ -208,6 +208,19 @@ class PluginMigrationService(MigrationService):
         Raises:
             MigrationError: Code and ledger don't fit each other.
         """
+        return self.plan_behind((), state, policy)
+
+    def plan_behind(self, claimed: Collection[str], state: PluginState, policy: Policy, /) -> Plan:
+        """Plan as `plan` does, with steps that are to be claimed in front of all others, as far as `arrange` lets them.
+
+        Args:
+            claimed: The ids of these steps.
+            state: What the ledger holds.
+            policy: What to do about steps that are missing or out of order.
+
+        Raises:
+            MigrationError: Code and ledger don't fit each other.
+        """
         state = state.without(LEGACY_STEP)
         if self._computes_steps():
             plan = replace(self._plan_computed(state.without_undone(), policy), is_undoing=state.is_undoing)
@@ -215,6 +228,7 @@ class PluginMigrationService(MigrationService):
         else:
             declared = self._declared()
             taken = [step.id for step in declared]
+            declared = self.arrange(declared, [*(row.step for row in state.applied), *(name for name in taken if name in claimed)])
             plan = plan_chain(declared, state, plugin=self.plugin_name, policy=policy, target=self._target(declared))
         return with_repeatable(plan, in_turn(self.load_repeatable(), plugin=self.plugin_name, taken=taken), state)
 
@@ -296,6 +310,18 @@ class PluginMigrationService(MigrationService):
         """Return all steps of the plugin; for services that don't keep them in `steps`."""
         return self.steps
 
+    def arrange(self, steps: list[MigrationStep], applied: Sequence[str], /) -> list[MigrationStep]:
+        """Return all steps in an order in which the applied ones come first, where steps may be applied in several orders.
+
+        By default there is one order, that of the list.
+
+        Args:
+            steps: All steps, as they are listed.
+            applied: The ids of the applied ones, in applied order; the code may lack some.
+        """
+        del applied
+        return steps
+
     def load_repeatable(self) -> Sequence[RepeatableStep]:
         """Return all repeatable steps of the plugin; for services that don't keep them in `repeatable`."""
         return self.repeatable
@@ -307,6 +333,14 @@ class PluginMigrationService(MigrationService):
     @staticmethod
     def _parts_of(repeatable: Sequence[RepeatableStep]) -> list[str]:
         return [part for step in repeatable for part in ("repeatable", step.id, step.declared_text, str(len(step.after)), *step.after)]
+
+    def _plans_as_listed(self) -> bool:
+        cls = type(self)
+        return (
+            cls.plan is PluginMigrationService.plan
+            and cls.plan_behind is PluginMigrationService.plan_behind
+            and cls.arrange is PluginMigrationService.arrange
+        )
 
     def _computes_steps(self) -> bool:
         return type(self).get_migration_steps is not PluginMigrationService.get_migration_steps
