@@ -51,11 +51,12 @@ def plugin_to_import(plugin: str | None, services: Sequence[IMigrationService]) 
         services: The runtime's migration services.
 
     Raises:
-        BadUsage: It is not said, and there are several, or none.
+        BadUsage: There is no such plugin, or it is not said, and there are several, or none.
     """
-    names = sorted({str(getattr(service, "plugin_name", "")) for service in services if hasattr(service, "known_steps")})
     if plugin is not None:
+        refuse_unknown_plugin(plugin, services)
         return plugin
+    names = sorted({str(getattr(service, "plugin_name", "")) for service in services if hasattr(service, "known_steps")})
     if len(names) != 1:
         raise BadUsage(
             reason="Several plugins have migrations" if names else "No plugin of this runtime has migrations",
