@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import asyncpg
 import pytest
 
-from roost import MigrationContext, MigrationOrchestrator, MigrationStep, Plugin, PluginMigrationService, Runtime
+from roost import MigrationConfig, MigrationContext, MigrationOrchestrator, MigrationStep, Plugin, PluginMigrationService, Runtime
 from roost.errors import (
     AlembicCommits,
     AlembicVersionsDiffer,
@@ -16,8 +16,9 @@ from roost.errors import (
     StepFailed,
     StepsOutOfOrder,
 )
-from roost.interop import AlembicMigrationService
+from roost.interop import AlembicMigrationService, import_history
 from tests.plugins.alembic_project import AlembicProject
+from tests.plugins.build import residue, until
 
 Ask: TypeAlias = Callable[[str], Awaitable[list[Any]]]
 
@@ -109,6 +110,45 @@ async def test_branches_and_merges(project: AlembicProject) -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_rehearsal(project: AlembicProject, ask: Ask) -> None:
+    """Revisions are rehearsed like other steps, each on what the one before has done, and nothing of it stays."""
+    report = await MigrationOrchestrator(project.runtime()).rehearse()
+    assert [(step.step, step.error) for step in report.steps] == [("notes", None), ("kind", None)]
+    assert await ask("SELECT to_regclass('notes')::text, to_regclass('alembic_version')::text") == [(None, None)]
+
+
+@pytest.mark.asyncio
+async def test_a_connection_that_breaks(project: AlembicProject, ask: Ask) -> None:
+    """The run connects anew and takes the revision again, which left nothing behind."""
+    body = """op.create_table("once", sa.Column("id", sa.Integer()))
+    from pathlib import Path
+    broken = Path(__file__).with_name("broken")
+    if not broken.exists():
+        broken.touch()
+        op.execute("SELECT pg_terminate_backend(pg_backend_pid())")"""
+    project.revision("once", up=body)
+    runtime = project.runtime()
+    runtime.config = MigrationConfig(retry_delay=0.01)
+    assert await up(runtime) == ["notes", "kind", "once"]
+    assert (await ask("SELECT count(*) FROM once"), project.current()) == ([(0,)], ["once"])
+
+
+@pytest.mark.asyncio
+async def test_cancelled_in_a_revision(project: AlembicProject, ask: Ask) -> None:
+    """It leaves no lock, no open transaction and no half revision, and the next run takes the revision."""
+    path = project.write("kind", up='op.add_column("notes", sa.Column("kind", sa.Text()))\n    op.execute("SELECT pg_sleep(600)")')
+    running = asyncio.create_task(up(project.runtime()))
+    await until(project.url, "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'")
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert await residue(project.url) == []
+    assert (await ask(COLUMNS), project.current()) == ([("id",)], ["notes"])
+    path.write_text(path.read_text().replace("600", "0"))
+    assert await up(project.runtime()) == ["kind"]
+
+
+@pytest.mark.asyncio
 async def test_a_failing_revision_leaves_nothing(project: AlembicProject, ask: Ask) -> None:
     """It is rolled back whole, Alembic's row included; the error has the server's words, its SQLSTATE, and the line of the revision."""
     path = project.write("kind", up='op.add_column("notes", sa.Column("kind", sa.Text()))\n    op.execute("SELECT nothing")')
@@ -136,10 +176,18 @@ async def test_transactions_of_a_revision_are_savepoints(project: AlembicProject
     project.revision("rows", up=body)
     await up(project.runtime())
     assert await ask("SELECT id FROM notes ORDER BY id") == [(2,), (3,)]
-    project.revision("more", up='op.execute("INSERT INTO notes VALUES (4)")\n    op.get_bind().commit()\n    op.execute("SELECT nothing")')
-    with pytest.raises(StepFailed):
+    ended = """op.execute("INSERT INTO notes VALUES (4)")
+    op.get_bind().commit()
+    op.execute("INSERT INTO notes VALUES (5)")
+    op.get_bind().rollback()
+    op.execute("INSERT INTO notes VALUES (6)")"""
+    project.revision("more", up=f'{ended}\n    op.execute("SELECT nothing")')
+    with pytest.raises(StepFailed, match="nothing"):
         await up(project.runtime())
     assert await ask("SELECT id FROM notes ORDER BY id") == [(2,), (3,)]
+    project.write("more", up=ended)
+    await up(project.runtime())
+    assert await ask("SELECT id FROM notes ORDER BY id") == [(2,), (3,), (4,), (6,)]
 
 
 @pytest.mark.asyncio
@@ -228,11 +276,15 @@ async def test_a_schema_of_its_own(project: AlembicProject, ask: Ask) -> None:
     class Migrations(AlembicMigrationService):
         directory = project.folder / "migrations"
         schema = "own"
+        service_name = "migrations"
         version_table = "versions"
         target_metadata = sa.MetaData(naming_convention={"uq": "uq_%(table_name)s_%(column_0_name)s"})
 
     assert await up(Runtime(services=[Migrations], database=project.url)) == ["notes", "kind", "rule"]
     assert await ask("SELECT tablename::text FROM pg_tables WHERE schemaname = 'own' ORDER BY 1") == [("notes",), ("versions",)]
+    await ask("TRUNCATE roost.applied, roost.plugin")
+    claimed = await import_history(Runtime(services=[Migrations], database=project.url), "migrations", tool="alembic")
+    assert claimed.steps == ("notes", "kind", "rule")
     assert await ask("SELECT conname::text FROM pg_constraint WHERE conrelid = 'own.notes'::regclass AND contype = 'u'") == [
         ("uq_notes_kind",)
     ]

@@ -35,7 +35,8 @@ async def import_history(
         runtime: The runtime with the plugin.
         plugin: The plugin whose steps they are.
         tool: The tool.
-        table: Its table, as ``name`` or ``schema.name``; None is what the tool calls it, in whichever schema it is.
+        table: Its table, as ``name`` or ``schema.name``; None is what the tool, or an `AlembicMigrationService`, calls it, in whichever
+            schema it is.
         app: Under which name the tool keeps the plugin, where its history is that of several (Django, ElizaOS); None is the plugin's.
         check: False does not look in the database for what the steps make.
         dry_run: Write nothing, and tell what would be written.
@@ -52,13 +53,15 @@ async def import_history(
         RoostError: As `MigrationOrchestrator.claim`.
     """
     orchestrator = MigrationOrchestrator(runtime)
+    services = [one for one in orchestrator.get_migration_services() if isinstance(one, AlembicMigrationService)]
+    alembic = next((one for one in services if one.plugin_name == plugin), None)
+    if alembic is not None and tool == "alembic":
+        table = table or ".".join(filter(None, (alembic.version_table_schema, alembic.version_table)))
     found, rows = await _read(runtime.get_service(Database), tool, table)
     history = history_of(tool, rows, table=found, name=app or plugin)
-    alembic = [one for one in orchestrator.get_migration_services() if isinstance(one, AlembicMigrationService)]
-    below = next((one.revisions_below for one in alembic if one.plugin_name == plugin), None)
 
     def choose(steps: Sequence[MigrationStep]) -> list[str]:
-        return chosen(history, steps, plugin=plugin, below=below)
+        return chosen(history, steps, plugin=plugin, below=None if alembic is None else alembic.revisions_below)
 
     return await orchestrator.claim(plugin, choose, check=check, dry_run=dry_run)
 

@@ -91,8 +91,11 @@ async def run_lent(connection: Connection, function: Callable[[Any], None]) -> N
     )
     failure: BaseException | None = None
     try:
-        async with engine.connect() as lent, lent.begin():
+        async with engine.connect() as lent:
+            # Begun by a call, so that the function may commit and go on, as under Alembic; what is not committed is rolled back at the end.
+            await lent.begin()
             await lent.run_sync(function)
+            await lent.commit()
     except errors.DBAPIError as error:
         cause = getattr(error.orig, "__cause__", None)
         if cause is None:

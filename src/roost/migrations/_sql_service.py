@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class SqlMigrationService(PluginMigrationService):
-    """Runs the SQL files of a folder in the order of their names, each once, each in a transaction of its own.
+    """Runs the SQL files of a folder in their order, each once, each in a transaction of its own.
 
-    The layouts are those of `load_sql_steps`. The files have the version of the plugin. Those of a folder ``repeatable`` in it are run
-    after them, and again whenever their text changes; they come after the service's own `repeatable`. Where the folder has a manifest,
-    ``roost.sum``, a start with nothing to do reads that instead of the files; a start that has something to do, and every command,
-    reads the files, and refuses those that are not as the manifest says.
+    The layouts, and the order in each, are those of `load_sql_steps`. The files have the version of the plugin. Those of a folder
+    ``repeatable`` in it, and Flyway's repeatable ones, are run after them, and again whenever their text changes; they come after the
+    service's own `repeatable`. Where the folder has a manifest, ``roost.sum``, a start with nothing to do reads that instead of the
+    files; a start that has something to do, and every command, reads the files, and refuses those that are not as the manifest says.
 
     Attributes:
         directory: The folder.
