@@ -17,13 +17,17 @@ _WORD = re.compile(r"^--[ \t]*roost:(.*)$", re.MULTILINE)
 _AFTER = re.compile(r"[ \t]*after[ \t]*=[ \t]*([^\s,]+(?:[ \t]*,[ \t]*[^\s,]+)*)\s*")
 
 
-def read_repeatable(directory: str | Path) -> list[RepeatableStep]:
+def read_repeatable(directory: str | Path, *, of_flyway: bool = True) -> list[RepeatableStep]:
     """Read the repeatable steps of a folder of migrations: Flyway's, and those in its folder ``repeatable``; errors as of `repeatable_of`.
+
+    Args:
+        directory: The folder.
+        of_flyway: False where it is known to be none of Flyway's.
 
     Returns:
         The steps; none where there are no such files.
     """
-    return repeatable_of(read_repeatable_files(directory))
+    return repeatable_of(read_repeatable_files(directory, of_flyway=of_flyway))
 
 
 def repeatable_of(files: Mapping[Path, bytes]) -> list[RepeatableStep]:

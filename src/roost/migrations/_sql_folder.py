@@ -65,14 +65,18 @@ def read_folder(directory: str | Path) -> SqlFolder:
     )
 
 
-def read_repeatable_files(directory: str | Path) -> Mapping[Path, bytes]:
+def read_repeatable_files(directory: str | Path, *, of_flyway: bool) -> Mapping[Path, bytes]:
     """Read the bytes of the repeatable files alone.
+
+    Args:
+        directory: The folder.
+        of_flyway: Whether it may be one of Flyway's.
 
     Raises:
         InvalidSqlFile: The folder or a file can't be read.
     """
     folder = Path(directory)
-    flyway = read_sql_files(folder, chosen=is_flyway_repeatable) if folder.is_dir() else {}
+    flyway = read_sql_files(folder, chosen=is_flyway_repeatable) if of_flyway and folder.is_dir() else {}
     return {**flyway, **_repeatable_beside(folder)}
 
 

@@ -35,6 +35,8 @@ class SqlMigrationService(PluginMigrationService):
     """
 
     directory: ClassVar[str | Path]
+    # The steps are loaded right before what is repeatable, and no other folder need be listed a second time for that.
+    _may_be_flyways: bool = True
 
     def load_steps(self) -> Sequence[MigrationStep]:
         """Read the files.
@@ -44,7 +46,9 @@ class SqlMigrationService(PluginMigrationService):
             InvalidManifest: The folder's manifest can't be used.
             ManifestMismatch: The folder's manifest is not that of its files.
         """
-        return steps_of(manifest.read_proven(self.directory))
+        folder = manifest.read_proven(self.directory)
+        self._may_be_flyways = folder.layout == "flyway"
+        return steps_of(folder)
 
     def load_repeatable(self) -> Sequence[RepeatableStep]:
         """Read the repeatable files.
@@ -52,7 +56,7 @@ class SqlMigrationService(PluginMigrationService):
         Raises:
             InvalidSqlFile: The folder or a file can't be used.
         """
-        return [*self.repeatable, *read_repeatable(self.directory)]
+        return [*self.repeatable, *read_repeatable(self.directory, of_flyway=self._may_be_flyways)]
 
     def manifest_hash(self) -> str | None:
         """Return what stands for all files of the folder, without looking at one; None where there is no manifest.

@@ -22,10 +22,11 @@ def read_sql_files(folder: Path, *, ending: str = ".sql", chosen: Callable[[str]
     """
     try:
         # A link that leads nowhere is a file that got lost, and not one to be passed over.
-        paths = sorted(path for path in folder.iterdir() if path.name.endswith(ending) and (path.is_file() or not path.exists()))
+        named = [path for path in folder.iterdir() if path.name.endswith(ending) and (chosen is None or chosen(path.name))]
+        paths = sorted(path for path in named if path.is_file() or not path.exists())
     except OSError as error:
         raise InvalidSqlFile(path=str(folder), reason=f"it can't be listed: {error.strerror}") from error
-    return {path: read_sql_file(path) for path in paths if chosen is None or chosen(path.name)}
+    return {path: read_sql_file(path) for path in paths}
 
 
 def read_sql_file(path: Path) -> bytes:
