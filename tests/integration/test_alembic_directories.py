@@ -19,6 +19,7 @@ from roost.errors import (
 from roost.interop import AlembicMigrationService, import_history
 from tests.plugins.alembic_project import AlembicProject
 from tests.plugins.build import residue, until
+from tests.plugins.pgbouncer import busy, pgbouncer
 
 Ask: TypeAlias = Callable[[str], Awaitable[list[Any]]]
 
@@ -107,6 +108,22 @@ async def test_branches_and_merges(project: AlembicProject) -> None:
     assert project.current() == ["both", "other"]
     await service_of(project.runtime()).rollback(steps=2)
     assert project.current() == ["kind", "tags"]
+
+
+@pytest.mark.pgbouncer
+@pytest.mark.asyncio
+async def test_behind_a_pooler(project: AlembicProject) -> None:
+    """Behind one that pools by transaction, among busy clients, revisions run and are imported as elsewhere."""
+    async with pgbouncer(project.url, mode="transaction") as url, busy(url):
+        runtime = project.runtime()
+        runtime.database = url
+        assert await up(runtime) == ["notes", "kind"]
+        project.revision("more")
+        project.alembic("upgrade", "head")
+        runtime = project.runtime()
+        runtime.database = url
+        assert (await import_history(runtime, "notes", tool="alembic")).steps == ("more",)
+    assert project.current() == ["more"]
 
 
 @pytest.mark.asyncio
