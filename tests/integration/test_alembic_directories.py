@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -77,6 +79,36 @@ async def test_up_and_down(project: AlembicProject, ask: Ask) -> None:
     assert await up(project.runtime()) == ["notes", "kind"]
 
 
+START = """
+import asyncio, sys
+from pathlib import Path
+from typing import ClassVar
+from roost import MigrationOrchestrator, Plugin, Runtime
+from roost.interop import AlembicMigrationService
+
+class Migrations(AlembicMigrationService):
+    directory = "alembic.ini"
+
+runtime = Runtime(plugins=[Plugin("notes", version="1.0.0", services=[Migrations])], database=sys.argv[1])
+report = asyncio.run(MigrationOrchestrator(runtime).run_all_migrations())
+print([step.step for step in report.steps], sorted({"alembic", "sqlalchemy"} & sys.modules.keys()))
+"""
+
+
+def test_a_start_with_nothing_to_do(project: AlembicProject) -> None:
+    """It imports neither alembic nor a revision; as soon as a file of the directory changes, all are read."""
+
+    def start() -> str:
+        done = subprocess.run([sys.executable, "-c", START, project.url], cwd=project.folder, check=True, text=True, stdout=subprocess.PIPE)
+        return done.stdout.strip()
+
+    assert start() == "['notes', 'kind'] ['alembic', 'sqlalchemy']"
+    assert start() == "[] []"
+    project.revision("more")
+    assert start() == "['more'] ['alembic', 'sqlalchemy']"
+    assert start() == "[] []"
+
+
 @pytest.mark.asyncio
 async def test_offline(project: AlembicProject, ask: Ask) -> None:
     """A plan, and one back, show the SQL that Alembic writes offline, and write nothing; a revision that asks the database shows none."""
@@ -97,10 +129,12 @@ async def test_offline(project: AlembicProject, ask: Ask) -> None:
 
 @pytest.mark.asyncio
 async def test_branches_and_merges(project: AlembicProject) -> None:
-    """A branch that comes to light below what is applied is run, a merge after both, and the way back parts them again."""
+    """A branch that comes to light below what is applied, after the rest was read, is run; a merge after both; the way back parts them."""
     assert await up(project.runtime()) == ["notes", "kind"]
+    runtime = project.runtime()
+    service_of(runtime).load_steps()
     project.revision("tags", "--splice", "--head", "notes", up='op.create_table("tags", sa.Column("id", sa.Integer()))')
-    assert await up(project.runtime()) == ["tags"]
+    assert await up(runtime) == ["tags"]
     assert project.current() == ["kind", "tags"]
     project.alembic("merge", "-m", "both", "--rev-id", "both", "heads")
     project.revision("other", "--head", "base", "--depends-on", "both")
@@ -322,6 +356,13 @@ def test_directories_that_cannot_be_read(project: AlembicProject, tmp_path: Path
     assert reason(tmp_path) == "there is no folder 'versions' in it"
     (tmp_path / "empty.ini").write_text("[alembic]\n")
     assert reason(tmp_path / "empty.ini") == "it names no script_location"
+    (kind,) = (tmp_path / "migrations" / "versions").glob("kind_*.py")
+    twin = kind.with_name("twin_kind.py")
+    twin.write_text(kind.read_text())
+    assert reason(tmp_path / "alembic.ini") == "UserWarning: Revision kind is present more than once"
+    twin.write_text(kind.read_text().replace("'kind'", "'twin'").replace("'notes'", "'gone'"))
+    assert reason(tmp_path / "alembic.ini") == "UserWarning: Revision gone referenced from gone -> twin (head), the kind is not present"
+    twin.unlink()
     project.write("kind", up="nonsense here")
     assert reason(tmp_path / "alembic.ini").startswith("SyntaxError: ")
     (check,) = MigrationOrchestrator(project.runtime()).check_steps()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import warnings
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -74,8 +75,11 @@ class AlembicDirectory:
         config = _config(self._path)
         before = list(sys.path)
         try:
-            self._script = of_extra("alembic.script").ScriptDirectory.from_config(config)
-            found = list(self._script.walk_revisions())
+            with warnings.catch_warnings():
+                # A revision that is there twice, or not at all: alembic says so by a warning, and goes on or stumbles later.
+                warnings.filterwarnings("error", r"Revision .* is (present more than once|not present)")
+                self._script = of_extra("alembic.script").ScriptDirectory.from_config(config)
+                found = list(self._script.walk_revisions())
             self.revisions: Sequence[AlembicRevision] = tuple(self._revision(script) for script in reversed(found))
         except Exception as error:
             raise InvalidAlembicDirectory(path=str(path), reason=f"{type(error).__name__}: {error}") from error

@@ -9,6 +9,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, ClassVar
 
 from roost.interop._alembic import AlembicDirectory, AlembicOptions, AlembicRevision
+from roost.interop._alembic_source import source_of
 from roost.interop._alembic_turn import alone, alone_at_once
 from roost.interop._lent_connection import run_lent
 from roost.migrations import MigrationStep, PluginMigrationService
@@ -41,6 +42,7 @@ class AlembicMigrationService(PluginMigrationService):
         """Bind to a runtime; nothing is read yet."""
         super().__init__(runtime)
         self._read: AlembicDirectory | None = None
+        self._source: str | None = None
 
     def load_steps(self) -> Sequence[MigrationStep]:
         """Return a step for each revision, those first that others stand on.
@@ -49,7 +51,15 @@ class AlembicMigrationService(PluginMigrationService):
             InvalidAlembicDirectory: The directory can't be read.
             AlembicExtraMissing: alembic is not installed.
         """
+        source = source_of(self.directory)
+        if source != self._source:
+            # What is settled is settled for these files, so that no older ones may be kept.
+            self._source, self._read = source, None
         return [self._step(revision) for revision in self._alembic.revisions]
+
+    def steps_source(self) -> str | None:
+        """Return a hash of the files from which the revisions are read; None where only Alembic knows which these are."""
+        return source_of(self.directory) if type(self).load_steps is AlembicMigrationService.load_steps else None
 
     def arrange(self, steps: list[MigrationStep], applied: Sequence[str], /) -> list[MigrationStep]:
         """Put applied revisions in front: those of another branch may follow them in any order.
@@ -76,7 +86,7 @@ class AlembicMigrationService(PluginMigrationService):
 
     @property
     def _alembic(self) -> AlembicDirectory:
-        # To read it is to import each revision's module, so it is done once for each service.
+        # To read it is to import each revision's module, so it is done once, until a file changes.
         if self._read is None:
             options = AlembicOptions(
                 version_table=self.version_table, version_table_schema=self.version_table_schema, target_metadata=self.target_metadata

@@ -188,6 +188,9 @@ class PluginMigrationService(MigrationService):
         check_schema(self.schema)
         if self._computes_steps():
             return digest(["computed", self.get_target_version(), *self._declared_repeatable(taken=())])
+        source = self.steps_source()
+        if source is not None:
+            return digest(["source", policy, self._own_aim() or "", source, *self._declared_repeatable(taken=())])
         declared = self._declared()
         # Column by column: a start with nothing to do passes here with all steps of the plugin.
         ids = [step.id for step in declared]
@@ -322,6 +325,19 @@ class PluginMigrationService(MigrationService):
         del applied
         return steps
 
+    def steps_source(self) -> str | None:
+        """Return what stands for all steps, where that can be told without loading them; by default None, and they are loaded.
+
+        A start at which it is what was found satisfied last loads no step.
+        """
+        return None
+
+    def _own_aim(self) -> str | None:
+        if type(self).get_target_version is not PluginMigrationService.get_target_version:
+            return self.get_target_version()
+        plugin = self._owner()
+        return plugin.version if plugin is not None else None
+
     def load_repeatable(self) -> Sequence[RepeatableStep]:
         """Return all repeatable steps of the plugin; for services that don't keep them in `repeatable`."""
         return self.repeatable
@@ -348,12 +364,8 @@ class PluginMigrationService(MigrationService):
     def _target(self, declared: Sequence[MigrationStep]) -> str | None:
         if not declared and not self.load_repeatable():
             return None
-        if type(self).get_target_version is not PluginMigrationService.get_target_version:
-            return self.get_target_version()
-        if declared:
-            return declared[-1].version
-        plugin = self._owner()
-        return plugin.version if plugin is not None else None
+        own = type(self).get_target_version is not PluginMigrationService.get_target_version
+        return declared[-1].version if declared and not own else self._own_aim()
 
     def _declared(self) -> list[MigrationStep]:
         steps = self.load_steps()
