@@ -84,7 +84,7 @@ def _step(folder: SqlFolder, path: Path, back: Path | None, *, version: str | No
 
 def _settings(folder: SqlFolder, path: Path, text: str) -> bool:
     """Read a file's settings, and return whether it runs in a transaction."""
-    settings = _settings_of(path.with_name(path.name + SETTINGS), folder.settings or {})
+    settings = _settings_of(path.with_name(path.name + SETTINGS), folder.settings)
     if has_markers(text):
         raise InvalidSqlFile(path=str(path), reason="it is named as Flyway's are and has markers of dbmate; rename it")
     placeholder = _PLACEHOLDER.search(text) if settings.get("placeholderReplacement", True) else None

@@ -90,7 +90,7 @@ def write_manifest(directory: str | Path) -> ManifestChanges:
 
 
 def _hashes(folder: SqlFolder) -> Mapping[str, str]:
-    files = {**folder.files, **folder.repeatable, **(folder.settings or {})}
+    files = {**folder.files, **folder.repeatable, **folder.settings}
     return {path.relative_to(folder.path).as_posix(): file_hash(data) for path, data in files.items()}
 
 

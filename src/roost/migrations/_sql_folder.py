@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from roost.errors import InvalidSqlFile, InvalidStep
@@ -18,6 +18,7 @@ REPEATABLE = "repeatable"
 SETTINGS = ".conf"
 """What Flyway puts behind the name of a file for the settings of that file."""
 
+_GO = re.compile(r"\d+_.*(?<!_test)\.go")
 _IRREVERSIBLE = re.compile(r"^--[ \t]*migrate:irreversible\b(.*)$", re.MULTILINE)
 
 
@@ -29,17 +30,24 @@ class SqlFolder:
         path: The folder.
         files: The bytes of each versioned file, in the order of their names.
         repeatable: The same for repeatable files: those of the folder ``repeatable`` in it, and Flyway's.
-        layout: Whose layout it is.
         settings: The bytes of Flyway's settings files.
         programs: Files of goose's that are written in Go.
+        layout: Whose layout it is, by the names and texts of the files.
+
+    Raises:
+        InvalidSqlFile: Files of several tools are in it.
     """
 
     path: Path
     files: Mapping[Path, bytes]
     repeatable: Mapping[Path, bytes]
-    layout: Layout = "own"
-    settings: Mapping[Path, bytes] | None = None
+    settings: Mapping[Path, bytes] = field(default_factory=dict)
     programs: tuple[Path, ...] = ()
+    layout: Layout = field(init=False)
+
+    def __post_init__(self) -> None:
+        own = {path: data for path, data in self.repeatable.items() if path.parent == self.path}
+        object.__setattr__(self, "layout", layout_of({**self.files, **own}))
 
 
 def read_folder(directory: str | Path) -> SqlFolder:
@@ -54,15 +62,12 @@ def read_folder(directory: str | Path) -> SqlFolder:
     found = read_sql_files(folder)
     files = {path: data for path, data in found.items() if not is_flyway_repeatable(path.name)}
     repeatable = {path: data for path, data in found.items() if path not in files}
-    layout = layout_of(found)
-    return SqlFolder(
-        folder,
-        files,
-        {**repeatable, **_repeatable_beside(folder)},
-        layout,
-        read_sql_files(folder, ending=f".sql{SETTINGS}", chosen=_is_settings) if layout == "flyway" else {},
-        tuple(sorted(path for path in folder.iterdir() if re.fullmatch(r"\d+_.*(?<!_test)\.go", path.name))) if layout == "goose" else (),
-    )
+    whole = SqlFolder(folder, files, {**repeatable, **_repeatable_beside(folder)})
+    if whole.layout == "flyway":
+        return replace(whole, settings=read_sql_files(folder, ending=f".sql{SETTINGS}", chosen=_is_settings))
+    if whole.layout == "goose":
+        return replace(whole, programs=tuple(sorted(path for path in folder.iterdir() if _GO.fullmatch(path.name))))
+    return whole
 
 
 def read_repeatable_files(directory: str | Path, *, of_flyway: bool) -> Mapping[Path, bytes]:
