@@ -986,6 +986,157 @@ MANY_FILES = 20
 
 
 @dataclass(eq=False, kw_only=True)
+class AlembicExtraMissing(MigrationError):
+    """A directory of Alembic's is to be run, and a package for that is not installed."""
+
+    package: str
+
+    @property
+    def message(self) -> str:
+        return f"Alembic's directories need the package {self.package}, which is not installed"
+
+    @property
+    def hint(self) -> str:
+        return "pip install 'roost[alembic]'"
+
+
+@dataclass(eq=False, kw_only=True)
+class InvalidAlembicDirectory(MigrationError):
+    """A directory of Alembic's can't be read."""
+
+    path: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"The Alembic directory {_shown(self.path)} can't be read: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "directory is the folder with 'versions' in it, or an alembic.ini that names it"
+
+
+@dataclass(eq=False, kw_only=True)
+class AlembicCommits(MigrationError):
+    """A revision of Alembic's wants to commit in its middle, which would take it out of its step's transaction."""
+
+    revision: str
+
+    @property
+    def message(self) -> str:
+        return f"Revision {self.revision} uses autocommit_block(), and a step is one transaction"
+
+    @property
+    def hint(self) -> str:
+        return "run this one by alembic upgrade, and write it down with: roost import --from alembic"
+
+
+@dataclass(eq=False, kw_only=True)
+class AlembicVersionsDiffer(MigrationError):
+    """Alembic's table of versions does not say what the ledger says, so a revision can't be run.
+
+    Attributes:
+        table: The table.
+        revision: The revision that was to be run.
+        unknown: Heads in it that the directory lacks.
+        lacking: Revisions that are applied by the ledger, and not by the table.
+        ahead: Revisions that are applied by the table, and not by the ledger.
+    """
+
+    table: str
+    revision: str
+    unknown: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+    ahead: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        if self.unknown:
+            what = f"names {', '.join(self.unknown)}, which the directory lacks"
+        elif self.lacking:
+            what = f"lacks {', '.join(self.lacking)}"
+        else:
+            what = f"has {', '.join(self.ahead)} applied"
+        return f"Revision {self.revision} can't be run, as the table {self.table} and the ledger differ: the table {what}"
+
+    @property
+    def hint(self) -> str:
+        if self.lacking:
+            return f"write down for Alembic what is in the database with: alembic stamp {' '.join(self.lacking)}"
+        return "bring the directory up to date, then write down what Alembic has run with: roost import --from alembic"
+
+
+@dataclass(eq=False, kw_only=True)
+class HistoryNotFound(MigrationError):
+    """The database has no table in which another tool would keep its history."""
+
+    tool: str
+    table: str
+
+    @property
+    def message(self) -> str:
+        return f"The history of {self.tool} can't be imported: the database has no table {self.table}"
+
+    @property
+    def hint(self) -> str:
+        return "where the table has another name, say so with --table schema.name; see which database it is with: roost status"
+
+
+@dataclass(eq=False, kw_only=True)
+class HistoryUnreadable(MigrationError):
+    """A table is not what another tool would keep its history in, or does not say what is to be known."""
+
+    tool: str
+    table: str
+    reason: str
+    remedy: str
+
+    @property
+    def message(self) -> str:
+        return f"The history of {self.tool} in {self.table} can't be imported: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return self.remedy
+
+
+@dataclass(eq=False, kw_only=True)
+class HistoryUnfinished(MigrationError):
+    """Another tool's history says that a migration failed halfway, so nobody knows what of it is in the database."""
+
+    tool: str
+    table: str
+    entries: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        return f"The history of {self.tool} in {self.table} can't be imported: it has failed at {', '.join(self.entries)}"
+
+    @property
+    def hint(self) -> str:
+        return f"bring the database into order by {self.tool} first, until it says that all is well; then import again"
+
+
+@dataclass(eq=False, kw_only=True)
+class HistoryNotInCode(MigrationError):
+    """Another tool's history has migrations that are none of a plugin's steps."""
+
+    tool: str
+    table: str
+    plugin: str
+    entries: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        what = f"plugin {self.plugin} has no steps for {', '.join(self.entries)}"
+        return f"The history of {self.tool} in {self.table} can't be imported: {what}"
+
+    @property
+    def hint(self) -> str:
+        return "bring all migrations that the database has into the plugin's code, under the names or numbers that they have there"
+
+
+@dataclass(eq=False, kw_only=True)
 class InvalidManifest(MigrationError):
     """The manifest of a folder of SQL migrations can't be used, so nothing says which files belong there."""
 
@@ -1476,6 +1627,30 @@ class MarkRefused(MigrationError):
         if self.is_applied or not self.pending:
             return f"pending are: {', '.join(self.pending) or 'none'}"
         return f"the next step is marked with: {_command('mark', self.plugin, self.pending[0])}"
+
+
+@dataclass(eq=False, kw_only=True)
+class StepsLeftOut(MigrationError):
+    """Steps are claimed to be in the database, and others that come before them are not.
+
+    Attributes:
+        plugin: The plugin.
+        steps: Those that are left out.
+        before: The last of the claimed ones.
+    """
+
+    plugin: str
+    steps: tuple[str, ...]
+    before: str
+
+    @property
+    def message(self) -> str:
+        left_out = f"{', '.join(self.steps)} {'come' if len(self.steps) > 1 else 'comes'} before it and would be left out"
+        return f"Migration step {self.before!r} of plugin {self.plugin} can't be claimed: {left_out}"
+
+    @property
+    def hint(self) -> str:
+        return "nothing was written; let what has run the others run these too, and claim again"
 
 
 @dataclass(eq=False, kw_only=True)

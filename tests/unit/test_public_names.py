@@ -18,11 +18,15 @@ DOORS = [
     "roost.schema",
     "roost.migrations",
     "roost.asgi",
+    "roost.interop",
     "roost.telemetry",
     "roost.testing",
     "roost.lint",
 ]
-HEAVY = ("asyncpg", "tenacity", "anyio", "cyclopts", "rich", "uvicorn", "starlette", "opentelemetry", "prometheus_client", "structlog")
+HEAVY = (
+    *("asyncpg", "tenacity", "anyio", "cyclopts", "rich", "uvicorn", "starlette", "opentelemetry", "prometheus_client", "structlog"),
+    *("alembic", "sqlalchemy"),
+)
 
 
 def public(door: str) -> list[tuple[str, object]]:

@@ -45,6 +45,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
     },
     "Take over and mend": {
         "baseline": Command(target="_baseline:baseline", summary="say that a database has a version already", aliases=("stamp",)),
+        "import": Command(target="_import:import_", summary="take over what another migration tool has applied"),
         "mark": Command(target="_mark:mark", summary="say that it has one step already"),
         "unmark": Command(target="_unmark:unmark", summary="take back the last step's record, not what it did"),
         "repair": Command(target="_repair:repair", summary="say what became of a step that is in doubt"),

@@ -43,6 +43,30 @@ def plugins_of(services: Sequence[IMigrationService]) -> dict[str, str]:
     return {service.service_name: str(getattr(service, "plugin_name", service.service_name)) for service in services}
 
 
+def plugin_to_import(plugin: str | None, services: Sequence[IMigrationService]) -> str:
+    """Choose the plugin into which a history is imported.
+
+    Args:
+        plugin: What ``--plugin`` says; it may be left out where only one plugin has steps.
+        services: The runtime's migration services.
+
+    Raises:
+        BadUsage: There is no such plugin, or it is not said, and there are several, or none.
+    """
+    if plugin is not None:
+        refuse_unknown_plugin(plugin, services)
+        return plugin
+    names = sorted({str(getattr(service, "plugin_name", "")) for service in services if hasattr(service, "known_steps")})
+    if len(names) != 1:
+        raise BadUsage(
+            reason="Several plugins have migrations" if names else "No plugin of this runtime has migrations",
+            remedy=f"say with --plugin whose history it is: {', '.join(names)}"
+            if names
+            else "give one the steps that the history tells of",
+        )
+    return names[0]
+
+
 def refuse_unknown_plugin(plugin: str, services: Sequence[IMigrationService]) -> None:
     """Refuse a plugin's name that no service answers to.
 

@@ -30,6 +30,7 @@ from roost.migrations._events import (
     StepStarted,
 )
 from roost.migrations._examination import DatabaseExamination, LongTransaction
+from roost.migrations._flyway_files import flyway_version
 from roost.migrations._ledger_upkeep import LedgerUpkeep
 from roost.migrations._legacy import run_plugin_migrations
 from roost.migrations._lock_holding import MigrationLockHolder
@@ -137,6 +138,7 @@ __all__ = [
     "UnclaimedPlugin",
     "UnmarkedStep",
     "compare_versions",
+    "flyway_version",
     "load_sql_steps",
     "narrate",
     "read_sql_step",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from roost.errors import (
     RequiredStepMissing,
     StepIsRepeatable,
     StepOutcomeUnknown,
+    StepsLeftOut,
     UnknownBaseline,
     UnmarkRefused,
 )
@@ -102,6 +103,31 @@ def adopt_all(plan: Plan, state: PluginState) -> Adoption:
     """Adopt all steps of a plan, and its target."""
     chain = plan.steps[-1].chain if plan.steps else plan.chain or None
     return Adoption(steps=plan.steps, planned_on=state.head, version_after=plan.target, chain_after=chain)
+
+
+def adopt_chosen(plan: Plan, state: PluginState, *, chosen: Collection[str]) -> Adoption:
+    """Adopt those of a plan's steps that are chosen; of the others none may come before them.
+
+    Args:
+        plan: The plan.
+        state: What the ledger holds.
+        chosen: The ids of the steps; those that are applied already count as they are.
+
+    Raises:
+        StepsLeftOut: Others come before.
+        StepEscaped: A step's outcome is in doubt.
+        StepOutcomeUnknown: As above.
+    """
+    check_outcomes(state.without(LEGACY_STEP), [planned.step for planned in plan.steps], plugin=plan.plugin)
+    last = max((index for index, planned in enumerate(plan.steps) if planned.step.id in chosen), default=-1)
+    taken = plan.steps[: last + 1]
+    left_out = tuple(planned.step.id for planned in taken if planned.step.id not in chosen)
+    if left_out:
+        raise StepsLeftOut(plugin=plan.plugin, steps=left_out, before=taken[-1].step.id)
+    if taken and len(taken) == len(plan.steps):
+        return adopt_all(plan, state)
+    version, chain = (taken[-1].version_after, taken[-1].chain) if taken else (state.version, state.chain)
+    return Adoption(steps=taken, planned_on=state.head, version_after=version, chain_after=chain)
 
 
 def adopt_one(plan: Plan, state: PluginState, *, step: str, in_order: bool) -> Adoption:

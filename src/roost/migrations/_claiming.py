@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from roost.errors import ClaimNotChecked, ClaimNotFound, UnknownBaseline
 from roost.migrations import _ledger as ledger
-from roost.migrations._adoption import adopt_all, adopt_one, adopting, check_requirements, disown, disowning, refuse_applied
+from roost.migrations._adoption import adopt_all, adopt_chosen, adopt_one, adopting, check_requirements, disown, disowning, refuse_applied
 from roost.migrations._claim import Claim, claim_of
 from roost.migrations._claim_lookup import differences, look_up
 from roost.migrations._groups import DEFAULT_SCHEMA
-from roost.migrations._protocol import KnowsItsSteps
+from roost.migrations._protocol import KnowsItsSteps, PlansBehind
 from roost.migrations._records import ClaimedSteps, UnmarkedStep
 from roost.migrations._rollback import plugins_on
 from roost.postgres import SQL_EXTRA, has_parser, parse_sql
@@ -44,6 +44,22 @@ def baseline_at(service: KeepsLedger, version: str, policy: Policy) -> Callable[
 def mark_of(service: KeepsLedger, step: str, policy: Policy) -> Callable[[PluginState], Adoption]:
     """Return what decides on a mark; it raises what `adopt_one` and the service's plan raise."""
     return lambda state: adopt_one(service.plan(state, policy), state, step=step, in_order=policy == "strict")
+
+
+def claim_of_chosen(
+    service: KeepsLedger, choose: Callable[[Sequence[MigrationStep]], Collection[str]], policy: Policy
+) -> Callable[[PluginState], Adoption]:
+    """Return what decides on a claim of several steps; it raises what `choose`, `adopt_chosen` and the service's plan raise."""
+
+    def decide(state: PluginState) -> Adoption:
+        plan = service.plan(state, policy)
+        known = service.known_steps(state) if isinstance(service, KnowsItsSteps) else [planned.step for planned in plan.steps]
+        chosen = choose(known)
+        if isinstance(service, PlansBehind):
+            plan = service.plan_behind(chosen, state, policy)
+        return adopt_chosen(plan, state, chosen=chosen)
+
+    return decide
 
 
 async def look_at_claim(

@@ -12,7 +12,8 @@ from roost.errors import RoostError
 from roost.migrations._outside_statements import check_outside
 from roost.migrations._plan import PluginState
 from roost.migrations._protocol import keeps_ledger
-from roost.migrations._sql_files import SqlFolder, steps_of
+from roost.migrations._sql_files import steps_of
+from roost.migrations._sql_folder import SqlFolder
 from roost.postgres import read_sql_file
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from roost.migrations._plan import PlannedStep
 from roost.migrations._records import ChangedStep, StepReport
+from roost.migrations._step import sql_of
 
 if TYPE_CHECKING:
     from roost.migrations._plan import Plan
@@ -33,7 +34,7 @@ def _reported(planned: PlannedStep | PlannedRepeatable, *, plugin: str) -> StepR
         description=planned.step.description,
         version=planned.version,
         direction="up",
-        sql=planned.step.up if isinstance(planned.step.up, str) else None,
+        sql=sql_of(planned.step.up),
         irreversible=planned.step.irreversible if isinstance(planned, PlannedStep) else None,
     )
 
@@ -56,7 +57,7 @@ def undone_steps(steps: Sequence[UndoneStep], *, plugin: str) -> tuple[StepRepor
             description=undone.description,
             version=undone.row.version,
             direction="down",
-            sql=undone.down if isinstance(undone.down, str) else None,
+            sql=sql_of(undone.down),
         )
         for undone in steps
     )

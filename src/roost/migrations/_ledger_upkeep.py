@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from roost.errors import NoDatabase
-from roost.migrations._claiming import baseline_at, look_at_claim, look_at_unmark, mark_of, write_claim, write_unmark
+from roost.migrations._claiming import baseline_at, claim_of_chosen, look_at_claim, look_at_unmark, mark_of, write_claim, write_unmark
 from roost.migrations._granting import grant
 from roost.migrations._protocol import IMigrationService, KeepsLedger, keeps_ledger
 from roost.migrations._reading import reading
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from roost.migrations._plan import PluginState
     from roost.migrations._records import ClaimedSteps, MigrationReport, RepairedStep, UnmarkedStep
     from roost.migrations._run import MigrationRun
+    from roost.migrations._step import MigrationStep
     from roost.runtime import Runtime
 
 
@@ -162,6 +163,33 @@ class LedgerUpkeep(ABC):
         """
         service = self._keeper(plugin, step=step)
         return await self._claim(service, mark_of(service, step, self._config.policy), check=check, dry_run=dry_run)
+
+    async def claim(
+        self, plugin: str, choose: Callable[[Sequence[MigrationStep]], Collection[str]], *, check: bool = True, dry_run: bool = False
+    ) -> ClaimedSteps:
+        """Write down that several steps are in the database, without running them: those that something else has run there.
+
+        Steps that the ledger has already count as they are; where it has all of them, nothing is written.
+
+        Args:
+            plugin: The plugin's name.
+            choose: Given all steps of the plugin in their order, returns the ids of those that are in the database; under the lock it
+                is asked again.
+            check: False looks for nothing.
+            dry_run: Write nothing, and tell what would be written.
+
+        Returns:
+            What the ledger says now; `run` is None where nothing was written.
+
+        Raises:
+            UnknownMigrationPlugin: No service of the runtime keeps steps for that plugin.
+            StepsLeftOut: Steps come before the chosen ones and are neither chosen nor applied.
+            RoostError: As `baseline`, and as `choose` raises it.
+        """
+        service = self._keeper(plugin)
+        decide = claim_of_chosen(service, choose, self._config.policy)
+        seen = await self._claim(service, decide, check=check, dry_run=True)
+        return seen if dry_run or not seen.steps else await self._claim(service, decide, check=check, dry_run=False)
 
     async def unmark(self, plugin: str, step: str, *, dry_run: bool = False) -> UnmarkedStep:
         """Take the row of a plugin's last applied step out of the ledger, and leave in the database what the step did there.

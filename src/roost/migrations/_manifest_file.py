@@ -22,7 +22,8 @@ from roost.migrations._manifest import (
 )
 from roost.migrations._records import ManifestChanges
 from roost.migrations._repeatable_files import repeatable_of
-from roost.migrations._sql_files import SqlFolder, read_folder, steps_of
+from roost.migrations._sql_files import steps_of
+from roost.migrations._sql_folder import SqlFolder, read_folder
 
 
 def folder_hash(directory: str | Path) -> str | None:
@@ -89,7 +90,7 @@ def write_manifest(directory: str | Path) -> ManifestChanges:
 
 
 def _hashes(folder: SqlFolder) -> Mapping[str, str]:
-    files = {**folder.files, **folder.repeatable}
+    files = {**folder.files, **folder.repeatable, **folder.settings}
     return {path.relative_to(folder.path).as_posix(): file_hash(data) for path, data in files.items()}
 
 

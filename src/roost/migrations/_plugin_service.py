@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -89,7 +89,7 @@ class PluginMigrationService(MigrationService):
             plugin=self.plugin_name,
             service=self.service_name,
             schema=self.schema,
-            by_outline=by_outline if type(self).plan is PluginMigrationService.plan else None,
+            by_outline=by_outline if self._plans_as_listed() else None,
             # Who has a turn of its own may have more to do in it.
             ends_turn=type(self).migrate is PluginMigrationService.migrate and type(self).run_migrations is MigrationService.run_migrations,
         )
@@ -188,6 +188,9 @@ class PluginMigrationService(MigrationService):
         check_schema(self.schema)
         if self._computes_steps():
             return digest(["computed", self.get_target_version(), *self._declared_repeatable(taken=())])
+        source = self.steps_source()
+        if source is not None:
+            return digest(["source", policy, self._own_aim() or "", source, *self._declared_repeatable(taken=())])
         declared = self._declared()
         # Column by column: a start with nothing to do passes here with all steps of the plugin.
         ids = [step.id for step in declared]
@@ -208,6 +211,19 @@ class PluginMigrationService(MigrationService):
         Raises:
             MigrationError: Code and ledger don't fit each other.
         """
+        return self.plan_behind((), state, policy)
+
+    def plan_behind(self, claimed: Collection[str], state: PluginState, policy: Policy, /) -> Plan:
+        """Plan as `plan` does, with steps that are to be claimed in front of all others, as far as `arrange` lets them.
+
+        Args:
+            claimed: The ids of these steps.
+            state: What the ledger holds.
+            policy: What to do about steps that are missing or out of order.
+
+        Raises:
+            MigrationError: Code and ledger don't fit each other.
+        """
         state = state.without(LEGACY_STEP)
         if self._computes_steps():
             plan = replace(self._plan_computed(state.without_undone(), policy), is_undoing=state.is_undoing)
@@ -215,6 +231,7 @@ class PluginMigrationService(MigrationService):
         else:
             declared = self._declared()
             taken = [step.id for step in declared]
+            declared = self.arrange(declared, [*(row.step for row in state.applied), *(name for name in taken if name in claimed)])
             plan = plan_chain(declared, state, plugin=self.plugin_name, policy=policy, target=self._target(declared))
         return with_repeatable(plan, in_turn(self.load_repeatable(), plugin=self.plugin_name, taken=taken), state)
 
@@ -296,6 +313,31 @@ class PluginMigrationService(MigrationService):
         """Return all steps of the plugin; for services that don't keep them in `steps`."""
         return self.steps
 
+    def arrange(self, steps: list[MigrationStep], applied: Sequence[str], /) -> list[MigrationStep]:
+        """Return all steps in an order in which the applied ones come first, where steps may be applied in several orders.
+
+        By default there is one order, that of the list.
+
+        Args:
+            steps: All steps, as they are listed.
+            applied: The ids of the applied ones, in applied order; the code may lack some.
+        """
+        del applied
+        return steps
+
+    def steps_source(self) -> str | None:
+        """Return what stands for all steps, where that can be told without loading them; by default None, and they are loaded.
+
+        A start at which it is what was found satisfied last loads no step.
+        """
+        return None
+
+    def _own_aim(self) -> str | None:
+        if type(self).get_target_version is not PluginMigrationService.get_target_version:
+            return self.get_target_version()
+        plugin = self._owner()
+        return plugin.version if plugin is not None else None
+
     def load_repeatable(self) -> Sequence[RepeatableStep]:
         """Return all repeatable steps of the plugin; for services that don't keep them in `repeatable`."""
         return self.repeatable
@@ -308,18 +350,22 @@ class PluginMigrationService(MigrationService):
     def _parts_of(repeatable: Sequence[RepeatableStep]) -> list[str]:
         return [part for step in repeatable for part in ("repeatable", step.id, step.declared_text, str(len(step.after)), *step.after)]
 
+    def _plans_as_listed(self) -> bool:
+        cls = type(self)
+        return (
+            cls.plan is PluginMigrationService.plan
+            and cls.plan_behind is PluginMigrationService.plan_behind
+            and cls.arrange is PluginMigrationService.arrange
+        )
+
     def _computes_steps(self) -> bool:
         return type(self).get_migration_steps is not PluginMigrationService.get_migration_steps
 
     def _target(self, declared: Sequence[MigrationStep]) -> str | None:
         if not declared and not self.load_repeatable():
             return None
-        if type(self).get_target_version is not PluginMigrationService.get_target_version:
-            return self.get_target_version()
-        if declared:
-            return declared[-1].version
-        plugin = self._owner()
-        return plugin.version if plugin is not None else None
+        own = type(self).get_target_version is not PluginMigrationService.get_target_version
+        return declared[-1].version if declared and not own else self._own_aim()
 
     def _declared(self) -> list[MigrationStep]:
         steps = self.load_steps()

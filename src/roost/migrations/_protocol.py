@@ -118,6 +118,14 @@ class KnowsItsSteps(Protocol):
 
 
 @runtime_checkable
+class PlansBehind(Protocol):
+    """A migration service that can plan as if steps that are to be claimed came first."""
+
+    def plan_behind(self, claimed: Collection[str], state: PluginState, policy: Policy, /) -> Plan:
+        """Decide what is to be run, with these steps in front where their order allows it."""
+
+
+@runtime_checkable
 class KeepsManifest(Protocol):
     """A migration service whose steps are files in a folder, for which a manifest may stand."""
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from roost.errors import InvalidSqlFile, InvalidStep
 from roost.migrations._repeatable_step import RepeatableStep
-from roost.migrations._sql_files import REPEATABLE, describe, has_repeatable
+from roost.migrations._sql_folder import describe, line_of, read_repeatable_files
 from roost.migrations._step import SqlText
-from roost.postgres import decode_sql, is_blank, read_sql_files
+from roost.postgres import decode_sql, is_blank
 
 _MIGRATE = re.compile(r"^--[ \t]*migrate:(?:up|down)\b", re.MULTILINE)
 _WORD = re.compile(
@@ -19,14 +19,17 @@ _WORD = re.compile(
 _AFTER = re.compile(r"[ \t]*after[ \t]*=[ \t]*([^\s,]+(?:[ \t]*,[ \t]*[^\s,]+)*)\s*")
 
 
-def read_repeatable(directory: str | Path) -> list[RepeatableStep]:
-    """Read the repeatable steps that lie in the folder ``repeatable`` of a folder of migrations; errors as of `repeatable_of`.
+def read_repeatable(directory: str | Path, *, of_flyway: bool = True) -> list[RepeatableStep]:
+    """Read the repeatable steps of a folder of migrations: Flyway's, and those in its folder ``repeatable``; errors as of `repeatable_of`.
+
+    Args:
+        directory: The folder.
+        of_flyway: False where it is known to be none of Flyway's.
 
     Returns:
-        The steps; none where there is no such folder.
+        The steps; none where there are no such files.
     """
-    folder = Path(directory) / REPEATABLE
-    return repeatable_of(read_sql_files(folder)) if has_repeatable(folder) else []
+    return repeatable_of(read_repeatable_files(directory, of_flyway=of_flyway))
 
 
 def repeatable_of(files: Mapping[Path, bytes]) -> list[RepeatableStep]:
@@ -52,7 +55,7 @@ def _step(path: Path, data: bytes) -> RepeatableStep:
     text = decode_sql(path, data)
     marker = _MIGRATE.search(text)
     if marker is not None:
-        raise InvalidSqlFile(path=str(path), line=_line(text, marker.start()), reason="a repeatable file has no markers, and no way back")
+        raise InvalidSqlFile(path=str(path), line=line_of(text, marker.start()), reason="a repeatable file has no markers, and no way back")
     after = _after(path, text)
     try:
         return RepeatableStep(name, describe(name), up=SqlText.read_from(text, path), after=after)
@@ -63,7 +66,7 @@ def _step(path: Path, data: bytes) -> RepeatableStep:
 def _after(path: Path, text: str) -> tuple[str, ...]:
     names: list[str] = []
     for word in _WORD.finditer(text):
-        line = _line(text, word.start())
+        line = line_of(text, word.start())
         if not is_blank(text[: word.start()]):
             raise InvalidSqlFile(path=str(path), line=line, reason="words for roost stand at the top of a file, before its first statement")
         found = _AFTER.fullmatch(word[1])
@@ -73,7 +76,3 @@ def _after(path: Path, text: str) -> tuple[str, ...]:
             )
         names += re.split(r"[ \t]*,[ \t]*", found[1])
     return tuple(names)
-
-
-def _line(text: str, position: int) -> int:
-    return text.count("\n", 0, position) + 1

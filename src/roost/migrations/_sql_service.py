@@ -23,18 +23,20 @@ if TYPE_CHECKING:
 
 
 class SqlMigrationService(PluginMigrationService):
-    """Runs the SQL files of a folder in the order of their names, each once, each in a transaction of its own.
+    """Runs the SQL files of a folder in their order, each once, each in a transaction of its own.
 
-    The layouts are those of `load_sql_steps`. The files have the version of the plugin. Those of a folder ``repeatable`` in it are run
-    after them, and again whenever their text changes; they come after the service's own `repeatable`. Where the folder has a manifest,
-    ``roost.sum``, a start with nothing to do reads that instead of the files; a start that has something to do, and every command,
-    reads the files, and refuses those that are not as the manifest says.
+    The layouts, and the order in each, are those of `load_sql_steps`. The files have the version of the plugin. Those of a folder
+    ``repeatable`` in it, and Flyway's repeatable ones, are run after them, and again whenever their text changes; they come after the
+    service's own `repeatable`. Where the folder has a manifest, ``roost.sum``, a start with nothing to do reads that instead of the
+    files; a start that has something to do, and every command, reads the files, and refuses those that are not as the manifest says.
 
     Attributes:
         directory: The folder.
     """
 
     directory: ClassVar[str | Path]
+    # The steps are loaded right before what is repeatable, and no other folder need be listed a second time for that.
+    _may_be_flyways: bool = True
 
     def load_steps(self) -> Sequence[MigrationStep]:
         """Read the files.
@@ -44,7 +46,9 @@ class SqlMigrationService(PluginMigrationService):
             InvalidManifest: The folder's manifest can't be used.
             ManifestMismatch: The folder's manifest is not that of its files.
         """
-        return steps_of(manifest.read_proven(self.directory))
+        folder = manifest.read_proven(self.directory)
+        self._may_be_flyways = folder.layout == "flyway"
+        return steps_of(folder)
 
     def load_repeatable(self) -> Sequence[RepeatableStep]:
         """Read the repeatable files.
@@ -52,7 +56,7 @@ class SqlMigrationService(PluginMigrationService):
         Raises:
             InvalidSqlFile: The folder or a file can't be used.
         """
-        return [*self.repeatable, *read_repeatable(self.directory)]
+        return [*self.repeatable, *read_repeatable(self.directory, of_flyway=self._may_be_flyways)]
 
     def manifest_hash(self) -> str | None:
         """Return what stands for all files of the folder, without looking at one; None where there is no manifest.

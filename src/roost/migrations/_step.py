@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from roost.errors import InvalidStep
 from roost.migrations._versions import parse_version
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     StepBody: TypeAlias = str | StepFunction
 
 MAX_NAME_BYTES = 255
+
+
+@runtime_checkable
+class ShowsSql(Protocol):
+    """A step's function that can show in SQL what it does, for whoever looks at a plan."""
+
+    def as_sql(self) -> str | None:
+        """Return the SQL; None where it can't be told without running it."""
 
 
 class SqlText(str):  # noqa: SLOT000 -- it has attributes of its own
@@ -179,6 +187,13 @@ def check_sql_text(text: str, *, step: str, field: str) -> None:
     command = psql_command(text)
     if command is not None:
         raise InvalidStep(step=step, reason=f"{field} holds {command[0]} in line {command[1]}; {PSQL_ONLY}")
+
+
+def sql_of(body: object) -> str | None:
+    """Return a body's SQL for people; None of a function that can't show any."""
+    if isinstance(body, str):
+        return body
+    return body.as_sql() if isinstance(body, ShowsSql) else None
 
 
 def takes_context(function: Callable[..., Any]) -> bool:

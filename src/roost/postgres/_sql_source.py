@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from roost.errors import InvalidSqlFile
 from roost.postgres._sql_text import PSQL_ONLY, psql_command
 
 
-def read_sql_files(folder: Path) -> dict[Path, bytes]:
+def read_sql_files(folder: Path, *, ending: str = ".sql", chosen: Callable[[str], bool] | None = None) -> dict[Path, bytes]:
     """Read the bytes of the files in a folder whose names end in ``.sql``, in the order of these.
+
+    Args:
+        folder: The folder.
+        ending: Another ending.
+        chosen: Tells by its name whether a file is read; None takes all.
 
     Raises:
         InvalidSqlFile: The folder can't be listed, or a file can't be read.
     """
     try:
         # A link that leads nowhere is a file that got lost, and not one to be passed over.
-        paths = sorted(path for path in folder.iterdir() if path.name.endswith(".sql") and (path.is_file() or not path.exists()))
+        named = [path for path in folder.iterdir() if path.name.endswith(ending) and (chosen is None or chosen(path.name))]
+        paths = sorted(path for path in named if path.is_file() or not path.exists())
     except OSError as error:
         raise InvalidSqlFile(path=str(folder), reason=f"it can't be listed: {error.strerror}") from error
     return {path: read_sql_file(path) for path in paths}

@@ -47,6 +47,7 @@ BEHIND = {
     "unmark": "--yes",
     "repair": "--done",
     "lint": "--pending",
+    "import": "--from dbmate --yes",
     "wait": "--timeout 0",
 }
 """What else it wants, so that nothing but the bad input is in its way."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from roost.cli._services import plugins_of, refuse_unknown_plugin, service_to_undo
+from roost.cli._services import plugin_to_import, plugins_of, refuse_unknown_plugin, service_to_undo
 from roost.errors import BadUsage
 
 
@@ -54,3 +54,18 @@ def test_plugin_that_cannot_roll_back_is_refused() -> None:
         service_to_undo([FOREIGN, MEMORY], plugin="foreign")
     with pytest.raises(BadUsage, match="No plugin can roll back"):
         service_to_undo([FOREIGN], plugin=None)
+
+
+def test_the_plugin_of_a_history() -> None:
+    """The only plugin with steps need not be named; of several, or of none, and by a wrong name, it is refused with what there is."""
+    notes: Any = SimpleNamespace(service_name="n", plugin_name="notes", known_steps=list)
+    tags: Any = SimpleNamespace(service_name="t", plugin_name="tags", known_steps=list)
+    assert plugin_to_import(None, [FOREIGN, notes]) == "notes"
+    assert plugin_to_import("tags", [notes, tags]) == "tags"
+    with pytest.raises(BadUsage) as caught:
+        plugin_to_import(None, [notes, tags])
+    assert caught.value.hint == "say with --plugin whose history it is: notes, tags"
+    with pytest.raises(BadUsage, match="No plugin of this runtime has migrations"):
+        plugin_to_import(None, [FOREIGN])
+    with pytest.raises(BadUsage, match="No plugin 'tag' has migrations"):
+        plugin_to_import("tag", [notes, tags])
