@@ -20,8 +20,21 @@ DOORS = [
     "roost.asgi",
     "roost.telemetry",
     "roost.testing",
+    "roost.scaffold",
 ]
-HEAVY = ("asyncpg", "tenacity", "anyio", "cyclopts", "rich", "uvicorn", "starlette", "opentelemetry", "prometheus_client", "structlog")
+HEAVY = (
+    "asyncpg",
+    "tenacity",
+    "anyio",
+    "cyclopts",
+    "rich",
+    "uvicorn",
+    "starlette",
+    "opentelemetry",
+    "prometheus_client",
+    "structlog",
+    "jinja2",
+)
 
 
 def public(door: str) -> list[tuple[str, object]]:

@@ -12,11 +12,14 @@ from cyclopts import App, CycloptsError, Parameter
 from roost.cli._baseline import baseline
 from roost.cli._check import check
 from roost.cli._demo import demo
+from roost.cli._diff import diff
 from roost.cli._down import down
 from roost.cli._exit_codes import ExitCode
 from roost.cli._grant import grant
 from roost.cli._history import history
+from roost.cli._init import init
 from roost.cli._mark import mark
+from roost.cli._new import new
 from roost.cli._plan import plan
 from roost.cli._rehearse import rehearse
 from roost.cli._repair import repair
@@ -29,6 +32,8 @@ from roost.cli._up import up
 from roost.cli._wait import wait
 
 COMMANDS = (
+    init,
+    new,
     up,
     down,
     status,
@@ -36,6 +41,7 @@ COMMANDS = (
     plan,
     rehearse,
     check,
+    diff,
     wait,
     unlock,
     repair,
@@ -54,8 +60,8 @@ def make_app() -> App:
     app = App(
         name="roost",
         help="Migrate the database of a roost runtime, and see where it stands.\n\n"
-        "Exit codes: 0 fine, 1 failed, 2 usage, 3 something is pending (plan, status, wait), 4 steps or files are wrong, 5 lock timeout, "
-        "6 database unreachable, 7 refused as destructive.",
+        "Exit codes: 0 fine, 1 failed, 2 usage, 3 something is pending (plan, status, wait, diff), 4 steps or files are wrong, "
+        "5 lock timeout, 6 database unreachable, 7 refused as destructive.",
         version=_version,
         default_parameter=Parameter(show_default=False),
     )
