@@ -28,7 +28,7 @@ def init(
         from roost.cli._new_project import write_package  # noqa: PLC0415 -- `roost --help` needs no generators
         from roost.scaffold import project_files  # noqa: PLC0415 -- as above
 
-        paths = write_package(directory, project_files(name or directory.resolve().name))
+        paths = write_package(directory, project_files(directory.resolve().name if name is None else name))
         output.result(
             {"directory": str(directory), "files": [str(path) for path in paths]}, "\n".join(f"wrote {shown(path)}" for path in paths)
         )

@@ -21,7 +21,7 @@ ANYWHERE = Where()
 
 
 def renumber(
-    what: Annotated[str | None, Parameter(show=False)] = None,
+    words: Annotated[tuple[str, ...], Parameter(negative=(), show=False)] = (),
     /,
     *,
     renumber: Annotated[bool, Parameter(negative=(), help="Give new numbers to steps that have the number of another.")] = False,
@@ -40,8 +40,8 @@ def renumber(
         from roost.migrations import applied_steps  # noqa: PLC0415 -- `roost --help` needs no migrations
         from roost.scaffold import renumber_folder  # noqa: PLC0415 -- as above
 
-        if what is not None or not renumber:
-            raise _unknown(what)
+        if words or not renumber:
+            raise _unknown(words[0] if words else None)
         async with place_of(where, database_url=common.database_url) as place:
             applied = None
             if place.runtime is not None and place.service is not None:

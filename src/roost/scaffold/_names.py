@@ -79,7 +79,7 @@ def sql_type(text: str) -> str:
         UnfitName: It doesn't look like one.
     """
     words = " ".join(text.split())
-    if _TYPE.fullmatch(words) is None:
+    if _TYPE.fullmatch(words) is None or not _is_selectable(f"CAST(NULL AS {words})"):
         raise UnfitName(what="type", name=text, reason="it is no type, such as text, numeric(12,2), timestamptz or bigint[]")
     return words
 
@@ -100,10 +100,8 @@ def sql_expression(text: str, *, what: str) -> str:
     bare = _STRING.sub("", expression)
     if any(sign in bare for sign in ("'", ";", "--", "/*")) or not _is_balanced(bare):
         raise UnfitName(what=what, name=text, reason="it is no single expression of SQL, with its quotes and brackets closed")
-    if has_parser():
-        parsed = parse_sql(f"SELECT ({expression})")
-        if parsed is None or [statement.kind for statement in parsed] != ["select_stmt"]:
-            raise UnfitName(what=what, name=text, reason="PostgreSQL's grammar takes it for no expression")
+    if not _is_selectable(f"({expression})"):
+        raise UnfitName(what=what, name=text, reason="PostgreSQL's grammar takes it for no expression")
     return expression
 
 
@@ -153,6 +151,14 @@ def module_name(name: str, *, what: str) -> str:
     if not found.isidentifier() or keyword.iskeyword(found):
         raise UnfitName(what=what, name=name, reason=f"{found} can't be the name of a Python module")
     return found
+
+
+def _is_selectable(expression: str) -> bool:
+    """Tell whether the grammar takes something for an expression; without the extra `sql`, whatever looks like one is."""
+    if not has_parser():
+        return True
+    parsed = parse_sql(f"SELECT {expression}")
+    return parsed is not None and [statement.kind for statement in parsed] == ["select_stmt"]
 
 
 def _is_balanced(text: str) -> bool:

@@ -60,12 +60,13 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     """`roost --help` lists each command and the exit codes, and exits 0."""
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
-    for word in ("up", "down", "status", "history", "plan", "rehearse", "check", "demo", "Exit codes"):
+    for word in ("up", "down", "status", "history", "plan", "rehearse", "check", "diff", "init", "new", "demo", "Exit codes"):
         assert word in out
 
 
 def test_help_imports_no_driver() -> None:
-    """`roost --help` imports neither the driver nor a web server."""
-    code = "import sys; from roost.cli import main; main(['up', '--help']); print(sorted({'asyncpg', 'uvicorn'} & set(sys.modules)))"
+    """`roost --help` imports neither the driver nor a web server, and nothing of templates."""
+    names = {"asyncpg", "uvicorn", "jinja2", "roost.scaffold", "roost.migrations"}
+    code = f"import sys; from roost.cli import main; main(['new', '--help']); print(sorted({names} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
