@@ -44,7 +44,7 @@ def renumber(
             raise _unknown(words[0] if words else None)
         async with place_of(where, database_url=common.database_url) as place:
             applied = None
-            if place.runtime is not None and place.service is not None:
+            if place.runtime is not None and place.service is not None and place.has_database:
                 applied = await applied_steps(place.runtime, place.service.plugin_name)
         done = renumber_folder(place.directory, applied=applied, keep=keep, now=datetime.now(UTC))
         lines = [f"renamed {shown(place.directory / move.old)} to {move.new}" for move in done.moves]

@@ -12,7 +12,7 @@ from roost.cli._new_writing import write_steps
 from roost.cli._options import NOTHING_SPECIAL, Common
 from roost.cli._output import Output
 from roost.cli._perform import perform
-from roost.errors import BadUsage
+from roost.errors import BadUsage, NoDatabase
 
 if TYPE_CHECKING:
     from roost.cli._new_place import Place
@@ -56,6 +56,8 @@ async def _compared(place: Place, schema: str | None) -> SchemaCheck:
 
     if place.runtime is None or place.service is None:
         raise BadUsage(reason="A folder alone has no database", remedy="say the plugin with --plugin, beside the folder if need be")
+    if not place.has_database:
+        raise NoDatabase(services=(place.service.service_name,))
     plugin = place.service.plugin_name
     orchestrator = MigrationOrchestrator(place.runtime)
     declared = {one.name: one.schema for one in place.runtime.plugins if one.schema is not None}

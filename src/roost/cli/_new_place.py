@@ -6,7 +6,7 @@ import inspect
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +18,9 @@ from roost.errors import BadUsage
 if TYPE_CHECKING:
     from roost.migrations import PluginMigrationService
     from roost.runtime import Runtime
+
+_NOWHERE = "postgresql://localhost/"
+"""Constructors of services may ask for a database, and are called; nothing connects to it."""
 
 
 @Parameter(name="*")
@@ -60,12 +63,14 @@ class Place:
         directory: The folder.
         service: The migration service that it belongs to; None where only the folder was named.
         runtime: The runtime; None as well.
+        has_database: Whether the runtime has a database that can be asked.
         package: The package in which a Python module lies there, dotted; empty where that is not known.
     """
 
     directory: Path
     service: PluginMigrationService | None = None
     runtime: Runtime | None = None
+    has_database: bool = False
     package: str = ""
 
 
@@ -96,24 +101,27 @@ async def place_of(where: Where, *, python: bool = False, database_url: str | No
     database = chosen_database(database_url, environment=os.environ, project=project.database_url)
     if database is not None:
         runtime.database = database
+    has_database = runtime.database is not None
+    if not has_database:
+        runtime.database = _NOWHERE
     try:
         kind = PluginMigrationService if python else SqlMigrationService
         services = [service for service in MigrationOrchestrator(runtime).get_migration_services() if isinstance(service, kind)]
         service = _chosen(services, plugin=where.plugin, python=python)
-        yield _place(where.directory, service, runtime=runtime, python=python)
+        yield replace(_place(where.directory, service, python=python), runtime=runtime, has_database=has_database)
     finally:
         await runtime.stop()
 
 
-def _place(directory: Path | None, service: PluginMigrationService, *, runtime: Runtime, python: bool) -> Place:
+def _place(directory: Path | None, service: PluginMigrationService, *, python: bool) -> Place:
     if directory is not None:
-        return Place(directory=directory, service=service, runtime=runtime)
+        return Place(directory=directory, service=service)
     if not python:
-        return Place(directory=Path(getattr(service, "directory", "")), service=service, runtime=runtime)
+        return Place(directory=Path(getattr(service, "directory", "")), service=service)
     module = type(service).__module__
     file = Path(inspect.getfile(type(service)))
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-    return Place(directory=file.parent, service=service, runtime=runtime, package=package)
+    return Place(directory=file.parent, service=service, package=package)
 
 
 def _chosen(services: Sequence[PluginMigrationService], *, plugin: str | None, python: bool) -> PluginMigrationService:

@@ -83,7 +83,7 @@ def test_two_branches_that_add_a_file_conflict(tmp_path: Path) -> None:
     assert len(read_proven(tmp_path).files) == 11
 
 
-@pytest.mark.parametrize("base", ["", "||||||| base\nddd\n"])
+@pytest.mark.parametrize("base", ["", f"||||||| base\n{'d' * 64}  0002_d.sql\n"])
 def test_steps_of_one_number_are_told_of_a_conflict(tmp_path: Path, base: str) -> None:
     """Where both sides gave one number, the error names the files and the command that renumbers; what both come from is nobody's."""
     line = {name: f"{'a' * 64}  {name}" for name in ("0001_a.sql", "0002_b.up.sql", "0002_b.down.sql", "0002_c.sql")}

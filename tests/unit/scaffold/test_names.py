@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -85,6 +86,15 @@ def test_what_is_no_expression_is_refused(text: str) -> None:
     """What would end the statement, or swallow what follows, is refused, and so is what the grammar does not take."""
     with pytest.raises(UnfitName, match="default"):
         sql_expression(text, what="default")
+
+
+@pytest.mark.parametrize("text", ["1; DROP TABLE x", "1)", "(1", "'a", "1 -- x", "1 /* x"])
+def test_what_is_no_expression_is_refused_without_the_grammar(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra `sql` whatever could go on behind an expression is refused all the same."""
+    monkeypatch.setitem(sys.modules, "postgast", None)
+    with pytest.raises(UnfitName, match="default"):
+        sql_expression(text, what="default")
+    assert sql_expression("lower('x;')", what="default") == "lower('x;')"
 
 
 @pytest.mark.parametrize(
@@ -184,6 +194,11 @@ def test_places_of_values() -> None:
     for value in ("", "x" * 64, "a\nb"):
         with pytest.raises(UnfitName, match="value"):
             enum_value("mood", value)
+
+
+def test_an_index_is_dropped_where_its_table_is() -> None:
+    """Its name has the table's schema in front, as it need not be the plugin's own."""
+    assert "DROP INDEX CONCURRENTLY IF EXISTS app.note_kind_idx;" in create_index("app.note", ["kind"])[0].sql
 
 
 def test_an_index_needs_a_column() -> None:
