@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import asyncpg
 import pytest
 
 from roost import MigrationOrchestrator, MigrationStep, Plugin, PluginMigrationService, Runtime, SqlMigrationService
+from roost.errors import StepOutcomeUnknown
 from roost.migrations import load_sql_steps
 from roost.postgres import MigrationSession, parse_url
 from roost.scaffold import (
@@ -30,7 +34,7 @@ from roost.scaffold import (
     sql_files,
 )
 from roost.schema import objects_in
-from tests.plugins.build import QUICK, execute, query
+from tests.plugins.build import BOUND, QUICK, execute, query, until
 
 Drafts: TypeAlias = tuple[Draft, ...]
 
@@ -151,6 +155,31 @@ async def test_a_backfill_fills_what_is_empty(form: str, tmp_path: Path, databas
     assert await query(database_url, counts) == [(500, 2000, 2500)]
     if form == "sql":
         assert await query(database_url, "SELECT count(DISTINCT xmin::text) FROM app.note WHERE kind <> 'old'") == [2]
+
+
+@pytest.mark.asyncio
+async def test_a_backfill_that_dies_goes_on(tmp_path: Path, database_url: str) -> None:
+    """What was committed stays; the step is in doubt, and after the repair that its comment names the next run fills the rest."""
+    await execute(database_url, BEFORE)
+    service = of_files(write(tmp_path, GENERATED["backfill"]()))
+    patient = replace(QUICK, lock_timeout=BOUND, lock_wait_budget=BOUND)
+    runtime = Runtime(plugins=[Plugin("generated", version="1.0.0", services=[service])], database=database_url, config=patient)
+    orchestrator = MigrationOrchestrator(runtime)
+    other = await asyncpg.connect(database_url)
+    await other.execute("BEGIN; SELECT FROM app.note WHERE id = 1999 FOR UPDATE")
+    run = asyncio.create_task(orchestrator.run_all_migrations())
+    waiting = "FROM pg_stat_activity WHERE query LIKE '%roost_batch%' AND wait_event_type = 'Lock'"
+    await until(database_url, f"SELECT {waiting}")
+    await query(database_url, f"SELECT pg_terminate_backend(pid) {waiting}")
+    with pytest.raises(StepOutcomeUnknown):
+        await run
+    filled = "SELECT count(*) FROM app.note WHERE kind LIKE 'new %'"
+    assert await query(database_url, filled) == [1000]
+    await other.close()
+    await orchestrator.repair("generated", "0001_fill_note_kind", done=False)
+    await orchestrator.run_all_migrations()
+    assert await query(database_url, filled) == [2000]
+    await runtime.stop()
 
 
 @pytest.mark.asyncio

@@ -31,14 +31,24 @@ class Draft:
     facts: Mapping[str, object] = field(default_factory=dict)
 
 
-def sql_files(drafts: Sequence[Draft], *, prefixes: Sequence[str]) -> dict[str, str]:
+def sql_files(drafts: Sequence[Draft], *, prefixes: Sequence[str], as_pairs: bool = False) -> dict[str, str]:
     """Return the SQL files of steps, by name.
 
     Args:
         drafts: The steps.
         prefixes: What stands before the name of each, as `next_prefixes` gives it.
+        as_pairs: Whether each is two files, there and back. A step without a way back, or outside a transaction, is one all the same: only
+            its markers can say so.
     """
-    return {f"{prefix}{draft.name}.sql": draft.sql for prefix, draft in zip(prefixes, drafts, strict=True)}
+    files: dict[str, str] = {}
+    for prefix, draft in zip(prefixes, drafts, strict=True):
+        step = _read(draft)
+        if as_pairs and step.transactional and step.down is not None:
+            files[f"{prefix}{draft.name}.up.sql"] = f"{str(step.up).strip()}\n"
+            files[f"{prefix}{draft.name}.down.sql"] = f"{str(step.down).strip()}\n"
+        else:
+            files[f"{prefix}{draft.name}.sql"] = draft.sql
+    return files
 
 
 def python_module(drafts: Sequence[Draft], *, version: str | None, prefixes: Sequence[str] = ()) -> dict[str, str]:

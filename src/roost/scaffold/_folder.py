@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roost.errors import InvalidManifest
-from roost.migrations import MANIFEST_NAME, read_folder, read_proven, write_manifest
+from roost.migrations import MANIFEST_NAME, SqlFolder, read_folder, read_proven, steps_of, write_manifest
 from roost.scaffold._drafts import sql_files
 from roost.scaffold._numbering import next_prefixes
 from roost.scaffold._renumbering import plan_renumbering
@@ -36,7 +36,7 @@ class Written:
 
 
 def add_to_folder(directory: Path, drafts: Sequence[Draft], *, now: datetime, taken: Collection[str] = ()) -> Written:
-    """Write steps behind those of a folder, which is made where it is missing.
+    """Write steps behind those of a folder, which is made where it is missing: as pairs, where the last one is a pair.
 
     Args:
         directory: The folder.
@@ -50,11 +50,15 @@ def add_to_folder(directory: Path, drafts: Sequence[Draft], *, now: datetime, ta
         FilesNotWritten: A file can't be written.
         ManifestMismatch: The files that are there are not those of the manifest; nothing was written.
         InvalidManifest: The manifest can't be used; nothing was written.
-        InvalidSqlFile: A file that is there can't be read.
+        InvalidSqlFile: A file that is there can't be used, or not beside the new ones; nothing was written.
     """
-    names = [*taken, *(path.name for path in read_proven(directory).files)] if directory.is_dir() else list(taken)
+    folder = read_proven(directory) if directory.is_dir() else SqlFolder(directory, {}, {})
+    names = [*taken, *(path.name for path in folder.files)]
     prefixes = next_prefixes(names, len(drafts), now=now, directory=str(directory))
-    paths = write_files(directory, sql_files(drafts, prefixes=prefixes))
+    as_pairs = bool(names) and max(names).endswith((".up.sql", ".down.sql"))
+    files = sql_files(drafts, prefixes=prefixes, as_pairs=as_pairs)
+    _refuse_unfit(folder, files)
+    paths = write_files(directory, files)
     return Written(paths=paths, manifest=_renewed_manifest(directory))
 
 
@@ -77,6 +81,12 @@ def renumber_folder(directory: Path, *, applied: Collection[str] | None, keep: S
     moves = plan_renumbering(names, applied=applied, keep=keep, now=now, directory=str(directory))
     rename_files(directory, moves)
     return Written(paths=tuple(directory / move.new for move in moves), moves=moves, manifest=_renewed_manifest(directory))
+
+
+def _refuse_unfit(folder: SqlFolder, files: Mapping[str, str]) -> None:
+    """Load the folder as it will be: what could not run is not written."""
+    added = {folder.path / name: text.encode() for name, text in files.items()}
+    steps_of(replace(folder, files=dict(sorted({**folder.files, **added}.items()))))
 
 
 def _renewed_manifest(directory: Path) -> Path | None:

@@ -7,9 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from roost.errors import FilesInTheWay, FilesNotWritten, ManifestMismatch, ScaffoldExtraMissing
-from roost.migrations import write_manifest
-from roost.scaffold import Move, _rendering, add_to_folder, empty_step, plugin_files, rename_files, renumber_folder, write_files
+from roost.errors import FilesInTheWay, FilesNotWritten, InvalidSqlFile, ManifestMismatch, ScaffoldExtraMissing
+from roost.migrations import load_sql_steps, write_manifest
+from roost.scaffold import (
+    Move,
+    _rendering,
+    add_to_folder,
+    create_index,
+    create_table,
+    empty_step,
+    plugin_files,
+    rename_files,
+    renumber_folder,
+    write_files,
+)
 from roost.scaffold._rendering import python_literal, render
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
@@ -95,6 +106,26 @@ def test_a_manifest_is_kept_where_there_is_one(tmp_path: Path) -> None:
     with pytest.raises(ManifestMismatch, match=r"0001_a\.sql is changed"):
         renumber_folder(tmp_path / "new", applied=(), keep=(), now=NOW)
     assert names(tmp_path / "new") == ["0001_a.sql", "0002_b.sql", "roost.sum"]
+
+
+def test_pairs_go_on_as_pairs(tmp_path: Path) -> None:
+    """Where the last step is a pair, so is the next, unless it has to say more than a pair can."""
+    for name in ("0001_a.up.sql", "0001_a.down.sql"):
+        (tmp_path / name).write_text("SELECT 1;")
+    for drafts in (create_table("tag", []), create_index("tag", ["id"])):
+        add_to_folder(tmp_path, drafts, now=NOW)
+    assert names(tmp_path)[2:] == ["0002_create_tag.down.sql", "0002_create_tag.up.sql", "0003_index_tag_id.sql"]
+    assert (tmp_path / "0002_create_tag.down.sql").read_text() == "DROP TABLE tag;\n"
+    down, index = load_sql_steps(tmp_path)[1:]
+    assert (down.down, index.transactional) == ("DROP TABLE tag;\n", False)
+
+
+def test_what_would_not_load_is_not_written(tmp_path: Path) -> None:
+    """A folder with a file that no run would take gets no other."""
+    (tmp_path / "0001_a.sql").write_text("-- migrate:down\nSELECT 1;")
+    with pytest.raises(InvalidSqlFile, match="its markers are down"):
+        add_to_folder(tmp_path, empty_step("b"), now=NOW)
+    assert names(tmp_path) == ["0001_a.sql"]
 
 
 def test_ids_between_the_files_are_counted(tmp_path: Path) -> None:
