@@ -56,6 +56,7 @@ GENERATED: dict[str, Callable[[], Drafts]] = {
     "table-with-key": lambda: create_table("app.tag", ["id:uuid", "Name:text"]),
     "add-column": lambda: add_column("note", "rank", "bigint"),
     "add-column-not-null": lambda: add_column("app.note", "rank", "bigint", default="0", not_null=True),
+    "add-column-negative": lambda: add_column("note", "rank", "numeric(6, 2)", default="-1.5", not_null=True),
     "add-column-volatile": lambda: add_column("note", "token", "uuid", default="gen_random_uuid()"),
     "index": lambda: create_index("note", ["kind", "lower(title)"]),
     "index-unique": lambda: create_index("app.note", ["title"], unique=True),

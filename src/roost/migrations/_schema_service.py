@@ -266,6 +266,7 @@ class DatabaseMigrationService(MigrationService):
             SchemaError: A declaration can't be used or compared.
         """
         given = self._given() if schemas is None else schemas
+        self._migration_url()  # an address that is none is told, whatever there is to compare
         if not given:
             return ()
         plans = await self._compared(given)

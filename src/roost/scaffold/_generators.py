@@ -10,6 +10,7 @@ from roost.postgres import dollar_quote, quote_literal
 from roost.scaffold._columns import column_definitions
 from roost.scaffold._drafts import Draft
 from roost.scaffold._names import (
+    as_literal,
     bare_name,
     is_constant,
     joined_name,
@@ -69,7 +70,7 @@ def add_column(table: str, column: str, type: str, *, default: str | None = None
         table=qualified_name(table, what="table"),
         column=name,
         type=type_name,
-        default=value,
+        default=as_literal(value) if value is not None and is_same else value,
         is_constant=is_same,
         not_null=not_null,
     )

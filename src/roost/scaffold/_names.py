@@ -110,8 +110,13 @@ def is_constant(expression: str) -> bool:
     return re.fullmatch(_CONSTANT, expression, re.IGNORECASE | re.VERBOSE) is not None
 
 
+def as_literal(constant: str) -> str:
+    """Return a constant so that a linter too sees one: to squawk a number with a sign is an expression."""
+    return re.sub(r"^-[\d.]+", r"'\g<0>'", constant)
+
+
 _CONSTANT = r"""
-    (?: -?\d+(?:\.\d+)? | '(?:[^']|'')*' | true | false | now\(\) | current_timestamp | current_date | array\[\] )
+    (?: -?\d+(?:\.\d+)? | '(?:[^']|'')*' | true | false | now\(\) | current_timestamp | array\[\] )
     (?: ::[\w .]+(?:\[\])* )?
 """
 

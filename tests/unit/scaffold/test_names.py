@@ -109,6 +109,8 @@ def test_what_is_no_expression_is_refused_without_the_grammar(text: str, monkeyp
         ("gen_random_uuid()", False),
         ("'a' || random()", False),
         ("1 + 1", False),
+        ("-1::bigint", True),
+        ("current_date", False),
     ],
 )
 def test_what_is_the_same_for_all_rows(text: str, constant: bool) -> None:  # noqa: FBT001 -- a case
