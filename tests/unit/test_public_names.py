@@ -21,8 +21,21 @@ DOORS = [
     "roost.telemetry",
     "roost.testing",
     "roost.lint",
+    "roost.scaffold",
 ]
-HEAVY = ("asyncpg", "tenacity", "anyio", "cyclopts", "rich", "uvicorn", "starlette", "opentelemetry", "prometheus_client", "structlog")
+HEAVY = (
+    "asyncpg",
+    "tenacity",
+    "anyio",
+    "cyclopts",
+    "rich",
+    "uvicorn",
+    "starlette",
+    "opentelemetry",
+    "prometheus_client",
+    "structlog",
+    "jinja2",
+)
 
 
 def public(door: str) -> list[tuple[str, object]]:

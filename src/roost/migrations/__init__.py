@@ -1,5 +1,6 @@
 """Migrations: steps that plugins bring, run once each under a database lock, and recorded in a ledger."""
 
+from roost.migrations._applied import applied_steps
 from roost.migrations._config import MigrationConfig, Policy
 from roost.migrations._context import MigrationContext
 from roost.migrations._declared_steps import DeclaredSteps, read_sql_step
@@ -33,6 +34,8 @@ from roost.migrations._examination import DatabaseExamination, LongTransaction
 from roost.migrations._ledger_upkeep import LedgerUpkeep
 from roost.migrations._legacy import run_plugin_migrations
 from roost.migrations._lock_holding import MigrationLockHolder
+from roost.migrations._manifest import MANIFEST_NAME
+from roost.migrations._manifest_file import read_proven, write_manifest
 from roost.migrations._narration import narrate
 from roost.migrations._orchestrator import MigrationOrchestrator
 from roost.migrations._plugin_service import PluginMigrationService
@@ -61,7 +64,7 @@ from roost.migrations._repeatable_step import RepeatableStep
 from roost.migrations._run import MigrationRun
 from roost.migrations._schema_service import DatabaseMigrationService
 from roost.migrations._service import MigrationService
-from roost.migrations._sql_files import load_sql_steps
+from roost.migrations._sql_files import SqlFolder, load_sql_steps, read_folder, steps_of
 from roost.migrations._sql_service import SqlMigrationService
 from roost.migrations._step import MigrationStep, SqlText
 from roost.migrations._trace import run_trace_id
@@ -69,6 +72,7 @@ from roost.migrations._versions import compare_versions
 
 __all__ = [
     "LOCK_MODES",
+    "MANIFEST_NAME",
     "BlockedChange",
     "ChangedStep",
     "ClaimedSteps",
@@ -118,6 +122,7 @@ __all__ = [
     "ServiceStatus",
     "SessionReopened",
     "SkippedStep",
+    "SqlFolder",
     "SqlMigrationService",
     "SqlText",
     "StepBlocked",
@@ -136,10 +141,15 @@ __all__ = [
     "TouchedRows",
     "UnclaimedPlugin",
     "UnmarkedStep",
+    "applied_steps",
     "compare_versions",
     "load_sql_steps",
     "narrate",
+    "read_folder",
+    "read_proven",
     "read_sql_step",
     "run_plugin_migrations",
     "run_trace_id",
+    "steps_of",
+    "write_manifest",
 ]
