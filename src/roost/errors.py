@@ -48,6 +48,12 @@ def _shown(name: str) -> str:
     return name if name.isprintable() else repr(name)
 
 
+def _listed(names: tuple[str, ...]) -> str:
+    """Return the names of files, the first of many."""
+    rest = f" and {len(names) - MANY_FILES} more" if len(names) > MANY_FILES else ""
+    return ", ".join(map(_shown, names[:MANY_FILES])) + rest
+
+
 # --- Runtime: plugins, services and their lifecycles ------------------------------------------------------------------
 
 
@@ -1152,6 +1158,28 @@ class InvalidManifest(MigrationError):
     @property
     def hint(self) -> str:
         return "see that the SQL files are those you want, and write it anew with: roost check --write"
+
+
+@dataclass(eq=False, kw_only=True)
+class ManifestConflict(InvalidManifest):
+    """Two branches each changed the SQL files of a folder, and git left it to a person to say which belong there."""
+
+    ours: tuple[str, ...] = ()
+    theirs: tuple[str, ...] = ()
+    same_number: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        sides = ((self.ours, "this side"), (self.theirs, "the other side"))
+        told = "; ".join(f"only {side} has {_listed(names)}" for names, side in sides if names)
+        both = f"; {_listed(self.same_number)} have the same number" if self.same_number else ""
+        return f"{super().message}{f': {told}' if told else ''}{both}"
+
+    @property
+    def hint(self) -> str:
+        if self.same_number:
+            return "keep the files of both; give those that are not applied yet another number with: roost new --renumber"
+        return "keep the files of both, and write the manifest anew with: roost check --write"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -2441,3 +2469,100 @@ class DemoRequestFailed(CommandError):
     @property
     def hint(self) -> str:
         return "the request is demo_request in [tool.roost] of pyproject.toml; start `roost demo` without --once and look"
+
+
+@dataclass(eq=False, kw_only=True)
+class ScaffoldExtraMissing(CommandError):
+    """Files are to be written from templates, and what fills these in is not installed."""
+
+    package: str
+
+    @property
+    def message(self) -> str:
+        return f"Writing files from templates needs the package {self.package}, which is not installed"
+
+    @property
+    def hint(self) -> str:
+        return "pip install 'roost[cli]'"
+
+
+@dataclass(eq=False, kw_only=True)
+class UnfitName(CommandError):
+    """A name, a type or an expression can't be written into a file; nothing was written."""
+
+    what: str
+    name: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"Unfit {self.what} {_shown(self.name)}: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "nothing was written; for what no generator can say: roost new step NAME, and write the SQL by hand"
+
+
+@dataclass(eq=False, kw_only=True)
+class NumberUnclear(CommandError):
+    """No number can be found for a new file, so that it runs behind those that are there; nothing was written."""
+
+    directory: str
+    file: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"No number for a new file in {self.directory} beside {_shown(self.file)}: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "nothing was written; write the file by hand, under a name that comes last"
+
+
+@dataclass(eq=False, kw_only=True)
+class RenumberRefused(CommandError):
+    """Steps can't get other numbers; no file was renamed."""
+
+    directory: str
+    steps: tuple[str, ...]
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"Nothing is renumbered in {self.directory}: {', '.join(map(_shown, self.steps))}: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "name the database by --database-url, or say with --keep which step keeps its number: the one that may be applied somewhere"
+
+
+@dataclass(eq=False, kw_only=True)
+class FilesInTheWay(CommandError):
+    """Files are there already that would be written; nothing was written."""
+
+    paths: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        return f"There already: {_listed(self.paths)}"
+
+    @property
+    def hint(self) -> str:
+        return "nothing was written, and nothing is ever written over; choose another name or folder, or move them away"
+
+
+@dataclass(eq=False, kw_only=True)
+class FilesNotWritten(CommandError):
+    """Files can't be written or renamed; what was is undone."""
+
+    path: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"{_shown(self.path)} can't be written: {self.reason}"
+
+    @property
+    def hint(self) -> str:
+        return "no file was left behind; run it where the sources are and may be changed"

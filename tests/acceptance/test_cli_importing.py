@@ -163,7 +163,7 @@ def test_an_import(roost: Roost, database_url: str) -> None:
         (
             "",
             ("--from", "goose", "--plugin", "note"),
-            (2, "error: No plugin 'note' has migrations in this runtime", "hint: there are: notes"),
+            (2, "error: No plugin 'note' has migrations in this runtime", "hint: did you mean notes?"),
         ),
         (
             "",

@@ -61,6 +61,7 @@ def test_page_does_what_it_says(page: Path, tmp_path: Path, database_url: str) -
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "COLUMNS": "140",
         "PYTHONDONTWRITEBYTECODE": "1",  # a page replaces its files within one second
+        "PYTEST_DEBUG_TEMPROOT": str(tmp_path),  # what a page's tests leave is removed with what this one leaves
     }
     unused: set[str] = set()
     for language, block in blocks_of(page):

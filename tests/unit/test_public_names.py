@@ -22,10 +22,11 @@ DOORS = [
     "roost.telemetry",
     "roost.testing",
     "roost.lint",
+    "roost.scaffold",
 ]
 HEAVY = (
     *("asyncpg", "tenacity", "anyio", "cyclopts", "rich", "uvicorn", "starlette", "opentelemetry", "prometheus_client", "structlog"),
-    *("alembic", "sqlalchemy"),
+    *("alembic", "sqlalchemy", "jinja2"),
 )
 
 

@@ -36,10 +36,13 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
         "status": Command(target="_status:status", summary="where every plugin stands, and who runs just now", aliases=("current", "info")),
         "history": Command(target="_history:history", summary="every attempt at a step, newest first"),
         "plan": Command(target="_plan:plan", summary="what up would run"),
+        "diff": Command(target="_diff:diff", summary="how the database differs from what plugins declare"),
         "rehearse": Command(target="_rehearse:rehearse", summary="run what is pending, see what it locks, and roll it back"),
         "doctor": Command(target="_doctor:doctor", summary="what could come between the runtime and its migrations"),
     },
     "Write": {
+        "init": Command(target="_init:init", summary="a project that passes its own tests"),
+        "new": Command(target="_new:new", summary="a step, a plugin, or new numbers after a merge"),
         "lint": Command(target="_lint:lint", summary="what in the SQL of steps would take a table down"),
         "check": Command(target="_check:check", summary="the gate for CI: steps, files and lint; needs no database"),
     },
@@ -64,7 +67,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
 
 _HELP = "Migrate the database of a roost runtime, and see where it stands. `roost COMMAND --help` says more of one."
 _EXIT_CODES = (
-    "Exit codes: 0 fine, 1 failed, 2 usage, 3 something is pending (plan, status, wait), 4 plugins, steps or files are wrong, "
+    "Exit codes: 0 fine, 1 failed, 2 usage, 3 something is pending (plan, status, wait, diff), 4 plugins, steps or files are wrong, "
     "5 lock timeout, 6 database unreachable, 7 refused as destructive."
 )
 

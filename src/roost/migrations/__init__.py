@@ -1,5 +1,6 @@
 """Migrations: steps that plugins bring, run once each under a database lock, and recorded in a ledger."""
 
+from roost.migrations._applied import applied_steps
 from roost.migrations._config import MigrationConfig, Policy
 from roost.migrations._context import MigrationContext
 from roost.migrations._declared_steps import DeclaredSteps, read_sql_step
@@ -34,6 +35,8 @@ from roost.migrations._flyway_files import flyway_version
 from roost.migrations._ledger_upkeep import LedgerUpkeep
 from roost.migrations._legacy import run_plugin_migrations
 from roost.migrations._lock_holding import MigrationLockHolder
+from roost.migrations._manifest import MANIFEST_NAME
+from roost.migrations._manifest_file import read_proven, write_manifest
 from roost.migrations._narration import narrate
 from roost.migrations._orchestrator import MigrationOrchestrator
 from roost.migrations._plugin_service import PluginMigrationService
@@ -62,7 +65,8 @@ from roost.migrations._repeatable_step import RepeatableStep
 from roost.migrations._run import MigrationRun
 from roost.migrations._schema_service import DatabaseMigrationService
 from roost.migrations._service import MigrationService
-from roost.migrations._sql_files import load_sql_steps
+from roost.migrations._sql_files import load_sql_steps, steps_of
+from roost.migrations._sql_folder import SqlFolder, read_folder
 from roost.migrations._sql_service import SqlMigrationService
 from roost.migrations._step import MigrationStep, SqlText
 from roost.migrations._trace import run_trace_id
@@ -70,6 +74,7 @@ from roost.migrations._versions import compare_versions
 
 __all__ = [
     "LOCK_MODES",
+    "MANIFEST_NAME",
     "BlockedChange",
     "ChangedStep",
     "ClaimedSteps",
@@ -119,6 +124,7 @@ __all__ = [
     "ServiceStatus",
     "SessionReopened",
     "SkippedStep",
+    "SqlFolder",
     "SqlMigrationService",
     "SqlText",
     "StepBlocked",
@@ -137,11 +143,16 @@ __all__ = [
     "TouchedRows",
     "UnclaimedPlugin",
     "UnmarkedStep",
+    "applied_steps",
     "compare_versions",
     "flyway_version",
     "load_sql_steps",
     "narrate",
+    "read_folder",
+    "read_proven",
     "read_sql_step",
     "run_plugin_migrations",
     "run_trace_id",
+    "steps_of",
+    "write_manifest",
 ]

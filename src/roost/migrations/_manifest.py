@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import NoReturn
 
-from roost.errors import InvalidManifest, ManifestMismatch
+from roost.errors import InvalidManifest, ManifestConflict, ManifestMismatch
+from roost.migrations._manifest_conflict import CONFLICT, same_number, sides_of
 
 MANIFEST_NAME = "roost.sum"
 _VERSION = 1
 _BOM = b"\xef\xbb\xbf"
 _HEADER = re.compile(rb"# roost\.sum ([1-9]\d{0,8}) ([0-9a-f]{64})(?: .*)?")
 _LINE = re.compile(r"(\\?)([0-9a-f]{64}) [ *](.+)", re.DOTALL)
-_CONFLICT = re.compile(rb"(?:<{7}|\|{7}|={7}|>{7})(?: .*)?")
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r"}
 
 
@@ -113,8 +113,8 @@ def _refuse(data: bytes, *, path: str) -> NoReturn:
     if not text.strip():
         raise InvalidManifest(path=path, reason="it is empty")
     for number, line in enumerate(text.split(b"\n"), start=1):
-        if _CONFLICT.fullmatch(line):
-            raise InvalidManifest(path=path, line=number, reason="a merge conflict is left in it")
+        if CONFLICT.fullmatch(line):
+            raise _conflict(text, path=path, line=number)
     header, _, lines = text.partition(b"\n")
     found = _HEADER.fullmatch(header)
     if found is None:
@@ -123,6 +123,18 @@ def _refuse(data: bytes, *, path: str) -> NoReturn:
         raise InvalidManifest(path=path, line=1, reason=f"it has form {int(found[1])}, and this roost knows form {_VERSION}")
     _read_lines(lines, path=path)
     raise InvalidManifest(path=path, line=1, reason="its hash is not that of the lines below, which were edited or merged")
+
+
+def _conflict(text: bytes, *, path: str, line: int) -> ManifestConflict:
+    ours, theirs = map(legible_hashes, sides_of(text))
+    return ManifestConflict(
+        path=path,
+        line=line,
+        reason="a merge conflict is left in it",
+        ours=tuple(sorted(ours.keys() - theirs.keys())),
+        theirs=tuple(sorted(theirs.keys() - ours.keys())),
+        same_number=same_number(ours.keys() | theirs.keys()),
+    )
 
 
 def _read_lines(lines: bytes, *, path: str) -> dict[str, str]:

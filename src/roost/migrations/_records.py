@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from roost.errors import RoostError
     from roost.migrations._lock_holding import MigrationLockHolder
+    from roost.schema import SchemaChange
 
 Direction: TypeAlias = Literal["up", "down"]
 MigrationState: TypeAlias = Literal["idle", "waiting", "running", "completed", "skipped", "failed", "blocked", "ahead"]
@@ -257,6 +258,8 @@ class SchemaCheck:
         losses: What would be lost, by the names that `MigrationConfig.allow_data_loss` takes.
         warnings: What else is to be known before it is run, such as a lock that others will wait behind.
         is_blocked: Whether a run would refuse it, because a loss is not allowed.
+        changes: The same statements, each with what it means for those who use the tables.
+        left_alone: What is otherwise in the schema, each in a few words, and stays so, because no plugin declares it.
     """
 
     plugin: str
@@ -266,6 +269,8 @@ class SchemaCheck:
     losses: tuple[str, ...]
     warnings: tuple[str, ...]
     is_blocked: bool
+    changes: tuple[SchemaChange, ...] = ()
+    left_alone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

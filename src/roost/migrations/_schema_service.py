@@ -248,14 +248,39 @@ class DatabaseMigrationService(MigrationService):
         given = {**self._given(), **({} if schema is None else {plugin_name: schema})}
         if plugin_name not in given:
             raise UnknownMigrationPlugin(plugin=plugin_name, known=tuple(given), suggestions=closest(plugin_name, list(given)))
+        plans = await self._compared(given)
+        _refuse(plans, plugin_name)
+        return _check_of(plans.changes[plugin_name])
+
+    async def check_schemas(self, schemas: Mapping[str, object] | None = None, /) -> tuple[SchemaCheck, ...]:
+        """Tell how the database differs from what plugins declare, whatever was brought about before, without changing anything.
+
+        Args:
+            schemas: What is to be compared, by plugin, instead of what plugins declare.
+
+        Returns:
+            A check for each, in the order in which they would be brought about.
+
+        Raises:
+            NoDatabase: The runtime has no database.
+            SchemaError: A declaration can't be used or compared.
+        """
+        given = self._given() if schemas is None else schemas
+        self._migration_url()  # an address that is none is told, whatever there is to compare
+        if not given:
+            return ()
+        plans = await self._compared(given)
+        for plugin in given:
+            _refuse(plans, plugin)
+        return tuple(_check_of(plans.changes[plugin]) for plugin in given)
+
+    async def _compared(self, given: Mapping[str, object]) -> SchemaPlans:
         declared = [declared_plugin(plugin, one) for plugin, one in given.items()]
         check_schema_names(declared)
         async with reading(self._bound()) as session:
             if session is None:
                 raise NoDatabase(services=(self.service_name,))
-            plans = await self._plan(session, declared, url=self._migration_url())
-        _refuse(plans, plugin_name)
-        return _check_of(plans.changes[plugin_name])
+            return await self._plan(session, declared, url=self._migration_url())
 
     async def get_status(self, plugin_name: str, /) -> SchemaStatus:
         """Tell where a plugin's declared schema stands.
@@ -378,6 +403,8 @@ def _check_of(changes: PluginChanges) -> SchemaCheck:
             if change.risk != "safe"
         ),
         is_blocked=bool(changes.blocked),
+        changes=every,
+        left_alone=tuple(words_for_identity(one) for one in changes.left_alone),
     )
 
 

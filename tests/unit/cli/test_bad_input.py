@@ -52,7 +52,7 @@ BEHIND = {
 }
 """What else it wants, so that nothing but the bad input is in its way."""
 
-NO_RUNTIME = {"demo", "completion"}
+NO_RUNTIME = {"demo", "completion", "init", "new"}
 NO_DATABASE = {"check", "plugins", "services", *NO_RUNTIME}
 NOBODY = "--database-url postgresql://127.0.0.1:1/x"
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roost.errors import InvalidManifest, InvalidSqlFile, ManifestMismatch, ManifestNotWritten
+from roost.errors import InvalidManifest, InvalidSqlFile, ManifestConflict, ManifestMismatch, ManifestNotWritten
 from roost.migrations import ManifestChanges
 from roost.migrations._manifest import hashes_in, manifest_hash, render
 from roost.migrations._manifest_file import folder_hash, read_proven, write_manifest
@@ -73,11 +73,30 @@ def test_two_branches_that_add_a_file_conflict(tmp_path: Path) -> None:
     assert git("switch", "main") == 0
     commit(**{"015": "SELECT 3"})
     assert git("merge", "other") == 1
-    with pytest.raises(InvalidManifest, match=r"roost\.sum:1: a merge conflict is left in it") as caught:
+    with pytest.raises(ManifestConflict, match=r"roost\.sum:1: a merge conflict is left in it") as caught:
         read_proven(tmp_path)
-    assert caught.value.line == 1
+    error = caught.value
+    # Lines that stand apart git has put together by itself; nothing says which side they came from.
+    assert (error.line, error.ours, error.theirs, error.same_number) == (1, (), (), ())
+    assert error.hint.endswith("roost check --write")
     assert write_manifest(tmp_path) == ManifestChanges(written=True)
     assert len(read_proven(tmp_path).files) == 11
+
+
+@pytest.mark.parametrize("base", ["", f"||||||| base\n{'d' * 64}  0002_d.sql\n"])
+def test_steps_of_one_number_are_told_of_a_conflict(tmp_path: Path, base: str) -> None:
+    """Where both sides gave one number, the error names the files and the command that renumbers; what both come from is nobody's."""
+    line = {name: f"{'a' * 64}  {name}" for name in ("0001_a.sql", "0002_b.up.sql", "0002_b.down.sql", "0002_c.sql")}
+    ours = "\n".join((line["0002_b.down.sql"], line["0002_b.up.sql"]))
+    text = f"x\n{line['0001_a.sql']}\n<<<<<<< HEAD\n{ours}\n{base}=======\n{line['0002_c.sql']}\n>>>>>>> other\n"
+    (tmp_path / "roost.sum").write_text(text)
+    with pytest.raises(ManifestConflict) as caught:
+        folder_hash(tmp_path)
+    error = caught.value
+    assert (error.ours, error.theirs) == (("0002_b.down.sql", "0002_b.up.sql"), ("0002_c.sql",))
+    assert "only this side has 0002_b.down.sql, 0002_b.up.sql; only the other side has 0002_c.sql; " in error.message
+    assert error.same_number == ("0002_b.down.sql", "0002_b.up.sql", "0002_c.sql")
+    assert error.hint.endswith("roost new --renumber")
 
 
 def test_a_file_counts_by_its_text(tmp_path: Path) -> None:
