@@ -163,8 +163,11 @@ def test_other_tools_names(roost: Roost, database_url: str) -> None:
     assert roost("info", **here).returncode == 0
     assert roost("downgrade", "--steps", "1", "--yes", **here).returncode == 0
     assert roost("rollback", "--all", "--yes", **here).returncode == 0
+    made = roost("revision", "add_kind", "--directory", ".")
+    assert (made.returncode, made.stdout.splitlines()[0]) == (0, "wrote 0001_add_kind.sql"), made.stderr
     told = roost("--help").stdout
     assert "upgrade, migrate for up; downgrade, rollback for down" in " ".join(told.split())
+    assert "revision for new step" in " ".join(told.split())
 
 
 def test_postgresqls_own_variables(roost: Roost, database_url: str) -> None:

@@ -65,6 +65,9 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
 }
 """The commands in groups, each by its name."""
 
+PARTS: Mapping[str, tuple[str, str]] = {"revision": ("new step", "_new_steps:step")}
+"""What other tools call a part of a command: that part, and where its function is."""
+
 _HELP = "Migrate the database of a roost runtime, and see where it stands. `roost COMMAND --help` says more of one."
 _EXIT_CODES = (
     "Exit codes: 0 fine, 1 failed, 2 usage, 3 something is pending (plan, status, wait, diff), 4 plugins, steps or files are wrong, "
@@ -78,7 +81,7 @@ def page_of_commands() -> App:
     for number, (title, commands) in enumerate(GROUPS.items()):
         group = Group(title, sort_key=number)
         for place, (name, command) in enumerate(commands.items()):
-            app.command(_import_path(command), name=name, help=command.summary, group=group, sort_key=place)
+            app.command(_import_path(command.target), name=name, help=command.summary, group=group, sort_key=place)
     return app
 
 
@@ -87,14 +90,16 @@ def make_app() -> App:
     app = App(name="roost", help=_HELP, version=__version__, default_parameter=Parameter(show_default=False))
     for commands in GROUPS.values():
         for name, command in commands.items():
-            app.command(_import_path(command), name=name)
+            app.command(_import_path(command.target), name=name)
             for alias in command.aliases:
-                app.command(_import_path(command), name=alias, show=False)
+                app.command(_import_path(command.target), name=alias, show=False)
+    for alias, (_, target) in PARTS.items():
+        app.command(_import_path(target), name=alias, show=False)
     return app
 
 
-def _import_path(command: Command) -> str:
-    return f"roost.cli.{command.target}"
+def _import_path(target: str) -> str:
+    return f"roost.cli.{target}"
 
 
 def _aliases() -> str:
@@ -102,4 +107,5 @@ def _aliases() -> str:
     told = [
         f"{', '.join(command.aliases)} for {name}" for commands in GROUPS.values() for name, command in commands.items() if command.aliases
     ]
+    told += [f"{alias} for {part}" for alias, (part, _) in PARTS.items()]
     return f"Other tools' names work as well: {'; '.join(told)}."
