@@ -7,6 +7,7 @@ import signal
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
+    "tests.plugins.error_outputs",
     "tests.plugins.fix_patience",
     "tests.plugins.fix_postgres",
     "tests.plugins.fix_proxy",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from sqlalchemy import Column, Enum, ForeignKey, Index, Integer, MetaData, Table
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from roost.errors import InvalidSchema, InvalidSchemaName
+from roost.errors import InvalidSchema, InvalidSchemaName, SchemaExtraMissing
 from roost.schema import DeclaredPlugin, DeclaredSchema, Script, declared_plugin
 
 
@@ -184,3 +185,12 @@ def test_public_may_be_named() -> None:
     """Whoever says so gets it."""
     declared = declared_plugin("core", DeclaredSchema("", schema="public"))
     assert (declared.schema, declared.is_named) == ("public", True)
+
+
+def test_metadata_without_the_library_that_reads_it_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where SQLAlchemy is not installed, what is missing is one clear error that says what to install."""
+    table = Table("notes", MetaData(), Column("id", Integer))
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    with pytest.raises(SchemaExtraMissing, match="SQLAlchemy") as caught:
+        declared_plugin("core", DeclaredSchema(table.metadata))
+    assert "pip install" in caught.value.hint
