@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Sequence
 
 from cyclopts import CycloptsError
 
-from roost.cli._commands import make_app, page_of_commands
+from roost.cli._commands import command_called, make_app, page_of_commands
 from roost.cli._exit_codes import ExitCode
 
 _ASKING: tuple[list[str], ...] = ([], ["--help"], ["-h"])
@@ -25,9 +24,23 @@ def run(arguments: Sequence[str]) -> int:
     try:
         result = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        asked = " ".join(("roost", *(error.command_chain or ()), "--help"))
-        sys.stderr.write(f"error: {error}\nhint: see {asked}\n")
+        _tell(error, is_json=_wants_json(words))
         return ExitCode.USAGE
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     return result if isinstance(result, int) else ExitCode.FINE
+
+
+def _tell(error: CycloptsError, *, is_json: bool) -> None:
+    from roost.cli._output import Output  # noqa: PLC0415 -- the page of all commands needs none
+    from roost.errors import BadUsage  # noqa: PLC0415 -- as above
+
+    chain = tuple(error.command_chain or ())
+    command = command_called(chain[0]) if chain else "roost"
+    usage = BadUsage(reason=str(error), remedy=f"see {' '.join(('roost', *chain, '--help'))}")
+    Output(command, json=is_json).error(usage, exit_code=ExitCode.USAGE)
+
+
+def _wants_json(words: Sequence[str]) -> bool:
+    """Tell whether words that can't be understood ask for a document."""
+    return "--json" in (words[: words.index("--")] if "--" in words else words)

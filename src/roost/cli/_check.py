@@ -37,8 +37,9 @@ def check(
 
     async def body(output: Output) -> int:
         from roost.cli._changes import tell_drift  # noqa: PLC0415 -- `roost --help` needs no migrations
-        from roost.cli._documents import check_document, lint_document  # noqa: PLC0415 -- as above
+        from roost.cli._documents import check_document  # noqa: PLC0415 -- as above
         from roost.cli._lint_choice import chosen_version  # noqa: PLC0415 -- as above
+        from roost.cli._lint_documents import found_document  # noqa: PLC0415 -- as above
         from roost.cli._lint_listing import finding_lines, lint_summary  # noqa: PLC0415 -- as above
         from roost.cli._services import refuse_unknown_plugin  # noqa: PLC0415 -- as above
         from roost.cli._tables import check_table  # noqa: PLC0415 -- as above
@@ -60,7 +61,7 @@ def check(
         errors = [one.error for one in found if one.error is not None]
         output.result(
             check_document(
-                found, drift=drifted, lint=None if linted is None else lint_document(linted, postgres_version=version, base=base)
+                found, drift=drifted, lint=None if linted is None else found_document(linted, postgres_version=version, base=base)
             ),
             check_table(found, base=base) if found else "there are no steps to check",
             *(finding_lines(linted.findings, base=base) if linted is not None else ()),

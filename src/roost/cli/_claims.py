@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, TypeVar
 
 from roost.cli._asking import ask, is_yes
+from roost.cli._documents import claim_document
 from roost.cli._progress import shown_progress
 from roost.errors import ClaimUnconfirmed
 
@@ -49,7 +49,7 @@ async def write_down(
         _confirm(output, command=command, planned=claim, text=text(claim, is_written=False), yes=yes)
         with shown_progress(runtime, output):
             claim = await write(dry_run=False)
-    output.result({"dry_run": dry_run, **asdict(claim)}, text(claim, is_written=not dry_run))
+    output.result(claim_document(claim, dry_run=dry_run), text(claim, is_written=not dry_run))
 
 
 def claim_text(claim: ClaimedSteps, *, is_written: bool) -> str:

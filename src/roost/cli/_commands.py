@@ -98,6 +98,13 @@ def make_app() -> App:
     return app
 
 
+def command_called(name: str) -> str:
+    """Return the name of the command that is called so, by its own name or by another tool's."""
+    if name in PARTS:
+        return PARTS[name][0].split(maxsplit=1)[0]
+    return next((own for commands in GROUPS.values() for own, command in commands.items() if name in command.aliases), name)
+
+
 def _import_path(target: str) -> str:
     return f"roost.cli.{target}"
 

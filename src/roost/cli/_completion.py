@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypedDict
 
 from cyclopts import Parameter
 
@@ -11,6 +11,18 @@ from roost.cli._exit_codes import ExitCode
 from roost.cli._options import IN_WORDS, Printing
 from roost.cli._output import Output
 from roost.cli._perform import perform
+
+
+class CompletionDocument(TypedDict):
+    """What a shell needs to complete commands.
+
+    Attributes:
+        shell: The shell.
+        script: What it is to read.
+    """
+
+    shell: str
+    script: str
 
 
 def completion(
@@ -25,7 +37,7 @@ def completion(
 
     async def body(output: Output) -> int:
         script = make_app().generate_completion(shell=shell).rstrip("\n")
-        output.result({"shell": shell, "script": script}, script)
+        output.result(CompletionDocument(shell=shell, script=script), script)
         return ExitCode.FINE
 
     return perform("completion", body, json=printing.json, traceback=printing.traceback, log_format=printing.log_format)

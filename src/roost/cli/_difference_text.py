@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from rich.text import Text
 
@@ -13,6 +12,38 @@ if TYPE_CHECKING:
     from roost.schema import SchemaChange
 
 _STYLES = {"safe": "green", "blocking": "yellow", "rewriting": "yellow", "data-losing": "red"}
+
+
+class DifferenceRow(TypedDict):
+    """What it would take to bring about a plugin's declared schema.
+
+    Attributes:
+        plugin: The plugin.
+        schema: The PostgreSQL schema.
+        is_blocked: Whether a run would refuse it, because a loss is not allowed.
+        losses: What would be lost, by the names that `--allow-data-loss` takes.
+        left_alone: What is otherwise in the schema, each in a few words, and stays so, because no plugin declares it.
+        changes: The statements in their order, each with what it means for those who use the tables.
+    """
+
+    plugin: str
+    schema: str
+    is_blocked: bool
+    losses: tuple[str, ...]
+    left_alone: tuple[str, ...]
+    changes: tuple[SchemaChange, ...]
+
+
+class DifferenceDocument(TypedDict):
+    """How a database differs from what plugins declare.
+
+    Attributes:
+        differs: Whether it does.
+        plugins: How, plugin by plugin.
+    """
+
+    differs: bool
+    plugins: list[DifferenceRow]
 
 
 def difference_text(checks: Sequence[SchemaCheck]) -> Text:
@@ -42,22 +73,20 @@ def judgement(change: SchemaChange) -> str:
     return "; ".join(parts)
 
 
-def difference_document(checks: Sequence[SchemaCheck]) -> dict[str, Any]:
+def difference_document(checks: Sequence[SchemaCheck]) -> DifferenceDocument:
     """Return the same as plain data."""
-    return {
-        "differs": any(check.changes for check in checks),
-        "plugins": [
-            {
-                "plugin": check.plugin,
-                "schema": check.schema,
-                "is_blocked": check.is_blocked,
-                "losses": list(check.losses),
-                "left_alone": list(check.left_alone),
-                "changes": [asdict(change) for change in check.changes],
-            }
-            for check in checks
-        ],
-    }
+    rows = [
+        DifferenceRow(
+            plugin=check.plugin,
+            schema=check.schema,
+            is_blocked=check.is_blocked,
+            losses=check.losses,
+            left_alone=check.left_alone,
+            changes=check.changes,
+        )
+        for check in checks
+    ]
+    return DifferenceDocument(differs=any(check.changes for check in checks), plugins=rows)
 
 
 def _counted(changes: Sequence[SchemaChange]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from typing import TYPE_CHECKING, TypedDict
 
 from roost.cli._error_codes import exit_code_of
 from roost.cli._exit_codes import ExitCode
@@ -10,6 +10,21 @@ from roost.cli._options import NOTHING_SPECIAL, Common, RuntimeName
 from roost.cli._output import Output
 from roost.cli._perform import perform
 from roost.errors import DatabaseError, NoDatabase
+
+if TYPE_CHECKING:
+    from roost.cli._findings import Finding
+
+
+class DoctorDocument(TypedDict):
+    """What could come between a runtime and its migrations.
+
+    Attributes:
+        fine: Whether nothing is wrong.
+        findings: Each thing that was looked at.
+    """
+
+    fine: bool
+    findings: list[Finding]
 
 
 def doctor(runtime: RuntimeName = None, *, common: Common = NOTHING_SPECIAL) -> int:
@@ -44,7 +59,7 @@ def doctor(runtime: RuntimeName = None, *, common: Common = NOTHING_SPECIAL) -> 
             code = exit_code_of(error)
         if code == ExitCode.FINE and any(one.verdict == "wrong" for one in findings):
             code = ExitCode.FAILED
-        output.result({"fine": code == ExitCode.FINE, "findings": [asdict(one) for one in findings]}, findings_table(findings))
+        output.result(DoctorDocument(fine=code == ExitCode.FINE, findings=findings), findings_table(findings))
         return code
 
     return perform("doctor", body, json=common.json, traceback=common.traceback, log_format=common.log_format)

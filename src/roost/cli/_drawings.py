@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     from roost.runtime import ServiceNode
+
+
+class ServiceRow(TypedDict):
+    """One service of a runtime.
+
+    Attributes:
+        name: Its name.
+        plugin: The plugin that brings it; null for the runtime's own.
+        type: What its class says, such as ``"migration"``.
+        wave: In which wave it starts, from 1, as far as constructors say.
+        needs: The names of the services that it needs, directly.
+        location: Where its class is written, as ``file:line``.
+    """
+
+    name: str
+    plugin: str | None
+    type: str | None
+    wave: int
+    needs: list[str]
+    location: str
 
 
 def as_text(nodes: Sequence[ServiceNode]) -> str:
@@ -49,17 +69,17 @@ def as_dot(nodes: Sequence[ServiceNode]) -> str:
     return "\n".join([*lines, "}"])
 
 
-def as_document(nodes: Sequence[ServiceNode]) -> list[dict[str, Any]]:
+def as_document(nodes: Sequence[ServiceNode]) -> list[ServiceRow]:
     """Return what JSON holds: an object for each service."""
     return [
-        {
-            "name": node.name,
-            "plugin": node.plugin,
-            "type": node.service_type,
-            "wave": node.wave,
-            "needs": list(node.needs),
-            "location": node.location,
-        }
+        ServiceRow(
+            name=node.name,
+            plugin=node.plugin,
+            type=node.service_type,
+            wave=node.wave,
+            needs=list(node.needs),
+            location=node.location,
+        )
         for node in nodes
     ]
 

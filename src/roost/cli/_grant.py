@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 from cyclopts import Parameter
 
@@ -10,6 +10,16 @@ from roost.cli._exit_codes import ExitCode
 from roost.cli._options import NOTHING_SPECIAL, Common, RuntimeName
 from roost.cli._output import Output
 from roost.cli._perform import perform
+
+
+class GrantDocument(TypedDict):
+    """Who may read the ledger.
+
+    Attributes:
+        role: The role.
+    """
+
+    role: str
 
 
 def grant(
@@ -25,7 +35,7 @@ def grant(
 
         async with workplace(runtime, database_url=common.database_url) as place:
             await place.orchestrator.grant(role)
-        output.result({"role": role}, f"role {role} may read the ledger, and start where nothing is to be done")
+        output.result(GrantDocument(role=role), f"role {role} may read the ledger, and start where nothing is to be done")
         return ExitCode.FINE
 
     return perform("grant", body, json=common.json, traceback=common.traceback, log_format=common.log_format)

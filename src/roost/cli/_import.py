@@ -35,10 +35,10 @@ def import_(
     """
 
     async def body(output: Output) -> int:
-        from dataclasses import asdict  # noqa: PLC0415 -- `roost --help` needs none of it
-        from functools import partial  # noqa: PLC0415 -- as above
+        from functools import partial  # noqa: PLC0415 -- `roost --help` needs none of it
 
         from roost.cli._claims import claim_text, write_down  # noqa: PLC0415 -- as above
+        from roost.cli._documents import claim_document  # noqa: PLC0415 -- as above
         from roost.cli._services import plugin_to_import  # noqa: PLC0415 -- as above
         from roost.cli._workplace import workplace  # noqa: PLC0415 -- as above
         from roost.interop import import_history  # noqa: PLC0415 -- as above
@@ -51,7 +51,7 @@ def import_(
                 await write_down(output, place.runtime, command="import", write=write, text=claim_text, dry_run=dry_run, yes=yes)
             else:
                 told = f"nothing to import: the ledger has all that {tool} has run for plugin {chosen}"
-                output.result({"dry_run": dry_run, **asdict(found)}, told)
+                output.result(claim_document(found, dry_run=dry_run), told)
         return ExitCode.FINE
 
     return perform("import", body, json=common.json, traceback=common.traceback, log_format=common.log_format)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 from cyclopts import Parameter
 
@@ -14,6 +14,18 @@ from roost.cli._output import Output
 from roost.cli._perform import perform
 
 HERE = Path()
+
+
+class ProjectDocument(TypedDict):
+    """A project that was written.
+
+    Attributes:
+        directory: Where it is.
+        files: What was written.
+    """
+
+    directory: str
+    files: list[str]
 
 
 def init(
@@ -30,7 +42,8 @@ def init(
 
         paths = write_package(directory, project_files(directory.resolve().name if name is None else name))
         output.result(
-            {"directory": str(directory), "files": [str(path) for path in paths]}, "\n".join(f"wrote {shown(path)}" for path in paths)
+            ProjectDocument(directory=str(directory), files=[str(path) for path in paths]),
+            "\n".join(f"wrote {shown(path)}" for path in paths),
         )
         enter = "" if directory.resolve() == Path.cwd().resolve() else f"cd {directory}; "
         output.note(f"next: {enter}pytest, then with DATABASE_URL naming a database: roost up")

@@ -44,8 +44,8 @@ def lint(
     """
 
     async def body(output: Output) -> int:
-        from roost.cli._documents import lint_document  # noqa: PLC0415 -- `roost --help` needs no migrations
-        from roost.cli._lint_choice import chosen_targets, chosen_version, steps_of_files  # noqa: PLC0415 -- as above
+        from roost.cli._lint_choice import chosen_targets, chosen_version, steps_of_files  # noqa: PLC0415 -- `roost --help` needs no migrations
+        from roost.cli._lint_documents import LintDocument, found_document  # noqa: PLC0415 -- as above
         from roost.cli._lint_listing import finding_lines, github_lines, lint_summary  # noqa: PLC0415 -- as above
         from roost.cli._pending import pending_steps  # noqa: PLC0415 -- as above
         from roost.cli._services import refuse_unknown_plugin  # noqa: PLC0415 -- as above
@@ -72,11 +72,11 @@ def lint(
         errors = [one.error for one in declared if one.error is not None]
         write = github_lines if output_format == "github" else finding_lines
         output.result(
-            {
-                "valid": not report.errors and not errors,
-                **lint_document(report, postgres_version=version, base=Path.cwd()),
-                "unread": [error_document(error) for error in errors],
-            },
+            LintDocument(
+                **found_document(report, postgres_version=version, base=Path.cwd()),
+                valid=not report.errors and not errors,
+                unread=[error_document(error) for error in errors],
+            ),
             *write(report.findings, base=Path.cwd()),
             lint_summary(report),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 from cyclopts import App, Parameter
 
@@ -18,6 +18,32 @@ from roost.cli._perform import perform
 from roost.errors import BadUsage
 
 ANYWHERE = Where()
+
+
+class RenamedFile(TypedDict):
+    """A file with a new number.
+
+    Attributes:
+        old: Its name before.
+        new: Its name now.
+    """
+
+    old: str
+    new: str
+
+
+class RenumberedDocument(TypedDict):
+    """What got a new number, by `roost new --renumber`.
+
+    Attributes:
+        directory: Where the files are.
+        renamed: The files.
+        manifest: The manifest that was written for them; null where there is none.
+    """
+
+    directory: str
+    renamed: list[RenamedFile]
+    manifest: str | None
 
 
 def renumber(
@@ -51,11 +77,11 @@ def renumber(
         lines = lines or ["nothing to renumber: no two steps have the same number"]
         if done.manifest is not None:
             lines.append(f"wrote {shown(done.manifest)}")
-        document = {
-            "directory": str(place.directory),
-            "renamed": [{"old": move.old, "new": move.new} for move in done.moves],
-            "manifest": None if done.manifest is None else str(done.manifest),
-        }
+        document = RenumberedDocument(
+            directory=str(place.directory),
+            renamed=[RenamedFile(old=move.old, new=move.new) for move in done.moves],
+            manifest=None if done.manifest is None else str(done.manifest),
+        )
         output.result(document, "\n".join(lines))
         return ExitCode.FINE
 

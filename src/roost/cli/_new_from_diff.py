@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from roost.cli._exit_codes import ExitCode
 from roost.cli._new_place import Where, place_of
-from roost.cli._new_writing import write_steps
+from roost.cli._new_writing import NewStepsDocument, write_steps
 from roost.cli._options import NOTHING_SPECIAL, Common
 from roost.cli._output import Output
 from roost.cli._perform import perform
@@ -42,7 +42,7 @@ def from_diff(
         async with place_of(where, database_url=common.database_url) as place:
             check = await _compared(place, schema)
             if not check.changes:
-                output.result({"plugin": check.plugin, "files": [], "manifest": None}, "no difference: nothing is written")
+                output.result(NewStepsDocument(plugin=check.plugin, files=[], manifest=None), "no difference: nothing is written")
                 return ExitCode.FINE
             write_steps(output, place, from_changes(name, check.changes), python=False, version=None)
         return ExitCode.FINE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 from cyclopts import Parameter
 
@@ -14,6 +14,18 @@ from roost.cli._output import Output
 from roost.cli._perform import perform
 
 HERE = Path()
+
+
+class NewPluginDocument(TypedDict):
+    """A plugin that was written, by `roost new plugin`.
+
+    Attributes:
+        plugin: Its name.
+        files: What was written.
+    """
+
+    plugin: str
+    files: list[str]
 
 
 def plugin(
@@ -31,7 +43,8 @@ def plugin(
 
         made = plugin_files(name, package=into, conftest=not (directory / CONFTEST).exists())
         paths = write_package(directory, made)
-        output.result({"plugin": name, "files": [str(path) for path in paths]}, "\n".join(f"wrote {shown(path)}" for path in paths))
+        document = NewPluginDocument(plugin=name, files=[str(path) for path in paths])
+        output.result(document, "\n".join(f"wrote {shown(path)}" for path in paths))
         output.note(
             f"next: from {made.module} import plugin as {made.module.rpartition('.')[2]}, and add it to the plugins of your runtime"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from roost.cli._new_place import shown
 from roost.errors import BadUsage
@@ -13,6 +13,20 @@ if TYPE_CHECKING:
     from roost.cli._new_place import Place
     from roost.cli._output import Output
     from roost.scaffold import Draft
+
+
+class NewStepsDocument(TypedDict):
+    """Steps that were written, by `roost new step` and its like.
+
+    Attributes:
+        plugin: The plugin that has them; null where none is known.
+        files: What was written.
+        manifest: The manifest that was written for them; null where there is none.
+    """
+
+    plugin: str | None
+    files: list[str]
+    manifest: str | None
 
 
 def write_steps(output: Output, place: Place, drafts: Sequence[Draft], *, python: bool, version: str | None) -> None:
@@ -40,11 +54,11 @@ def write_steps(output: Output, place: Place, drafts: Sequence[Draft], *, python
         paths = write_files(place.directory, python_module(drafts, version=version, prefixes=prefixes))
     else:
         paths = write_files(place.directory, python_module(drafts, version=version))
-    document = {
-        "plugin": None if service is None else service.plugin_name,
-        "files": [str(path) for path in paths],
-        "manifest": None if manifest is None else str(manifest),
-    }
+    document = NewStepsDocument(
+        plugin=None if service is None else service.plugin_name,
+        files=[str(path) for path in paths],
+        manifest=None if manifest is None else str(manifest),
+    )
     output.result(document, "\n".join(f"wrote {shown(path)}" for path in (*paths, *([manifest] if manifest is not None else []))))
     if python:
         module = paths[0].stem

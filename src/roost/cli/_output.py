@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeAlias, TypedDict
 
 from rich.console import Console
 from rich.text import Text
@@ -15,12 +16,42 @@ from roost.cli._json_log import LogLines, log
 from roost.errors import RoostError
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from rich.console import RenderableType
 
     from roost.cli._options import LogFormat
 
+Document: TypeAlias = "Mapping[str, object] | DataclassInstance"
+"""What ``--json`` prints: its members are those of the mapping, or the dataclass's fields."""
+
 SCHEMA_VERSION = 1
 _PIPE_WIDTH = 200  # a pipe has no width; wrapping a table at 80 columns would only hurt what reads it
+
+
+class ErrorDocument(TypedDict):
+    """An error.
+
+    Attributes:
+        type: The name of its class, by which it is found in the documentation.
+        message: What happened, where and why.
+        hint: The next thing to do; empty where there is nothing to add.
+    """
+
+    type: str
+    message: str
+    hint: str
+
+
+class FailureDocument(TypedDict):
+    """What ended a command instead of a result.
+
+    Attributes:
+        exit_code: The command's exit code.
+        error: The error.
+    """
+
+    exit_code: int
+    error: ErrorDocument
 
 
 class Output:
@@ -40,20 +71,23 @@ class Output:
         self.console = _console(sys.stdout)
         self.progress = _console(LogLines() if self.is_logging else sys.stderr)
 
-    def result(self, document: dict[str, Any], *renderables: RenderableType) -> None:
+    def result(self, document: Document, *renderables: RenderableType) -> None:
         """Print the result: the document with ``--json``, else what is meant for people."""
         if self.json:
-            sys.stdout.write(to_json({"schema_version": SCHEMA_VERSION, "command": self.command, **document}) + "\n")
+            sys.stdout.write(to_json(self._whole(document)) + "\n")
             sys.stdout.flush()
             return
         for renderable in renderables:
             self.console.print(renderable, soft_wrap=isinstance(renderable, (str, Text)))
 
-    def line(self, document: dict[str, Any]) -> None:
+    def line(self, document: Document) -> None:
         """Print a document on one line, as one of many."""
-        text = json.dumps({"schema_version": SCHEMA_VERSION, "command": self.command, **document}, default=_plain, ensure_ascii=False)
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(json.dumps(self._whole(document), default=_plain, ensure_ascii=False) + "\n")
         sys.stdout.flush()
+
+    def _whole(self, document: Document) -> dict[str, Any]:
+        members = document if isinstance(document, Mapping) else _fields(document)
+        return {"schema_version": SCHEMA_VERSION, "command": self.command, **members}
 
     def note(self, text: str) -> None:
         """Print a line that is no part of the result."""
@@ -63,7 +97,7 @@ class Output:
         """Print what ended the command: what happened and the next thing to do."""
         self.tell(error)
         if self.json:
-            self.result({"exit_code": exit_code, "error": error_document(error)})
+            self.result(FailureDocument(exit_code=exit_code, error=error_document(error)))
 
     def tell(self, error: BaseException) -> None:
         """Say what happened and the next thing to do, beside the result."""
@@ -85,13 +119,13 @@ def told(error: BaseException) -> tuple[str, str]:
     return (f"{kind}: {text}" if text else kind), "see where it came from with --traceback"
 
 
-def error_document(error: BaseException) -> dict[str, str]:
+def error_document(error: BaseException) -> ErrorDocument:
     """Return an error as plain data."""
     message, hint = told(error)
-    return {"type": type(error).__name__, "message": message, "hint": hint}
+    return ErrorDocument(type=type(error).__name__, message=message, hint=hint)
 
 
-def to_json(document: dict[str, Any]) -> str:
+def to_json(document: Document) -> str:
     """Render a document; times in ISO 8601."""
     return json.dumps(document, default=_plain, ensure_ascii=False, indent=2)
 
@@ -99,9 +133,15 @@ def to_json(document: dict[str, Any]) -> str:
 def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, BaseException):  # some are dataclasses
+        return error_document(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
+        return _fields(value)
     return str(value)
+
+
+def _fields(value: DataclassInstance) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
 
 
 def _console(stream: TextIO) -> Console:

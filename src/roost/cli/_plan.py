@@ -22,14 +22,14 @@ def plan(
 
     async def body(output: Output) -> int:
         from roost.cli._changes import tell_blocked, tell_changes  # noqa: PLC0415 -- `roost --help` needs no migrations
-        from roost.cli._documents import report_document  # noqa: PLC0415 -- as above
+        from roost.cli._documents import plan_document  # noqa: PLC0415 -- as above
         from roost.cli._tables import NOTHING_TO_DO, steps_sql, steps_table  # noqa: PLC0415 -- as above
         from roost.cli._workplace import workplace  # noqa: PLC0415 -- as above
 
         async with workplace(runtime, database_url=common.database_url) as place:
             report = await place.orchestrator.run_all_migrations(dry_run=True, refuse_ahead=True)
             pending = bool(report.steps) or await place.orchestrator.has_pending_migrations()
-        document = {"pending": pending, **report_document(report, dry_run=True)}
+        document = plan_document(report, pending=pending)
         if report.steps:
             output.result(document, steps_sql(report) if sql else steps_table(report, title="Pending"))
         elif report.blocked:

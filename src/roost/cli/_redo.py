@@ -30,7 +30,7 @@ def redo(
 
     async def body(output: Output) -> int:
         from roost.cli._asking import ask, is_yes  # noqa: PLC0415 -- `roost --help` needs none of it
-        from roost.cli._documents import report_document  # noqa: PLC0415 -- as above
+        from roost.cli._documents import RedoneDocument, report_document  # noqa: PLC0415 -- as above
         from roost.cli._interruption import explained_interruption  # noqa: PLC0415 -- as above
         from roost.cli._services import service_to_undo  # noqa: PLC0415 -- as above
         from roost.cli._tables import counted_steps, outcome, steps_table  # noqa: PLC0415 -- as above
@@ -41,9 +41,8 @@ def redo(
             service = service_to_undo(services, plugin=plugin)
             planned = await service.rollback(steps=steps, dry_run=True)
             if dry_run:
-                output.result(
-                    {"undone": report_document(planned, dry_run=True), "run": None}, steps_table(planned, title="Would undo, and run again")
-                )
+                document = RedoneDocument(undone=report_document(planned, dry_run=True), run=None)
+                output.result(document, steps_table(planned, title="Would undo, and run again"))
                 return ExitCode.FINE
             if not yes:
                 output.progress.print(steps_table(planned, title="To be undone, and run again"))
@@ -54,7 +53,7 @@ def redo(
             async with explained_interruption(place, output):
                 undone = await service.rollback(steps=steps)
                 run = await place.orchestrator.run_service(next(one for one in services if one.service_name == service.service_name))
-        document = {"undone": report_document(undone, dry_run=False), "run": report_document(run, dry_run=False)}
+        document = RedoneDocument(undone=report_document(undone, dry_run=False), run=report_document(run, dry_run=False))
         output.result(document, f"{counted_steps(undone)} undone, {outcome(run)}")
         return ExitCode.FINE
 

@@ -28,9 +28,7 @@ def repair(
     """
 
     async def body(output: Output) -> int:
-        from dataclasses import asdict  # noqa: PLC0415 -- `roost --help` needs none of it
-
-        from roost.cli._progress import shown_progress  # noqa: PLC0415 -- as above
+        from roost.cli._progress import shown_progress  # noqa: PLC0415 -- `roost --help` needs none of it
         from roost.cli._workplace import workplace  # noqa: PLC0415 -- as above
 
         if done == undone:
@@ -43,7 +41,7 @@ def repair(
                 repaired = await place.orchestrator.repair(plugin, step, done=done)
         counts = "counts as applied" if done else "is not applied, and the next run takes it anew"
         version = f"at version {repaired.version}" if repaired.version is not None else "at no version yet"
-        output.result(asdict(repaired), f"step {step} {counts}; plugin {plugin} is {version}")
+        output.result(repaired, f"step {step} {counts}; plugin {plugin} is {version}")
         return ExitCode.FINE
 
     return perform("repair", body, json=common.json, traceback=common.traceback, log_format=common.log_format)

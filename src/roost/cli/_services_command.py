@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 from cyclopts import Parameter
 
@@ -12,6 +12,30 @@ from roost.cli._options import IN_WORDS, Printing, RuntimeName
 from roost.cli._output import Output
 from roost.cli._perform import perform
 from roost.cli._project import read_project
+
+if TYPE_CHECKING:
+    from roost.cli._drawings import ServiceRow
+    from roost.runtime import SettingInUse
+
+
+class ServicesDocument(TypedDict):
+    """The services of a runtime, and what they need.
+
+    Attributes:
+        services: In their waves.
+    """
+
+    services: list[ServiceRow]
+
+
+class SettingsDocument(TypedDict):
+    """The settings that services ask for, by `--settings`.
+
+    Attributes:
+        settings: Each with its value, in which secrets are hidden, and its origin.
+    """
+
+    settings: list[SettingInUse]
 
 
 def services(
@@ -39,10 +63,10 @@ def services(
             from roost.cli._tables import settings_table  # noqa: PLC0415 -- as above
 
             found = named.explain_settings()
-            output.result({"settings": found}, settings_table(found) if found else "no service asks for settings")
+            output.result(SettingsDocument(settings=found), settings_table(found) if found else "no service asks for settings")
         else:
             nodes = named.graph()
-            output.result({"services": as_document(nodes)}, *([] if output.json else [DRAW[graph](nodes)]))
+            output.result(ServicesDocument(services=as_document(nodes)), *([] if output.json else [DRAW[graph](nodes)]))
         return ExitCode.FINE
 
     return perform("services", body, json=printing.json or graph == "json", traceback=printing.traceback, log_format=printing.log_format)

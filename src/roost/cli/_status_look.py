@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from roost.cli._changes import tell_changes, tell_drift
-from roost.cli._documents import status_document
+from roost.cli._documents import StatusDocument, status_document
 from roost.cli._exit_codes import ExitCode
 from roost.cli._pending import pending_services
 from roost.cli._services import plugins_of
@@ -33,7 +33,7 @@ class StatusLook:
     """
 
     status: MigrationStatus
-    document: dict[str, Any]
+    document: StatusDocument
     tables: tuple[Table, ...]
     exit_code: ExitCode
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from cyclopts import Parameter, validators
 
@@ -18,6 +18,18 @@ if TYPE_CHECKING:
     from roost.cli._workplace import Workplace
 
 Seconds = Annotated[float, Parameter(validator=validators.Number(gte=0))]
+
+
+class WaitedDocument(TypedDict):
+    """What a wait came to.
+
+    Attributes:
+        pending: The services for which something is still to do.
+        waited: Seconds.
+    """
+
+    pending: tuple[str, ...]
+    waited: float
 
 
 def wait(
@@ -42,7 +54,7 @@ def wait(
                 pending, unreachable = await _look(place)
                 waited = time.monotonic() - began
                 if unreachable is None and not pending:
-                    output.result({"pending": [], "waited": waited}, "nothing is pending")
+                    output.result(WaitedDocument(pending=(), waited=waited), "nothing is pending")
                     return ExitCode.FINE
                 if waited + interval > timeout:
                     break
@@ -53,7 +65,7 @@ def wait(
                 await asyncio.sleep(interval)
         if unreachable is not None:
             raise unreachable
-        output.result({"pending": pending, "waited": waited}, f"still pending after {waited:.0f} s: {', '.join(pending)}")
+        output.result(WaitedDocument(pending=pending, waited=waited), f"still pending after {waited:.0f} s: {', '.join(pending)}")
         output.note("hint: see who should run it by roost status; wait longer by --timeout, or run it here by roost up")
         return ExitCode.PENDING
 

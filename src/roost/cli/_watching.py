@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
+from roost.cli._documents import status_line
 from roost.cli._exit_codes import ExitCode
 from roost.cli._output import error_document, told
 from roost.cli._status_look import look
@@ -21,11 +22,12 @@ from roost.postgres import is_connection_lost
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from roost.cli._output import Output
+    from roost.cli._documents import StatusDocument
+    from roost.cli._output import ErrorDocument, Output
     from roost.migrations import MigrationOrchestrator
 
 
-Show: TypeAlias = "Callable[[dict[str, Any], Sequence[RenderableType]], None]"
+Show: TypeAlias = "Callable[[StatusDocument | ErrorDocument, Sequence[RenderableType]], None]"
 """Shows one look: as a document, or as what is drawn for people."""
 
 
@@ -63,7 +65,7 @@ async def _look_again(orchestrator: MigrationOrchestrator, show: Show) -> None:
     except Exception as error:
         if not isinstance(error, DatabaseError) and not is_connection_lost(error):
             raise
-        show({"error": error_document(error)}, [Text(f"error: {told(error)[0]}", style="red")])
+        show(error_document(error), [Text(f"error: {told(error)[0]}", style="red")])
     else:
         show(seen.document, seen.tables)
 
@@ -71,7 +73,7 @@ async def _look_again(orchestrator: MigrationOrchestrator, show: Show) -> None:
 def _shower(output: Output, showing: ExitStack) -> Show:
     """Return what shows one look: a line of JSON, a picture in place of the last one, or a picture below the last one."""
     if output.json:
-        return lambda document, _: output.line({"at": datetime.now(UTC), **document})
+        return lambda seen, _: output.line(status_line(seen, at=datetime.now(UTC)))
     if not output.console.is_terminal:
         return lambda _, tables: output.console.print(_moment(), *tables, "", sep="\n")
     live = showing.enter_context(Live(console=output.console, auto_refresh=False))
