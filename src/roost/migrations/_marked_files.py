@@ -38,7 +38,7 @@ def marked_steps(folder: SqlFolder, *, version: str | None) -> list[MigrationSte
         if path.name.endswith(".down.sql"):
             continue
         down = downs.pop(path.name.removesuffix(".sql").removesuffix(".up"), None)
-        step = _step(folder, path, down, version=version, numbered=numbered)
+        step = _step(folder, path, down, version=version)
         if step.id in steps:
             raise InvalidSqlFile(path=str(path), reason=f"another file is the step {step.id!r} already")
         steps[step.id] = step
@@ -65,7 +65,7 @@ def _refuse_two_orders(files: Iterable[Path]) -> None:
         last = number
 
 
-def _step(folder: SqlFolder, path: Path, down_path: Path | None, *, version: str | None, numbered: bool) -> MigrationStep:
+def _step(folder: SqlFolder, path: Path, down_path: Path | None, *, version: str | None) -> MigrationStep:
     name = path.name.removesuffix(".sql").removesuffix(".up")
     text = decode_sql(path, folder.files[path])
     markers = list(_MARKER.finditer(text))
@@ -75,7 +75,9 @@ def _step(folder: SqlFolder, path: Path, down_path: Path | None, *, version: str
         up, down, transactional = _read_marked(path, text, markers)
         return step_in(path, text, name=name, up=up, down=down, version=version, transactional=transactional)
     back = None if down_path is None else decode_sql(down_path, folder.files[down_path])
-    if numbered:
+    # By the file alone: what others lie beside it must not make it another text, which would be told as drift.
+    is_golangs = _NUMBERED_PAIR.fullmatch(path.name) is not None
+    if is_golangs:
         # golang-migrate sends a file as it is: who wanted a transaction wrote one, and one statement alone is in none.
         text, back = _without_transaction(text), back and _without_transaction(back)
     return step_in(
@@ -85,7 +87,7 @@ def _step(folder: SqlFolder, path: Path, down_path: Path | None, *, version: str
         up=SqlText.read_from(text, path),
         down=None if back is None or down_path is None else SqlText.read_from(back, down_path),
         version=version,
-        transactional=not (numbered and runs_outside(None, text)),
+        transactional=not (is_golangs and runs_outside(None, text)),
     )
 
 
