@@ -116,7 +116,7 @@ def test_a_pair_is_read_by_itself(tmp_path: Path) -> None:
 
 
 def test_pairs_that_were_applied_by_name(tmp_path: Path) -> None:
-    """What was applied in the order of names, before pairs went by number, counts as it is; what is left is never run behind a later one."""
+    """What was applied in the order of names, before pairs went by number, counts as it is; nothing is run behind a later one."""
     names = ("1_a", "2_b", "10_c", "11_d")
     steps = load_sql_steps(write(tmp_path, **{f"{name}__up__sql": f"CREATE TABLE {name[-1]} ()" for name in names}), version="1")
     assert ids(steps) == list(names)
