@@ -8,13 +8,12 @@ from pathlib import Path
 
 from roost.errors import InvalidSqlFile
 from roost.migrations._outside_statements import runs_outside
-from roost.migrations._sql_folder import SqlFolder, line_of, step_in
+from roost.migrations._sql_folder import NUMBERED_PAIR, SqlFolder, line_of, step_in
 from roost.migrations._step import MigrationStep, SqlText
 from roost.postgres import decode_sql
 
 _MARKER = re.compile(r"^--[ \t]*migrate:(up|down)\b(.*)$", re.MULTILINE)
 _OPTION = re.compile(r"(\w+):(\S+)")
-_NUMBERED_PAIR = re.compile(r"(\d+)_.*\.(?:up|down)\.sql")
 _BLANK = r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*+"
 _BEGINS = re.compile(rf"\A{_BLANK}((?:BEGIN|START\s+TRANSACTION)(?:\s+(?:WORK|TRANSACTION))?\s*;)", re.IGNORECASE | re.DOTALL)
 _COMMITS = re.compile(rf"\b((?:COMMIT|END)(?:\s+(?:WORK|TRANSACTION))?\s*;?){_BLANK}\Z", re.IGNORECASE | re.DOTALL)
@@ -32,7 +31,6 @@ def marked_steps(folder: SqlFolder, *, version: str | None) -> list[MigrationSte
         InvalidSqlFile: A file can't be a step, or the order is that of two tools.
     """
     downs = {path.name.removesuffix(".down.sql"): path for path in folder.files if path.name.endswith(".down.sql")}
-    numbered = bool(folder.files) and all(_NUMBERED_PAIR.fullmatch(path.name) for path in folder.files)
     steps: dict[str, MigrationStep] = {}
     for path in folder.files:
         if path.name.endswith(".down.sql"):
@@ -44,7 +42,7 @@ def marked_steps(folder: SqlFolder, *, version: str | None) -> list[MigrationSte
         steps[step.id] = step
     for path in downs.values():
         raise InvalidSqlFile(path=str(path), reason="it undoes a step that is not there")
-    if numbered:
+    if folder.has_only_numbered_pairs:
         return sorted(steps.values(), key=lambda step: (int(step.id.partition("_")[0]), step.id))
     _refuse_two_orders(folder.files)
     return list(steps.values())
@@ -53,7 +51,7 @@ def marked_steps(folder: SqlFolder, *, version: str | None) -> list[MigrationSte
 def _refuse_two_orders(files: Iterable[Path]) -> None:
     """Refuse numbered pairs among other files where the order of names is not that of the numbers."""
     paths = list(files)
-    if not any(_NUMBERED_PAIR.fullmatch(path.name) for path in paths):
+    if not any(NUMBERED_PAIR.fullmatch(path.name) for path in paths):
         return
     last = -1
     for path in paths:
@@ -76,7 +74,7 @@ def _step(folder: SqlFolder, path: Path, down_path: Path | None, *, version: str
         return step_in(path, text, name=name, up=up, down=down, version=version, transactional=transactional)
     back = None if down_path is None else decode_sql(down_path, folder.files[down_path])
     # By the file alone: what others lie beside it must not make it another text, which would be told as drift.
-    is_golangs = _NUMBERED_PAIR.fullmatch(path.name) is not None
+    is_golangs = NUMBERED_PAIR.fullmatch(path.name) is not None
     if is_golangs:
         # golang-migrate sends a file as it is: who wanted a transaction wrote one, and one statement alone is in none.
         text, back = _without_transaction(text), back and _without_transaction(back)
