@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,8 @@ from roost.errors import (
     StepsLeftOut,
     UnknownMigrationPlugin,
 )
+from roost.migrations import Policy
+from roost.migrations._plan import Plan, PluginState
 from tests.plugins.build import applied, execute, make_plugin, make_runtime, migrate, names, query
 
 STEPS = tuple(
@@ -98,3 +101,21 @@ async def test_computed_steps(database_url: str) -> None:
     assert (await one.claim("computed", these("to-1", "to-2"))).steps == ("to-1", "to-2")
     assert names((await one.run_all_migrations()).steps) == ["to-3"]
     assert await applied(database_url) == [("computed", "to-1"), ("computed", "to-2"), ("computed", "to-3")]
+
+
+@pytest.mark.asyncio
+async def test_a_plan_of_its_own_decides(database_url: str) -> None:
+    """Of a service that overrides `plan`, no step is claimed that a run of it would not take."""
+
+    class First(PluginMigrationService):
+        service_name = "first-migration"
+        steps = STEPS
+
+        def plan(self, state: PluginState, policy: Policy, /) -> Plan:
+            plan = super().plan(state, policy)
+            return replace(plan, steps=plan.steps[:1])
+
+    await execute(database_url, "CREATE TABLE one (id int); CREATE TABLE two (id int)")
+    claimed = await orchestrator(database_url, Plugin("numbers", services=[First])).claim("numbers", these("one", "two"))
+    assert claimed.steps == ("one",)
+    assert await applied(database_url) == [("numbers", "one")]

@@ -79,20 +79,20 @@ def chosen_version(option: str | None, project: Project, *, oldest: str) -> str:
 
 
 def steps_of_files(files: Sequence[Path]) -> list[DeclaredSteps]:
-    """Read files as the steps that they would be in a folder of migrations; ways back, and what can't be read, are told apart.
+    """Read files as the steps that they would be in a folder of migrations; ways back are passed over.
 
     Returns:
         The steps of the files, and one with an error for each that can't be read.
     """
-    from roost.migrations import DeclaredSteps, read_sql_step  # noqa: PLC0415 -- `roost --help` needs no migrations
+    from roost.migrations import DeclaredSteps, MigrationStep, RepeatableStep, read_sql_step  # noqa: PLC0415 -- `roost --help` needs none
 
-    steps = []
+    read: list[MigrationStep | RepeatableStep | None] = []
     wrong: list[DeclaredSteps] = []
     for path in files:
-        if path.name.endswith(".down.sql"):
-            continue
         try:
-            steps.append(read_sql_step(path))
+            read.append(read_sql_step(path))
         except RoostError as error:
             wrong.append(DeclaredSteps(plugin=None, error=error))
-    return [DeclaredSteps(plugin=None, steps=tuple(steps)), *wrong]
+    steps = tuple(step for step in read if isinstance(step, MigrationStep))
+    repeatable = tuple(step for step in read if isinstance(step, RepeatableStep))
+    return [DeclaredSteps(plugin=None, steps=steps, repeatable=repeatable), *wrong]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -18,9 +17,6 @@ from roost.errors import BadUsage
 if TYPE_CHECKING:
     from roost.migrations import PluginMigrationService
     from roost.runtime import Runtime
-
-_NOWHERE = "postgresql://localhost/"
-"""Constructors of services may ask for a database, and are called; nothing connects to it."""
 
 
 @Parameter(name="*")
@@ -92,18 +88,13 @@ async def place_of(where: Where, *, python: bool = False, database_url: str | No
     if where.directory is not None and where.plugin is None:
         yield Place(directory=where.directory)
         return
-    from roost.cli._database_choice import chosen_database  # noqa: PLC0415 -- only where there is a runtime
-    from roost.cli._workplace import named_runtime  # noqa: PLC0415 -- as above
+    from roost.cli._workplace import NOWHERE, runtime_on_database  # noqa: PLC0415 -- only where there is a runtime
     from roost.migrations import MigrationOrchestrator, PluginMigrationService, SqlMigrationService  # noqa: PLC0415 -- as above
 
-    project = read_project(Path.cwd())
-    runtime = named_runtime(where.runtime, project=project)
-    database = chosen_database(database_url, environment=os.environ, project=project.database_url, has_own=runtime.database is not None)
-    if database is not None:
-        runtime.database = database
+    runtime = runtime_on_database(where.runtime, project=read_project(Path.cwd()), database_url=database_url)
     has_database = runtime.database is not None
     if not has_database:
-        runtime.database = _NOWHERE
+        runtime.database = NOWHERE
     try:
         kind = PluginMigrationService if python else SqlMigrationService
         services = [service for service in MigrationOrchestrator(runtime).get_migration_services() if isinstance(service, kind)]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from roost.runtime import Runtime
 
 
-_NOWHERE = "postgresql://localhost/"
+NOWHERE = "postgresql://localhost/"
 """Constructors of services may ask for a database, and are called; nothing connects to it."""
 
 
@@ -52,10 +52,7 @@ async def workplace(runtime_name: str | None, *, database_url: str | None) -> As
     from roost.migrations import MigrationOrchestrator  # noqa: PLC0415 -- `roost --help` needs no migrations
 
     project = read_project(Path.cwd())
-    runtime = named_runtime(runtime_name, project=project)
-    database = chosen_database(database_url, environment=os.environ, project=project.database_url, has_own=runtime.database is not None)
-    if database is not None:
-        runtime.database = database
+    runtime = runtime_on_database(runtime_name, project=project, database_url=database_url)
     try:
         yield Workplace(project=project, runtime=runtime, orchestrator=MigrationOrchestrator(runtime))
     finally:
@@ -76,11 +73,20 @@ async def without_database(runtime_name: str | None) -> AsyncIterator[MigrationO
 
     runtime = named_runtime(runtime_name, project=read_project(Path.cwd()))
     if runtime.database is None:
-        runtime.database = _NOWHERE
+        runtime.database = NOWHERE
     try:
         yield MigrationOrchestrator(runtime)
     finally:
         await runtime.stop()
+
+
+def runtime_on_database(runtime_name: str | None, *, project: Project, database_url: str | None) -> Runtime:
+    """Load the runtime, and give it the database that counts, where one is named anywhere; arguments and errors as of `workplace`."""
+    runtime = named_runtime(runtime_name, project=project)
+    database = chosen_database(database_url, environment=os.environ, project=project.database_url, has_own=runtime.database is not None)
+    if database is not None:
+        runtime.database = database
+    return runtime
 
 
 def named_runtime(runtime_name: str | None, *, project: Project) -> Runtime:

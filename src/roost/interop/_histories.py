@@ -141,8 +141,12 @@ def _named(tool: HistoryTool, rows: Sequence[Row], *, table: str, name: str) -> 
         )
     if tool == "django":
         return ForeignHistory(tool=tool, table=table, entries=tuple(own))
-    journal = json.loads(own[0])
-    return ForeignHistory(tool=tool, table=table, entries=tuple(str(entry["idx"]) for entry in journal))
+    try:
+        entries = tuple(str(int(entry["idx"])) for entry in json.loads(own[0]))
+    except (ValueError, KeyError, TypeError) as error:
+        reason, remedy = f"its entries of {name!r} are no journal", "look whether it is elizaos's; else claim the steps with: roost mark"
+        raise HistoryUnreadable(tool=tool, table=table, reason=reason, remedy=remedy) from error
+    return ForeignHistory(tool=tool, table=table, entries=entries)
 
 
 def chosen(

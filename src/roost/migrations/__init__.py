@@ -1,4 +1,8 @@
-"""Migrations: steps that plugins bring, run once each under a database lock, and recorded in a ledger."""
+"""Migrations: steps that plugins bring, run once each under a database lock, and recorded in a ledger.
+
+`SqlFolder`, `read_folder`, `read_proven`, `read_sql_step`, `steps_of` and `flyway_version` are for the floors above: they may
+change with any version.
+"""
 
 from roost.migrations._applied import applied_steps
 from roost.migrations._config import MigrationConfig, Policy

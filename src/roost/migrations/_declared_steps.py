@@ -12,8 +12,10 @@ from roost.errors import RoostError
 from roost.migrations._outside_statements import check_outside
 from roost.migrations._plan import PluginState
 from roost.migrations._protocol import keeps_ledger
+from roost.migrations._repeatable_files import repeatable_of
 from roost.migrations._sql_files import steps_of
-from roost.migrations._sql_folder import SqlFolder
+from roost.migrations._sql_folder import SETTINGS, SqlFolder
+from roost.migrations._sql_layout import is_flyway_name, is_flyway_repeatable, is_way_back
 from roost.postgres import read_sql_file
 
 if TYPE_CHECKING:
@@ -77,12 +79,22 @@ def _source_of(service: object) -> Path | None:
         return None
 
 
-def read_sql_step(path: str | Path) -> MigrationStep:
+def read_sql_step(path: str | Path) -> MigrationStep | RepeatableStep | None:
     """Read one file of SQL as the step that it is, or would be in a folder of migrations; a way back in a file beside it is not read.
 
+    Returns:
+        The step; None where the file is a way back, and no step of its own.
+
     Raises:
-        InvalidSqlFile: It can't be read, is not UTF-8, holds a NUL byte or a command of psql, has a wrong marker, or is a way back.
+        InvalidSqlFile: It can't be read, is not UTF-8, holds a NUL byte or a command of psql, or has a wrong marker.
     """
     file = Path(path)
-    (step,) = steps_of(SqlFolder(file.parent, {file: read_sql_file(file)}, {}))
-    return step
+    if is_way_back(file.name):
+        return None
+    data = {file: read_sql_file(file)}
+    settings = file.with_name(file.name + SETTINGS)
+    read = {settings: read_sql_file(settings)} if is_flyway_name(file.name) and settings.is_file() else {}
+    is_repeatable = is_flyway_repeatable(file.name)
+    folder = SqlFolder(file.parent, {} if is_repeatable else data, data if is_repeatable else {}, settings=read)
+    versioned = steps_of(folder)
+    return versioned[0] if versioned else repeatable_of(folder.repeatable)[0]

@@ -8,13 +8,12 @@ from pathlib import Path
 
 from roost.errors import InvalidSqlFile
 from roost.migrations._outside_statements import runs_outside
-from roost.migrations._sql_folder import SqlFolder, line_of, step_in
+from roost.migrations._sql_folder import NUMBERED_PAIR, SqlFolder, line_of, step_in
 from roost.migrations._step import MigrationStep, SqlText
 from roost.postgres import decode_sql
 
 _MARKER = re.compile(r"^--[ \t]*migrate:(up|down)\b(.*)$", re.MULTILINE)
 _OPTION = re.compile(r"(\w+):(\S+)")
-_NUMBERED_PAIR = re.compile(r"(\d+)_.*\.(?:up|down)\.sql")
 _BLANK = r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*+"
 _BEGINS = re.compile(rf"\A{_BLANK}((?:BEGIN|START\s+TRANSACTION)(?:\s+(?:WORK|TRANSACTION))?\s*;)", re.IGNORECASE | re.DOTALL)
 _COMMITS = re.compile(rf"\b((?:COMMIT|END)(?:\s+(?:WORK|TRANSACTION))?\s*;?){_BLANK}\Z", re.IGNORECASE | re.DOTALL)
@@ -32,19 +31,18 @@ def marked_steps(folder: SqlFolder, *, version: str | None) -> list[MigrationSte
         InvalidSqlFile: A file can't be a step, or the order is that of two tools.
     """
     downs = {path.name.removesuffix(".down.sql"): path for path in folder.files if path.name.endswith(".down.sql")}
-    numbered = bool(folder.files) and all(_NUMBERED_PAIR.fullmatch(path.name) for path in folder.files)
     steps: dict[str, MigrationStep] = {}
     for path in folder.files:
         if path.name.endswith(".down.sql"):
             continue
         down = downs.pop(path.name.removesuffix(".sql").removesuffix(".up"), None)
-        step = _step(folder, path, down, version=version, numbered=numbered)
+        step = _step(folder, path, down, version=version)
         if step.id in steps:
             raise InvalidSqlFile(path=str(path), reason=f"another file is the step {step.id!r} already")
         steps[step.id] = step
     for path in downs.values():
         raise InvalidSqlFile(path=str(path), reason="it undoes a step that is not there")
-    if numbered:
+    if folder.has_only_numbered_pairs:
         return sorted(steps.values(), key=lambda step: (int(step.id.partition("_")[0]), step.id))
     _refuse_two_orders(folder.files)
     return list(steps.values())
@@ -53,7 +51,7 @@ def marked_steps(folder: SqlFolder, *, version: str | None) -> list[MigrationSte
 def _refuse_two_orders(files: Iterable[Path]) -> None:
     """Refuse numbered pairs among other files where the order of names is not that of the numbers."""
     paths = list(files)
-    if not any(_NUMBERED_PAIR.fullmatch(path.name) for path in paths):
+    if not any(NUMBERED_PAIR.fullmatch(path.name) for path in paths):
         return
     last = -1
     for path in paths:
@@ -65,7 +63,7 @@ def _refuse_two_orders(files: Iterable[Path]) -> None:
         last = number
 
 
-def _step(folder: SqlFolder, path: Path, down_path: Path | None, *, version: str | None, numbered: bool) -> MigrationStep:
+def _step(folder: SqlFolder, path: Path, down_path: Path | None, *, version: str | None) -> MigrationStep:
     name = path.name.removesuffix(".sql").removesuffix(".up")
     text = decode_sql(path, folder.files[path])
     markers = list(_MARKER.finditer(text))
@@ -75,7 +73,9 @@ def _step(folder: SqlFolder, path: Path, down_path: Path | None, *, version: str
         up, down, transactional = _read_marked(path, text, markers)
         return step_in(path, text, name=name, up=up, down=down, version=version, transactional=transactional)
     back = None if down_path is None else decode_sql(down_path, folder.files[down_path])
-    if numbered:
+    # By the file alone: what others lie beside it must not make it another text, which would be told as drift.
+    is_golangs = NUMBERED_PAIR.fullmatch(path.name) is not None
+    if is_golangs:
         # golang-migrate sends a file as it is: who wanted a transaction wrote one, and one statement alone is in none.
         text, back = _without_transaction(text), back and _without_transaction(back)
     return step_in(
@@ -85,7 +85,7 @@ def _step(folder: SqlFolder, path: Path, down_path: Path | None, *, version: str
         up=SqlText.read_from(text, path),
         down=None if back is None or down_path is None else SqlText.read_from(back, down_path),
         version=version,
-        transactional=not (numbered and runs_outside(None, text)),
+        transactional=not (is_golangs and runs_outside(None, text)),
     )
 
 

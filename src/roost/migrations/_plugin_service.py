@@ -211,10 +211,12 @@ class PluginMigrationService(MigrationService):
         Raises:
             MigrationError: Code and ledger don't fit each other.
         """
-        return self.plan_behind((), state, policy)
+        return self._planned((), state, policy)
 
     def plan_behind(self, claimed: Collection[str], state: PluginState, policy: Policy, /) -> Plan:
         """Plan as `plan` does, with steps that are to be claimed in front of all others, as far as `arrange` lets them.
+
+        Where `plan` is overridden, its order is the only one.
 
         Args:
             claimed: The ids of these steps.
@@ -224,6 +226,9 @@ class PluginMigrationService(MigrationService):
         Raises:
             MigrationError: Code and ledger don't fit each other.
         """
+        return self._planned(claimed, state, policy) if type(self).plan is PluginMigrationService.plan else self.plan(state, policy)
+
+    def _planned(self, claimed: Collection[str], state: PluginState, policy: Policy) -> Plan:
         state = state.without(LEGACY_STEP)
         if self._computes_steps():
             plan = replace(self._plan_computed(state.without_undone(), policy), is_undoing=state.is_undoing)
@@ -352,11 +357,7 @@ class PluginMigrationService(MigrationService):
 
     def _plans_as_listed(self) -> bool:
         cls = type(self)
-        return (
-            cls.plan is PluginMigrationService.plan
-            and cls.plan_behind is PluginMigrationService.plan_behind
-            and cls.arrange is PluginMigrationService.arrange
-        )
+        return cls.plan is PluginMigrationService.plan and cls.arrange is PluginMigrationService.arrange
 
     def _computes_steps(self) -> bool:
         return type(self).get_migration_steps is not PluginMigrationService.get_migration_steps

@@ -18,6 +18,9 @@ REPEATABLE = "repeatable"
 SETTINGS = ".conf"
 """What Flyway puts behind the name of a file for the settings of that file."""
 
+NUMBERED_PAIR = re.compile(r"(\d+)_.*\.(?:up|down)\.sql")
+"""What golang-migrate calls both files of a step."""
+
 _GO = re.compile(r"\d+_.*(?<!_test)\.go")
 _IRREVERSIBLE = re.compile(r"^--[ \t]*migrate:irreversible\b(.*)$", re.MULTILINE)
 
@@ -48,6 +51,11 @@ class SqlFolder:
     def __post_init__(self) -> None:
         own = {path: data for path, data in self.repeatable.items() if path.parent == self.path}
         object.__setattr__(self, "layout", layout_of({**self.files, **own}))
+
+    @property
+    def has_only_numbered_pairs(self) -> bool:
+        """Whether all versioned files are golang-migrate's, so that their order is that of the numbers."""
+        return bool(self.files) and all(NUMBERED_PAIR.fullmatch(path.name) for path in self.files)
 
 
 def read_folder(directory: str | Path) -> SqlFolder:

@@ -34,6 +34,11 @@ def is_flyway_name(name: str) -> bool:
     return _FLYWAY.fullmatch(name) is not None
 
 
+def is_way_back(name: str) -> bool:
+    """Tell by its name whether a file is nothing but another's way back: ``NAME.down.sql``, or Flyway's ``U1__name.sql``."""
+    return name.endswith(".down.sql") or (name.startswith("U") and is_flyway_name(name))
+
+
 def is_flyway_repeatable(name: str) -> bool:
     """Tell whether a file is a repeatable one of Flyway's: ``R__name.sql``."""
     return name.startswith("R__") and is_flyway_name(name)

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from roost.errors import InvalidManifest
+from roost.errors import InvalidManifest, NumberUnclear
 from roost.migrations import MANIFEST_NAME, SqlFolder, read_folder, read_proven, steps_of, write_manifest
 from roost.scaffold._drafts import sql_files
 from roost.scaffold._numbering import next_prefixes
@@ -45,7 +45,7 @@ def add_to_folder(directory: Path, drafts: Sequence[Draft], *, now: datetime, ta
         taken: The ids of steps that go between the files and are none.
 
     Raises:
-        NumberUnclear: There is no next number.
+        NumberUnclear: There is no next number, or the folder is goose's or Flyway's.
         FilesInTheWay: A file is there already.
         FilesNotWritten: A file can't be written.
         ManifestMismatch: The files that are there are not those of the manifest; nothing was written.
@@ -53,8 +53,13 @@ def add_to_folder(directory: Path, drafts: Sequence[Draft], *, now: datetime, ta
         InvalidSqlFile: A file that is there can't be used, or not beside the new ones; nothing was written.
     """
     folder = read_proven(directory) if directory.is_dir() else SqlFolder(directory, {}, {})
+    if folder.layout != "own":
+        tool = "Flyway" if folder.layout == "flyway" else folder.layout
+        reason = f"the folder is {tool}'s, and roost writes no files of that kind"
+        raise NumberUnclear(directory=str(directory), file=_first_name(folder), reason=reason)
     names = [*taken, *(path.name for path in folder.files)]
-    prefixes = next_prefixes(names, len(drafts), now=now, directory=str(directory))
+    by_number = folder.has_only_numbered_pairs and not taken
+    prefixes = next_prefixes(names, len(drafts), now=now, directory=str(directory), by_number=by_number)
     as_pairs = bool(names) and max(names).endswith((".up.sql", ".down.sql"))
     files = sql_files(drafts, prefixes=prefixes, as_pairs=as_pairs)
     _refuse_unfit(folder, files)
@@ -78,9 +83,14 @@ def renumber_folder(directory: Path, *, applied: Collection[str] | None, keep: S
     except InvalidManifest:  # what a merge leaves is written anew
         folder = read_folder(directory)
     names = [path.name for path in folder.files]
-    moves = plan_renumbering(names, applied=applied, keep=keep, now=now, directory=str(directory))
+    by_number = folder.has_only_numbered_pairs or folder.layout == "goose"
+    moves = plan_renumbering(names, applied=applied, keep=keep, now=now, directory=str(directory), by_number=by_number)
     rename_files(directory, moves)
     return Written(paths=tuple(directory / move.new for move in moves), moves=moves, manifest=_renewed_manifest(directory))
+
+
+def _first_name(folder: SqlFolder) -> str:
+    return next(path.name for path in (*folder.files, *folder.repeatable))
 
 
 def _refuse_unfit(folder: SqlFolder, files: Mapping[str, str]) -> None:

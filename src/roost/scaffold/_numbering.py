@@ -42,7 +42,7 @@ def numbered(name: str) -> Numbered | None:
     return None if found is None else Numbered(name, found[1], found[2], name[found.end() :])
 
 
-def next_prefixes(names: Collection[str], count: int, *, now: datetime, directory: str) -> tuple[str, ...]:
+def next_prefixes(names: Collection[str], count: int, *, now: datetime, directory: str, by_number: bool = False) -> tuple[str, ...]:
     """Return what the names of new files begin with, in the way of those that are there: numbers, timestamps, or versions.
 
     Args:
@@ -50,9 +50,10 @@ def next_prefixes(names: Collection[str], count: int, *, now: datetime, director
         count: How many are asked for.
         now: The time, in UTC, for folders that use timestamps.
         directory: The folder, for the error.
+        by_number: Whether the files run in the order of their numbers, and not of their names.
 
     Raises:
-        NumberUnclear: A file has no number, or a new one would not come behind it in the order of names.
+        NumberUnclear: A file has no number, or a new one would not come behind it.
     """
     there = {name: numbered(name) for name in names}
     without = sorted(name for name, found in there.items() if found is None)
@@ -64,6 +65,8 @@ def next_prefixes(names: Collection[str], count: int, *, now: datetime, director
         return tuple(f"{number:0{len(FIRST) - 1}}_" for number in range(1, count + 1))
     last = max((one for one in there.values() if one is not None), key=lambda one: one.key)
     prefixes = tuple(f"{number}{last.sign}" for number in _following(last.number, count, now=now))
+    if by_number:
+        return prefixes
     highest = max(there)
     behind = [prefix for prefix in prefixes if prefix <= highest[: len(prefix)]]
     if behind or list(prefixes) != sorted(prefixes):

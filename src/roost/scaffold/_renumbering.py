@@ -24,7 +24,13 @@ class Move:
 
 
 def plan_renumbering(
-    names: Collection[str], *, applied: Collection[str] | None, keep: Sequence[str] = (), now: datetime, directory: str
+    names: Collection[str],
+    *,
+    applied: Collection[str] | None,
+    keep: Sequence[str] = (),
+    now: datetime,
+    directory: str,
+    by_number: bool = False,
 ) -> tuple[Move, ...]:
     """Return the moves after which no two steps have the same number; the two files of a pair move together.
 
@@ -36,6 +42,7 @@ def plan_renumbering(
         keep: Steps, or their files, that keep their numbers.
         now: The time, in UTC, for folders that use timestamps.
         directory: The folder, for errors.
+        by_number: Whether the files run in the order of their numbers, and not of their names.
 
     Raises:
         RenumberRefused: Nobody says which step keeps its number, or that is another one than the applied one.
@@ -62,7 +69,7 @@ def plan_renumbering(
             )
         staying = set(done or wanted or steps[:1])
         moving += [step for step in steps if step not in staying]
-    prefixes = next_prefixes(names, len(moving), now=now, directory=directory)
+    prefixes = next_prefixes(names, len(moving), now=now, directory=directory, by_number=by_number)
     new = dict(zip(moving, prefixes, strict=True))
     moves = [Move(old=one.name, new=new[step_of(one.name)] + one.rest) for one in _taken_apart(names) if step_of(one.name) in new]
     return tuple(sorted(moves, key=lambda move: move.new))

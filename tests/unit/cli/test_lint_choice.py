@@ -71,6 +71,9 @@ def test_files_are_steps_and_ways_back_are_left_alone(folder: Path) -> None:
     """What can't be read is told apart, and the others are read."""
     (folder / "more" / "2.down.sql").write_text("DROP TABLE a")
     (folder / "bad.sql").write_bytes(b"\xff")
-    found = steps_of_files([*sorted((folder / "more").glob("*.sql")), folder / "bad.sql"])
+    (folder / "R__view.sql").write_text("CREATE OR REPLACE VIEW v AS SELECT 1")
+    (folder / "U1__a.sql").write_text("DROP TABLE a")
+    found = steps_of_files([*sorted((folder / "more").glob("*.sql")), folder / "R__view.sql", folder / "U1__a.sql", folder / "bad.sql"])
     assert [[step.id for step in one.steps] for one in found] == [["1", "2"], []]
+    assert [step.id for step in found[0].repeatable] == ["R__view"]
     assert isinstance(found[1].error, InvalidSqlFile)

@@ -103,6 +103,13 @@ def test_elizaos() -> None:
         found("elizaos", rows, "0000_initial")
 
 
+@pytest.mark.parametrize("entries", ["{", '{"idx": 0}', '[{"tag": "0000_notes_x"}]', '[{"idx": null}]', "7", "[7]"])
+def test_a_journal_of_another_form_is_refused(entries: str) -> None:
+    """What is no list of numbered entries is told as an unreadable history, whatever is wrong with it."""
+    with pytest.raises(HistoryUnreadable, match="are no journal"):
+        found("elizaos", [("notes", entries)], "0000_initial")
+
+
 def test_alembic_without_its_directory() -> None:
     """A head stands for the steps up to the one that begins with it; of several heads nobody knows what lies below."""
     names = ("ab12_first", "cd34-second", "ef56")

@@ -66,18 +66,33 @@ def test_a_file_is_read_as_in_a_folder(tmp_path: Path) -> None:
     path = tmp_path / "003_index.sql"
     path.write_text("-- An index.\n-- migrate:up transaction:false\nVACUUM notes;\n-- migrate:down\nSELECT 1;\n")
     step = read_sql_step(path)
+    assert isinstance(step, MigrationStep)
     assert (step.id, step.up, step.down, step.transactional) == ("003_index", "VACUUM notes;\n", "SELECT 1;\n", False)
     assert isinstance(step.up, SqlText)
     assert (step.up.path, step.up.first_line) == (path, 3)
     (tmp_path / "004.up.sql").write_text("SELECT 1")
     (tmp_path / "004.down.sql").write_text("SELECT 2")
-    assert read_sql_step(tmp_path / "004.up.sql").down is None
+    pair = read_sql_step(tmp_path / "004.up.sql")
+    assert isinstance(pair, MigrationStep)
+    assert pair.down is None
 
 
 def test_a_file_that_is_no_step_is_refused(tmp_path: Path) -> None:
-    """A way back alone, and a file that is not there."""
-    (tmp_path / "004.down.sql").write_text("SELECT 2")
-    with pytest.raises(InvalidSqlFile, match="undoes a step"):
-        read_sql_step(tmp_path / "004.down.sql")
+    """A wrong marker, and a file that is not there."""
+    (tmp_path / "004.sql").write_text("-- migrate:down\nSELECT 2")
+    with pytest.raises(InvalidSqlFile, match="its markers are down"):
+        read_sql_step(tmp_path / "004.sql")
     with pytest.raises(InvalidSqlFile, match="can't be read"):
         read_sql_step(tmp_path / "005.sql")
+
+
+def test_files_of_flyways_are_read_by_themselves(tmp_path: Path) -> None:
+    """A repeatable one is a repeatable step, the settings of a file count, and a way back, also of other tools, is no step."""
+    (tmp_path / "R__a_view.sql").write_text("CREATE OR REPLACE VIEW v AS SELECT 1")
+    (tmp_path / "V1__a.sql").write_text("SELECT '${kept}'")
+    (tmp_path / "V1__a.sql.conf").write_text("placeholderReplacement=false\nexecuteInTransaction=false\n")
+    view, first = read_sql_step(tmp_path / "R__a_view.sql"), read_sql_step(tmp_path / "V1__a.sql")
+    assert isinstance(view, RepeatableStep)
+    assert isinstance(first, MigrationStep)
+    assert (view.id, first.id, first.transactional) == ("R__a_view", "V1__a", False)
+    assert [read_sql_step(tmp_path / name) for name in ("U1__a.sql", "1_a.down.sql")] == [None, None]

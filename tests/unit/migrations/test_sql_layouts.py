@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from roost.errors import InvalidSqlFile
+from roost.errors import InvalidSqlFile, StepsOutOfOrder
 from roost.migrations import MigrationStep, SqlMigrationService, SqlText, load_sql_steps
+from roost.migrations._fingerprint import fingerprint_of
+from roost.migrations._plan import AppliedStep, PluginState, plan_chain
 from roost.migrations._repeatable_files import read_repeatable
 
 GOOSE = """-- +goose Up
@@ -29,6 +31,25 @@ def write(folder: Path, **files: str) -> Path:
 
 def ids(steps: list[MigrationStep]) -> list[str]:
     return [step.id for step in steps]
+
+
+def state_of(steps: list[MigrationStep], *applied: str) -> PluginState:
+    """Return a ledger in which these steps are applied, in this order."""
+    by_id = {step.id: step for step in steps}
+    rows = (
+        AppliedStep(
+            step=name,
+            version="1",
+            state="done",
+            fingerprint=fingerprint_of(by_id[name]),
+            chain=name,
+            breaking=False,
+            requires=(),
+            run=1,
+        )
+        for name in applied
+    )
+    return PluginState(version=None, applied=tuple(rows))
 
 
 def test_goose(tmp_path: Path) -> None:
@@ -79,6 +100,32 @@ def test_golang_migrate(tmp_path: Path) -> None:
     assert str(steps[2].down).strip() == "DROP TABLE b;"
     assert str(steps[0].up) == files["1_a__up__sql"]
     assert steps[0].down is None
+
+
+def test_a_pair_is_read_by_itself(tmp_path: Path) -> None:
+    """A file that comes to lie beside a numbered pair makes no other step of it, which would count as an edit of one that is applied."""
+    files = {
+        "1_a__up__sql": "BEGIN;\nCREATE TABLE a ();\nCOMMIT;",
+        "1_a__down__sql": "BEGIN;\nDROP TABLE a;\nCOMMIT;",
+        "2_b__up__sql": "VACUUM",
+    }
+    alone = load_sql_steps(write(tmp_path, **files))
+    beside = load_sql_steps(write(tmp_path, **{"3_c__sql": "CREATE TABLE c ();"}))
+    assert beside[:2] == alone
+    assert [step.transactional for step in beside] == [True, False, True]
+
+
+def test_pairs_that_were_applied_by_name(tmp_path: Path) -> None:
+    """What was applied in the order of names, before pairs went by number, counts as it is; nothing is run behind a later one."""
+    names = ("1_a", "2_b", "10_c", "11_d")
+    steps = load_sql_steps(write(tmp_path, **{f"{name}__up__sql": f"CREATE TABLE {name[-1]} ()" for name in names}), version="1")
+    assert ids(steps) == list(names)
+    state = state_of(steps, "10_c", "1_a", "2_b")
+    plan = plan_chain(steps, state, plugin="notes", policy="strict")
+    assert ([one.step.id for one in plan.steps], plan.changed, plan.notices) == (["11_d"], (), ())
+    with pytest.raises(StepsOutOfOrder) as caught:
+        plan_chain(steps, state_of(steps, "10_c", "1_a"), plugin="notes", policy="strict")
+    assert (caught.value.steps, caught.value.applied) == (("2_b",), "10_c")
 
 
 def test_flyway(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from roost.errors import FilesInTheWay, FilesNotWritten, InvalidSqlFile, ManifestMismatch, ScaffoldExtraMissing
+from roost.errors import FilesInTheWay, FilesNotWritten, InvalidSqlFile, ManifestMismatch, NumberUnclear, ScaffoldExtraMissing
 from roost.migrations import load_sql_steps, write_manifest
 from roost.scaffold import (
     Move,
@@ -118,6 +118,27 @@ def test_pairs_go_on_as_pairs(tmp_path: Path) -> None:
     assert (tmp_path / "0002_create_tag.down.sql").read_text() == "DROP TABLE tag;\n"
     down, index = load_sql_steps(tmp_path)[1:]
     assert (down.down, index.transactional) == ("DROP TABLE tag;\n", False)
+
+
+def test_pairs_that_go_by_number_need_no_zeros(tmp_path: Path) -> None:
+    """The next one after 9 is 10, and runs last; so is the new number of one that was given twice."""
+    for name in ("2_b.up.sql", "9_i.up.sql", "9_j.up.sql"):
+        (tmp_path / name).write_text("SELECT 1;")
+    add_to_folder(tmp_path, empty_step("k"), now=NOW)
+    moves = renumber_folder(tmp_path, applied=(), keep=("9_j",), now=NOW).moves
+    assert [(move.old, move.new) for move in moves] == [("9_i.up.sql", "11_i.up.sql")]
+    assert [step.id for step in load_sql_steps(tmp_path)] == ["2_b", "9_j", "10_k", "11_i"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "tool"), [("00001_a.sql", "-- +goose Up\nSELECT 1;", "goose"), ("V1__a.sql", "SELECT 1;", "Flyway")]
+)
+def test_folders_of_other_tools_get_no_files(tmp_path: Path, name: str, text: str, tool: str) -> None:
+    """Whose the folder is, is said of a file that is there."""
+    (tmp_path / name).write_text(text)
+    with pytest.raises(NumberUnclear, match=f"beside {name}: the folder is {tool}'s"):
+        add_to_folder(tmp_path, empty_step("b"), now=NOW)
+    assert names(tmp_path) == [name]
 
 
 def test_what_would_not_load_is_not_written(tmp_path: Path) -> None:
