@@ -427,9 +427,9 @@ def test_check_as_a_document(roost: Roost, files: Path) -> None:
     document = _json(done)
     assert (done.returncode, document["valid"], document["services"][1]["error"]) == (4, False, None)
     assert document["services"][0]["error"] == {
-        "type": "InvalidManifest",
+        "type": "ManifestConflict",
         "message": f"Invalid manifest {files / 'inbox' / 'roost.sum'}:1: a merge conflict is left in it",
-        "hint": "see that the SQL files are those you want, and write it anew with: roost check --write",
+        "hint": "keep the files of both, and write the manifest anew with: roost check --write",
     }
 
 

@@ -13,11 +13,12 @@ import examples.agent_server
 import roost
 from examples.agent_server.app import runtime as example
 from roost import DatabaseMigrationService, MigrationService, PluginMigrationService, Runtime, Service, SqlMigrationService
+from roost.interop import AlembicMigrationService
 from roost.testing import stress_lifecycle
 from tests.plugins.build import residue
 from tests.plugins.services import leftover
 
-BASES = {Service, MigrationService, PluginMigrationService, SqlMigrationService}
+BASES = {Service, MigrationService, PluginMigrationService, SqlMigrationService, AlembicMigrationService}
 """What only becomes a service when somebody derives from it."""
 
 

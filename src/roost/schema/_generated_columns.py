@@ -27,7 +27,10 @@ JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'r' AND NOT c.relispartiti
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_type t ON t.oid = a.atttypid
 JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-JOIN pg_depend e ON e.classid = 'pg_attrdef'::regclass AND e.objid = d.oid AND e.refclassid = 'pg_class'::regclass AND e.refobjid = c.oid
+JOIN pg_depend e ON e.refclassid = 'pg_class'::regclass AND e.refobjid = c.oid AND (
+    e.classid = 'pg_attrdef'::regclass AND e.objid = d.oid
+    OR e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.objsubid = a.attnum  -- before PostgreSQL 15
+)
 JOIN pg_attribute b ON b.attrelid = c.oid AND b.attnum = e.refobjsubid AND b.attnum <> a.attnum
 LEFT JOIN pg_collation l ON l.oid = a.attcollation
 LEFT JOIN pg_namespace k ON k.oid = l.collnamespace
