@@ -10,6 +10,7 @@ from cyclopts import CycloptsError
 
 from roost.cli._commands import make_app, page_of_commands
 from roost.cli._exit_codes import ExitCode
+from roost.cli._streams import PatientStream
 
 _ASKING: tuple[list[str], ...] = ([], ["--help"], ["-h"])
 
@@ -26,8 +27,12 @@ def run(arguments: Sequence[str]) -> int:
         result = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         asked = " ".join(("roost", *(error.command_chain or ()), "--help"))
-        sys.stderr.write(f"error: {error}\nhint: see {asked}\n")
+        PatientStream(sys.stderr, needed=False).write(f"error: {error}\nhint: see {asked}\n")
         return ExitCode.USAGE
+    except OSError as error:  # a command tells its own: it is a page of help that can't be written
+        told = f"error: the page can't be written: {error.strerror or error}\nhint: see where standard output goes\n"
+        PatientStream(sys.stderr, needed=False).write(told)
+        return ExitCode.FAILED
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     return result if isinstance(result, int) else ExitCode.FINE

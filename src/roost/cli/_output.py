@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from rich.console import Console
 from rich.text import Text
 
 from roost.cli._json_log import LogLines, log
+from roost.cli._streams import PatientStream
 from roost.errors import RoostError
 
 if TYPE_CHECKING:
@@ -37,14 +39,15 @@ class Output:
         self.command = command
         self.json = json
         self.is_logging = log_format == "json"
-        self.console = _console(sys.stdout)
-        self.progress = _console(LogLines() if self.is_logging else sys.stderr)
+        self._results = cast("TextIO", PatientStream(sys.stdout, needed=True))
+        self.console = _console(self._results)
+        self.progress = _console(LogLines() if self.is_logging else cast("TextIO", PatientStream(sys.stderr, needed=False)))
 
     def result(self, document: dict[str, Any], *renderables: RenderableType) -> None:
         """Print the result: the document with ``--json``, else what is meant for people."""
         if self.json:
-            sys.stdout.write(to_json({"schema_version": SCHEMA_VERSION, "command": self.command, **document}) + "\n")
-            sys.stdout.flush()
+            self._results.write(to_json({"schema_version": SCHEMA_VERSION, "command": self.command, **document}) + "\n")
+            self._results.flush()
             return
         for renderable in renderables:
             self.console.print(renderable, soft_wrap=isinstance(renderable, (str, Text)))
@@ -52,8 +55,8 @@ class Output:
     def line(self, document: dict[str, Any]) -> None:
         """Print a document on one line, as one of many."""
         text = json.dumps({"schema_version": SCHEMA_VERSION, "command": self.command, **document}, default=_plain, ensure_ascii=False)
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+        self._results.write(text + "\n")
+        self._results.flush()
 
     def note(self, text: str) -> None:
         """Print a line that is no part of the result."""
@@ -63,7 +66,8 @@ class Output:
         """Print what ended the command: what happened and the next thing to do."""
         self.tell(error)
         if self.json:
-            self.result({"exit_code": exit_code, "error": error_document(error)})
+            with suppress(OSError):  # it may be this that can't be written, and the exit code is told all the same
+                self.result({"exit_code": exit_code, "error": error_document(error)})
 
     def tell(self, error: BaseException) -> None:
         """Say what happened and the next thing to do, beside the result."""
