@@ -112,3 +112,25 @@ def test_alembic_without_its_directory() -> None:
         found("alembic", [("cd34",), ("ef56",)], *names)
     with pytest.raises(HistoryNotInCode):
         found("alembic", [("cd3",)], *names)
+
+
+@pytest.mark.parametrize("entries", [None, "no JSON", "5", '[{"x": 1}]', '{"idx": 0}', "[3]"])
+def test_a_journal_of_something_else(entries: str | None) -> None:
+    """A journal of ElizaOS' that is none is refused in words."""
+    with pytest.raises(HistoryUnreadable, match="no list in JSON"):
+        found("elizaos", [("notes", entries)], "0000_initial")
+
+
+def test_golang_migrate_keeps_one_row() -> None:
+    """With several rows nobody knows which number counts."""
+    with pytest.raises(HistoryUnreadable, match="has 2 rows"):
+        found("golang-migrate", [("3", "false"), ("1", "false")], "1_a", "2_b", "3_c")
+
+
+@pytest.mark.parametrize("tool", ["dbmate", "flyway", "goose", "rails"])
+def test_a_number_without_end(tool: HistoryTool) -> None:
+    """A number that is longer than Python reads is that of no step."""
+    number = "9" * 5000
+    rows: dict[HistoryTool, Row] = {"flyway": (number, "SQL", "true", "V9__a.sql"), "goose": (number, "true")}
+    with pytest.raises(HistoryNotInCode):
+        found(tool, [rows.get(tool, (number,))], "1_a", "V1__a")
