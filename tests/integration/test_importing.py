@@ -23,7 +23,7 @@ from roost.errors import (
     RoostError,
     StepsLeftOut,
 )
-from roost.interop import HistoryTool, import_history
+from roost.interop import HistoryTool, _importing, import_history
 from roost.postgres import parse_url
 from tests.plugins.alembic_project import AlembicProject
 
@@ -295,3 +295,18 @@ async def test_what_the_ledger_has_is_not_claimed_again(tmp_path: Path, database
     assert await up(runtime_of(tmp_path, database_url)) == []
     history = await MigrationOrchestrator(runtime_of(tmp_path, database_url)).get_migration_history()
     assert json.dumps([(record.step, record.attempts) for record in history]) == '[["3_c", 0], ["2_b", 0], ["1_a", 0]]'
+
+
+@pytest.mark.asyncio
+async def test_a_table_that_can_not_be_read(tmp_path: Path, database_url: str, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A history that others keep locked is not waited for without end; one that writes when it is read, or may not be read, is told."""
+    await ask("CREATE TABLE schema_migrations (version text)")
+    monkeypatch.setattr(_importing, "_BEGIN", _importing._BEGIN.replace("'10s'", "'50ms'"))
+    holder = await asyncpg.connect(database_url)
+    try:
+        await holder.execute("BEGIN; LOCK TABLE schema_migrations IN ACCESS EXCLUSIVE MODE")
+        assert "kept it locked" in (await refused(tmp_path, database_url, "dbmate")).message
+    finally:
+        await holder.close()
+    await ask("DROP TABLE schema_migrations; CREATE SEQUENCE s; CREATE VIEW schema_migrations AS SELECT nextval('s')::text AS version")
+    assert "in a read-only transaction" in (await refused(tmp_path, database_url, "dbmate")).message

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Sequence
 
 from cyclopts import CycloptsError
 
 from roost.cli._commands import command_called, make_app, page_of_commands
 from roost.cli._exit_codes import ExitCode
+from roost.cli._streams import PatientStream
 
 _ASKING: tuple[list[str], ...] = ([], ["--help"], ["-h"])
 
@@ -26,6 +28,10 @@ def run(arguments: Sequence[str]) -> int:
     except CycloptsError as error:
         _tell(error, is_json=_wants_json(words))
         return ExitCode.USAGE
+    except OSError as error:  # a command tells its own: it is a page of help that can't be written
+        told = f"error: the page can't be written: {error.strerror or error}\nhint: see where standard output goes\n"
+        PatientStream(sys.stderr, needed=False).write(told)
+        return ExitCode.FAILED
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     return result if isinstance(result, int) else ExitCode.FINE

@@ -34,19 +34,22 @@ def chosen_targets(words: Sequence[str]) -> Targets:
     """Tell files from a runtime: a file's name ends in ``.sql``, a folder stands for the files in it.
 
     Raises:
-        BadUsage: A file is not there, several runtimes are named, or both kinds.
+        BadUsage: A file is not there or can't be looked for, several runtimes are named, or both kinds.
     """
     files: list[Path] = []
     runtimes: list[str] = []
-    for word in words:
-        path = Path(word)
-        if path.is_dir():
-            files += sorted(found for found in path.glob("*.sql") if found.is_file())
-        elif word.endswith(".sql"):
-            files.append(path)
-        else:
-            runtimes.append(word)
-    gone = next((path for path in files if not path.is_file()), None)
+    try:
+        for word in words:
+            path = Path(word)
+            if path.is_dir():
+                files += sorted(found for found in path.iterdir() if found.name.endswith(".sql") and found.is_file())
+            elif word.endswith(".sql"):
+                files.append(path)
+            else:
+                runtimes.append(word)
+        gone = next((path for path in files if not path.is_file()), None)
+    except OSError as error:
+        raise BadUsage(reason=f"{error.filename} can't be read: {error.strerror}", remedy="see who may read it") from error
     if gone is not None:
         raise BadUsage(reason=f"There is no file {str(gone)!r}", remedy="name files of SQL, or a runtime as module:attribute")
     if len(runtimes) > 1 or (runtimes and files):

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from roost.cli._exit_codes import ExitCode
+from roost.cli._streams import supply_missing
 
 NEEDED = ("cyclopts", "rich")
 
@@ -20,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code, see `ExitCode`.
     """
+    supply_missing()
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         sys.stderr.write(f"error: the command line needs {' and '.join(missing)}, which is not installed\nhint: pip install 'roost[cli]'\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, TypedDict
 
@@ -41,7 +42,8 @@ def plugin(
         from roost.cli._new_project import write_package  # noqa: PLC0415 -- `roost --help` needs no generators
         from roost.scaffold import CONFTEST, plugin_files  # noqa: PLC0415 -- as above
 
-        made = plugin_files(name, package=into, conftest=not (directory / CONFTEST).exists())
+        there = os.path.exists(directory / CONFTEST)  # noqa: ASYNC240, PTH110 -- no error where none may look: writing tells that
+        made = plugin_files(name, package=into, conftest=not there)
         paths = write_package(directory, made)
         document = NewPluginDocument(plugin=name, files=[str(path) for path in paths])
         output.result(document, "\n".join(f"wrote {shown(path)}" for path in paths))

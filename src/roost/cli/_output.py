@@ -6,13 +6,15 @@ import dataclasses
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TextIO, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, TextIO, TypeAlias, TypedDict, cast
 
 from rich.console import Console
 from rich.text import Text
 
 from roost.cli._json_log import LogLines, log
+from roost.cli._streams import PatientStream
 from roost.errors import RoostError
 
 if TYPE_CHECKING:
@@ -68,22 +70,23 @@ class Output:
         self.command = command
         self.json = json
         self.is_logging = log_format == "json"
-        self.console = _console(sys.stdout)
-        self.progress = _console(LogLines() if self.is_logging else sys.stderr)
+        self._results = cast("TextIO", PatientStream(sys.stdout, needed=True))
+        self.console = _console(self._results)
+        self.progress = _console(LogLines() if self.is_logging else cast("TextIO", PatientStream(sys.stderr, needed=False)))
 
     def result(self, document: Document, *renderables: RenderableType) -> None:
         """Print the result: the document with ``--json``, else what is meant for people."""
         if self.json:
-            sys.stdout.write(to_json(self._whole(document)) + "\n")
-            sys.stdout.flush()
+            self._results.write(to_json(self._whole(document)) + "\n")
+            self._results.flush()
             return
         for renderable in renderables:
             self.console.print(renderable, soft_wrap=isinstance(renderable, (str, Text)))
 
     def line(self, document: Document) -> None:
         """Print a document on one line, as one of many."""
-        sys.stdout.write(json.dumps(self._whole(document), default=_plain, ensure_ascii=False) + "\n")
-        sys.stdout.flush()
+        self._results.write(json.dumps(self._whole(document), default=_plain, ensure_ascii=False) + "\n")
+        self._results.flush()
 
     def _whole(self, document: Document) -> dict[str, Any]:
         members = document if isinstance(document, Mapping) else _fields(document)
@@ -97,7 +100,8 @@ class Output:
         """Print what ended the command: what happened and the next thing to do."""
         self.tell(error)
         if self.json:
-            self.result(FailureDocument(exit_code=exit_code, error=error_document(error)))
+            with suppress(OSError):  # it may be this that can't be written, and the exit code is told all the same
+                self.result(FailureDocument(exit_code=exit_code, error=error_document(error)))
 
     def tell(self, error: BaseException) -> None:
         """Say what happened and the next thing to do, beside the result."""

@@ -46,7 +46,7 @@ def _performed(body: Callable[[Output], Awaitable[int]], output: Output, *, trac
         except asyncio.CancelledError:
             output.note("terminated")
             return 128 + (terminated[0] if terminated else signal.SIGTERM)
-        except Exception as error:  # noqa: BLE001 -- a person gets a sentence, whatever went wrong
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- a person gets a sentence, whatever went wrong, or wants to end it all
             if traceback:
                 output.note("".join(format_exception(error)).rstrip())
             code = exit_code_of(error)

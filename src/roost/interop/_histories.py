@@ -22,8 +22,8 @@ HISTORY_TOOLS: tuple[HistoryTool, ...] = get_args(HistoryTool)
 """The tools whose histories can be imported."""
 
 _TRUE = "true"
-_NUMBER = re.compile(r"\d+")
-_FLYWAY = re.compile(r"V?(\d+(?:[._]\d+)*)(?:__.*)?")
+_NUMBER = re.compile(r"\d{1,999}")
+_FLYWAY = re.compile(r"V?(\d{1,999}(?:[._]\d{1,999})*)(?:__.*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ def history_of(tool: HistoryTool, rows: Sequence[Row], *, table: str, name: str)
 
     Raises:
         HistoryUnfinished: A migration failed halfway.
-        HistoryUnreadable: It does not know the name.
+        HistoryUnreadable: It does not know the name, or a row is none that the tool would write.
     """
     match tool:
         case "flyway":
@@ -124,7 +124,12 @@ def _golang_migrate(rows: Sequence[Row], table: str) -> ForeignHistory:
     dirty = tuple(str(version) for version, is_dirty in rows if is_dirty == _TRUE)
     if dirty:
         raise HistoryUnfinished(tool="golang-migrate", table=table, entries=dirty)
-    # It keeps one row, with the number that it is at; -1 is none.
+    if len(rows) > 1:
+        reason = f"it has {len(rows)} rows, and golang-migrate keeps one, with the number that it is at"
+        raise HistoryUnreadable(
+            tool="golang-migrate", table=table, reason=reason, remedy="bring it into order: golang-migrate force VERSION"
+        )
+    # -1 is none.
     version = next((str(version) for version, _ in rows), None)
     if version is None or version == "-1":
         return ForeignHistory(tool="golang-migrate", table=table)

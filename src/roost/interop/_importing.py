@@ -9,13 +9,23 @@ from roost.errors import HistoryNotFound, HistoryUnreadable
 from roost.interop._alembic_service import AlembicMigrationService
 from roost.interop._histories import TABLES, HistoryTable, HistoryTool, Row, chosen, history_of
 from roost.migrations import ClaimedSteps, MigrationOrchestrator
-from roost.postgres import Database, MigrationSession, quote_identifier, quote_literal
+from roost.postgres import (
+    Database,
+    MigrationSession,
+    is_connection_lost,
+    is_lock_timeout,
+    quote_identifier,
+    quote_literal,
+    sqlstate_of,
+)
 
 if TYPE_CHECKING:
     from roost.migrations import MigrationStep
     from roost.runtime import Runtime
 
-_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_LOCK_SECONDS = 10
+"""So long another session may keep the table locked, which the tool itself does while it migrates."""
+_BEGIN = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'"
 _NAME_TABLE = "say which with --table schema.name"
 
 
@@ -46,7 +56,7 @@ async def import_history(
 
     Raises:
         HistoryNotFound: The database has no such table.
-        HistoryUnreadable: The table is another one, or does not say what is to be known.
+        HistoryUnreadable: The table is another one, does not say what is to be known, or can't be read.
         HistoryUnfinished: It says that a migration failed halfway.
         HistoryNotInCode: It has migrations that are none of the plugin's steps.
         StepsLeftOut: It lacks a step that comes before one that it has.
@@ -75,7 +85,15 @@ async def _read(database: Database, tool: HistoryTool, table: str | None) -> tup
         await session.execute(_BEGIN)
         columns = await _columns(session, name, schema=schema or (known.schema if table is None else None))
         found, query = _query(columns, known, tool=tool, name=name, table=table or known.name)
-        return found, await session.rows(query)
+        try:
+            return found, await session.rows(query)
+        except Exception as error:
+            if sqlstate_of(error) is None or is_connection_lost(error):
+                raise
+            is_locked = is_lock_timeout(error)
+            reason = f"another session has kept it locked for {_LOCK_SECONDS} s" if is_locked else f"reading it fails: {error}"
+            remedy = f"let {tool} end, or whoever it is" if is_locked else "see what it is, and who may read it"
+            raise HistoryUnreadable(tool=tool, table=found, reason=reason, remedy=remedy) from error
     finally:
         session.terminate()
 

@@ -27,7 +27,7 @@ def write_files(base: Path, files: Mapping[str, str]) -> tuple[Path, ...]:
 
     Raises:
         FilesInTheWay: One is there already; nothing was written.
-        FilesNotWritten: One can't be written; those that were are taken away again.
+        FilesNotWritten: One can't be written, or looked for; those that were written are taken away again.
     """
     paths = {base.joinpath(*name.split("/")): text for name, text in files.items()}
     _refuse_there(paths)
@@ -44,8 +44,8 @@ def write_files(base: Path, files: Mapping[str, str]) -> tuple[Path, ...]:
             _place(draft, path)
             placed.append(path)
     except BaseException as error:
-        _take_away(placed)
-        _take_away(drafts.values())
+        take_away(placed)
+        take_away(drafts.values())
         for folder in reversed(made):
             with suppress(OSError):
                 folder.rmdir()
@@ -54,7 +54,7 @@ def write_files(base: Path, files: Mapping[str, str]) -> tuple[Path, ...]:
         if isinstance(error, OSError):
             raise FilesNotWritten(path=str(error.filename or base), reason=error.strerror or str(error)) from error
         raise
-    _take_away(drafts.values())
+    take_away(drafts.values())
     return tuple(paths)
 
 
@@ -78,7 +78,10 @@ def rename_files(directory: Path, moves: Sequence[Move]) -> None:
 
 
 def _refuse_there(paths: Iterable[Path]) -> None:
-    there = tuple(str(path) for path in paths if path.exists() or path.is_symlink())
+    try:
+        there = tuple(str(path) for path in paths if path.exists() or path.is_symlink())
+    except OSError as error:
+        raise FilesNotWritten(path=str(error.filename), reason=error.strerror or str(error)) from error
     if there:
         raise FilesInTheWay(paths=there)
 
@@ -102,7 +105,8 @@ def _make_folders(folder: Path, made: list[Path]) -> None:
         made.append(one)
 
 
-def _take_away(paths: Iterable[Path]) -> None:
+def take_away(paths: Iterable[Path]) -> None:
+    """Remove files, as far as that is possible."""
     for path in paths:
         with suppress(OSError):
             path.unlink()

@@ -13,7 +13,7 @@ from roost.cli._commands import GROUPS
 COMMANDS = {name: command for commands in GROUPS.values() for name, command in commands.items()}
 NAMES = list(COMMANDS)
 HEAVY = ("asyncpg", "uvicorn", "pgmig", "postgast", "sqlalchemy", "alembic", "jinja2", "prometheus_client", "opentelemetry")
-ENTRY = ("roost.cli._exit_codes", "roost.cli._main")
+ENTRY = ("roost.cli._exit_codes", "roost.cli._main", "roost.cli._streams")
 
 WITHOUT_EXTRA = """
 import sys

@@ -101,3 +101,14 @@ def test_body_may_end_well_after_a_signal() -> None:
         return 1
 
     assert perform("demo", body) == 0
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_code_that_ends_the_process_is_an_error(code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """A plugin or a step that calls sys.exit does not choose the exit code: the work is not done, and that is told."""
+
+    async def body(_: Output) -> int:
+        raise SystemExit(code)
+
+    assert perform("up", body) == 1
+    assert capsys.readouterr().err.startswith(f"error: SystemExit: {code}\n")

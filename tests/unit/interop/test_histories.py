@@ -103,8 +103,8 @@ def test_elizaos() -> None:
         found("elizaos", rows, "0000_initial")
 
 
-@pytest.mark.parametrize("entries", ["{", '{"idx": 0}', '[{"tag": "0000_notes_x"}]', '[{"idx": null}]', "7", "[7]"])
-def test_a_journal_of_another_form_is_refused(entries: str) -> None:
+@pytest.mark.parametrize("entries", [None, "{", '{"idx": 0}', '[{"tag": "0000_notes_x"}]', '[{"idx": null}]', "7", "[7]"])
+def test_a_journal_of_another_form_is_refused(entries: str | None) -> None:
     """What is no list of numbered entries is told as an unreadable history, whatever is wrong with it."""
     with pytest.raises(HistoryUnreadable, match="are no journal"):
         found("elizaos", [("notes", entries)], "0000_initial")
@@ -119,3 +119,18 @@ def test_alembic_without_its_directory() -> None:
         found("alembic", [("cd34",), ("ef56",)], *names)
     with pytest.raises(HistoryNotInCode):
         found("alembic", [("cd3",)], *names)
+
+
+def test_golang_migrate_keeps_one_row() -> None:
+    """With several rows nobody knows which number counts."""
+    with pytest.raises(HistoryUnreadable, match="has 2 rows"):
+        found("golang-migrate", [("3", "false"), ("1", "false")], "1_a", "2_b", "3_c")
+
+
+@pytest.mark.parametrize("tool", ["dbmate", "flyway", "goose", "rails"])
+def test_a_number_without_end(tool: HistoryTool) -> None:
+    """A number that is longer than Python reads is that of no step."""
+    number = "9" * 5000
+    rows: dict[HistoryTool, Row] = {"flyway": (number, "SQL", "true", "V9__a.sql"), "goose": (number, "true")}
+    with pytest.raises(HistoryNotInCode):
+        found(tool, [rows.get(tool, (number,))], "1_a", "V1__a")
