@@ -15,6 +15,7 @@ from roost.errors import (
     AlembicCommits,
     AlembicVersionsDiffer,
     InvalidAlembicDirectory,
+    StepEscaped,
     StepFailed,
     StepsOutOfOrder,
 )
@@ -271,6 +272,15 @@ async def test_autocommit_blocks_are_refused(project: AlembicProject) -> None:
         await up(project.runtime())
     assert isinstance(caught.value.__cause__, AlembicCommits)
     assert project.current() == ["kind"]
+
+
+@pytest.mark.asyncio
+async def test_a_revision_that_commits_by_itself(project: AlembicProject) -> None:
+    """Nobody is told that it was rolled back, and nothing goes on before somebody has looked."""
+    project.revision("find", up='op.execute("COMMIT")')
+    for _ in range(2):
+        with pytest.raises(StepEscaped, match="find"):
+            await up(project.runtime())
 
 
 @pytest.mark.asyncio

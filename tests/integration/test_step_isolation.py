@@ -63,6 +63,24 @@ async def test_a_function_that_ends_its_transaction_is_caught(database_url: str,
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("sql", ["COMMIT", "ROLLBACK"])
+async def test_a_function_that_ends_its_transaction_and_fails(database_url: str, sql: str) -> None:
+    """Nobody is told that it was rolled back: its row says `escaped`, and what it raised is the cause."""
+
+    async def escape(ctx: MigrationContext) -> None:
+        await ctx.execute("CREATE TABLE second (id int)")
+        await ctx.execute(sql)
+        raise LookupError("and then this")
+
+    plugin = make_plugin("p", FIRST, second(escape))
+    with pytest.raises(StepEscaped, match="second") as caught:
+        await migrate(database_url, plugin)
+    assert str(caught.value.__cause__) == "and then this"
+    assert await query(database_url, "SELECT state FROM roost.applied WHERE step = 'second'") == ["escaped"]
+    assert await residue(database_url) == []
+
+
+@pytest.mark.asyncio
 async def test_an_error_names_its_place(database_url: str) -> None:
     """A position within the step's own text becomes a line."""
     with pytest.raises(StepFailed) as caught:

@@ -52,6 +52,10 @@ class Closing:
     done: Callable[[], None]
 
 
+class _TransactionEnded(Exception):  # noqa: N818 -- it is told what happened, as in all names of errors here
+    """A step's function ended the transaction that it ran in, and then failed; the cause says how."""
+
+
 class StepRunner:
     """Runs the steps of one service in its turn."""
 
@@ -221,24 +225,38 @@ class StepRunner:
             return
         await self._transaction(step.opening)
         telling.begin()
-        await self._call(body, step=telling.step)
         try:
+            await self._call(body, step=telling.step)
             await self._transaction(closing)
+        except _TransactionEnded as ended:
+            raise await self._escaped(step) from ended.__cause__
         except Exception as error:
             if sqlstate_of(error) == ledger.ESCAPED:
-                if step.escape is not None:
-                    await self._wait.for_turn(self._session, step.escape)
-                raise StepEscaped(plugin=self._turn.plugin, step=telling.step) from error
+                raise await self._escaped(step) from error
             raise
 
+    async def _escaped(self, step: StepInHand) -> StepEscaped:
+        """Write down that nobody knows what is kept of a step, and return what is to be raised."""
+        if step.escape is not None:
+            await self._wait.for_turn(self._session, step.escape)
+        return StepEscaped(plugin=self._turn.plugin, step=step.telling.step)
+
     async def _call(self, body: StepBody, *, step: str) -> None:
-        """Await a step's function inside its open transaction, which is rolled back if it fails."""
+        """Await a step's function inside its open transaction, which is rolled back if it fails.
+
+        Raises:
+            _TransactionEnded: It failed, and had ended that transaction before.
+            Exception: As the function raises it.
+        """
         context = MigrationContext(self._session.connection, run_number=self._turn.run, plugin=self._turn.plugin, step=step)
         try:
             with bind_step(self._session.connection, database=self._database, step=f"{self._turn.plugin}: {step}"):
                 await call_step(body, context)
-        except Exception:
+        except Exception as error:
+            has_ended = self._session.is_open and not self._session.is_in_transaction
             await self._session.rollback(groups.clean_up(self._turn))
+            if has_ended:
+                raise _TransactionEnded from error
             raise
         except BaseException:
             self._session.terminate()
