@@ -23,8 +23,8 @@ OUTPUTS = ROOT / "docs" / "errors" / "outputs.json"
 RECORD_INTO = "ROOST_TEST_RECORD_ERRORS"
 """Names the file that gets every error which the tests of this run make, a document a line; `tools/error_pages.py --record` sets it."""
 
-_SOURCES = str(ROOT / "src" / "roost")
-_ERRORS = str(ROOT / "src" / "roost" / "errors.py")
+_SOURCES = str(Path(errors.__file__).parent)
+_ERRORS = errors.__file__
 _PLACES = (
     (re.compile(r"\S+:\d+/(roost_test_\d+_\d+|postgres\b)"), "db.example.com:5432/app"),
     (re.compile(r"\S*?/lib/python3\.\d+/(site-packages/)?"), ""),
