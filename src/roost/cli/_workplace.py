@@ -95,6 +95,7 @@ def named_runtime(runtime_name: str | None, *, project: Project) -> Runtime:
     if name is None:
         raise BadUsage(
             reason="No runtime is named, neither here nor in pyproject.toml",
-            remedy='name one as module:attribute, or write runtime = "myapp:runtime" under [tool.roost] in pyproject.toml',
+            remedy='name one as module:attribute, or write runtime = "myapp:runtime" under [tool.roost] in pyproject.toml; '
+            "roost init writes a new project",
         )
     return load_runtime(name)
