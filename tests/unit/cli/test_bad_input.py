@@ -130,6 +130,14 @@ def test_no_runtime_at_all(name: str, capsys: pytest.CaptureFixture[str]) -> Non
     assert "roost init" in hint
 
 
+@pytest.mark.parametrize("name", [*(name for name in NAMES if name not in NO_RUNTIME), "new step x"])
+def test_a_runtime_that_the_environment_names(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command that works with a runtime takes that one where none is written."""
+    monkeypatch.setenv("ROOST_RUNTIME", "badly_told:nothing")
+    message, _ = refused(words(name, ""), capsys)
+    assert "badly_told has no 'nothing'" in message
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in NO_DATABASE])
 @pytest.mark.parametrize("url", ["mysql://x/y", "postgresql://h:port/x", "nonsense"])
 def test_an_address_that_is_none(name: str, url: str, capsys: pytest.CaptureFixture[str]) -> None:
