@@ -145,6 +145,22 @@ def test_completion_of_a_shell(roost: Roost, shell: str) -> None:
         assert (checked.returncode, checked.stderr) == (0, "")
 
 
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("roost re", ["redo", "rehearse", "repair"]), ("roost import --from fl", ["flyway"]), ("roost lint sq", [])],
+)
+def test_bash_completes(roost: Roost, tmp_path: Path, typed: str, offered: list[str]) -> None:
+    """A bash that has the script completes commands and choices, and names of files where it offers nothing."""
+    (tmp_path / "roost.bash").write_text(roost("completion", "bash").stdout)
+    asked = f"""
+        . ./roost.bash; complete -p roost
+        COMP_WORDS=({typed}); COMP_CWORD=$(({len(typed.split())} - 1))
+        _roost; echo "${{COMPREPLY[@]}}"
+    """
+    done = subprocess.run(["bash", "-c", asked], cwd=tmp_path, text=True, capture_output=True, check=False, timeout=BOUND)
+    assert done.stdout.splitlines() == ["complete -o default -F _roost roost", " ".join(offered)]
+
+
 def test_completion_of_another_shell_is_refused(roost: Roost) -> None:
     """A shell that is not known is a wrong word."""
     done = roost("completion", "csh")

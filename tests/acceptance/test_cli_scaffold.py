@@ -175,6 +175,20 @@ def test_steps_go_on_where_the_plugin_is(roost: Run, run: Run, tmp_path: Path) -
     assert Path(document["manifest"]).name == "roost.sum"
 
 
+def test_a_step_of_ones_own_tells_what_is_left_to_do(roost: Run, tmp_path: Path) -> None:
+    """It is empty, and roost.sum has it so: what makes `up` take what is written into it is said, and is right."""
+    roost("init", "shop")
+    told = roost("revision", "-m", "mine", in_="shop").stderr
+    assert told.splitlines() == ["next: write what it does, then have roost.sum know that text: roost check --write"]
+    (tmp_path / "shop/shop/notes/migrations/0002_mine.sql").write_text("ALTER TABLE entry ADD mine text;\n")
+    roost("up", in_="shop", expect=4)
+    roost(*told.rpartition(": roost ")[2].split(), in_="shop")
+    roost("up", in_="shop")
+    assert roost("new", "table", "tag", in_="shop").stderr == ""
+    (tmp_path / "bare").mkdir()
+    assert roost("new", "step", "x", "--directory", "bare").stderr == ""
+
+
 def test_steps_in_python(roost: Run, tmp_path: Path) -> None:
     """A module lies beside the service, has the next number among SQL files, and is used as the command says."""
     roost("init", "shop")

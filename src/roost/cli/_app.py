@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from cyclopts import CycloptsError
+from cyclopts import CycloptsError, UnusedCliTokensError
 
 from roost.cli._commands import command_called, make_app, page_of_commands
 from roost.cli._exit_codes import ExitCode
@@ -43,7 +43,9 @@ def _tell(error: CycloptsError, *, is_json: bool) -> None:
 
     chain = tuple(error.command_chain or ())
     command = command_called(chain[0]) if chain else "roost"
-    usage = BadUsage(reason=str(error), remedy=f"see {' '.join(('roost', *chain, '--help'))}")
+    too_many = error.unused_tokens if isinstance(error, UnusedCliTokensError) else None
+    reason = f"Too many words: {' '.join(too_many)}" if too_many else str(error)
+    usage = BadUsage(reason=reason, remedy=f"see {' '.join(('roost', *chain, '--help'))}")
     Output(command, json=is_json).error(usage, exit_code=ExitCode.USAGE)
 
 

@@ -32,11 +32,13 @@ def completion(
 ) -> int:
     """Print a script by which a shell completes commands and options of roost.
 
-    For bash: roost completion bash > ~/.local/share/bash-completion/completions/roost
+    For bash write eval "$(roost completion bash)" into ~/.bashrc.
     """
 
     async def body(output: Output) -> int:
         script = make_app().generate_completion(shell=shell).rstrip("\n")
+        # Where nothing of roost's fits, such as for what `roost lint` takes, bash completes names of files by itself.
+        script = script.replace("complete -F _roost roost", "complete -o default -F _roost roost")
         output.result(CompletionDocument(shell=shell, script=script), script)
         return ExitCode.FINE
 

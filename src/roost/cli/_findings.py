@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from rich.text import Text
 
 from roost.cli._table_form import plain_table
+from roost.cli._words import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -91,7 +92,8 @@ def of_steps(checks: Sequence[StepsCheck]) -> Iterator[Finding]:
         yield Finding(check="steps", verdict="wrong", message=f"{check.plugin}: {check.error}".partition("\n")[0], remedy="see roost check")
     if not wrong:
         count = sum(check.steps or 0 for check in checks)
-        yield Finding(check="steps", verdict="fine", message=f"{count}, by {len(checks)} services, all of which can be loaded")
+        told = f"{counted(count, 'step')} of {counted(len(checks), 'service')}"
+        yield Finding(check="steps", verdict="fine", message=f"{told}, {'which' if count == 1 else 'all of which'} can be loaded")
 
 
 def of_database(seen: DatabaseExamination, *, declares_schema: bool) -> Iterator[Finding]:

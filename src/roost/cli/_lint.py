@@ -26,7 +26,10 @@ PostgresVersion = Annotated[
 
 def lint(
     *targets: Annotated[
-        str, Parameter(help="The runtime as module:attribute, else the project's; or files that end in .sql, and folders of them.")
+        str,
+        Parameter(
+            help="The runtime as module:attribute, else ROOST_RUNTIME or the project's; or files that end in .sql, and folders of them."
+        ),
     ],
     plugin: Annotated[str | None, Parameter(help="Only this plugin's steps.")] = None,
     pending: Annotated[bool, Parameter(negative=(), help="Only steps that the database does not have yet, which it is asked for.")] = False,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from roost.cli._words import counted
+
 if TYPE_CHECKING:
     from roost.lint import Finding, LintReport
 
@@ -42,13 +44,13 @@ def github_lines(findings: Iterable[Finding], *, base: Path) -> list[Text]:
 
 def lint_summary(report: LintReport) -> str:
     """Say in one line what was linted and found."""
-    said = f"{_counted(report.errors, 'error')}, {_counted(report.warnings, 'warning')} in {_counted(report.texts, 'SQL step')}"
+    said = f"{counted(report.errors, 'error')}, {counted(report.warnings, 'warning')} in {counted(report.texts, 'SQL step')}"
     passed = [
-        *([_counted(report.functions, "Python step")] if report.functions else []),
-        *([f"{_counted(report.installed, 'SQL step')} of installed packages"] if report.installed else []),
+        *([counted(report.functions, "Python step")] if report.functions else []),
+        *([f"{counted(report.installed, 'SQL step')} of installed packages"] if report.installed else []),
     ]
     beside = [
-        f"{_counted(report.ignored, 'finding')} ignored with a reason" if report.ignored else "",
+        f"{counted(report.ignored, 'finding')} ignored with a reason" if report.ignored else "",
         f"not linted: {' and '.join(passed)}" if passed else "",
     ]
     return "; ".join([said, *filter(None, beside)])
@@ -70,10 +72,6 @@ def shown_path(path: Path, *, base: Path) -> str:
 def _in_one(found: Finding, *, base: Path) -> str:
     where = f"{place(found, base=base)}: " if found.path is None else ""
     return "\n".join(filter(None, (f"{where}{found.what}", found.why and f"why: {found.why}", found.safer and f"safer: {found.safer}")))
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _data(text: str) -> str:

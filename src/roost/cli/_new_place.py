@@ -33,7 +33,7 @@ class Where:
     directory: Annotated[Path | None, Parameter(help="The folder. Else that of the plugin, which the runtime knows.")] = None
     plugin: Annotated[str | None, Parameter(help="The plugin; it may be left out where only one has such a folder.")] = None
     runtime: Annotated[
-        str | None, Parameter(help="The runtime as module:attribute. Else `runtime` in \\[tool.roost] of pyproject.toml.")
+        str | None, Parameter(help="The runtime as module:attribute. Else ROOST_RUNTIME, or `runtime` in \\[tool.roost] of pyproject.toml.")
     ] = None
 
 

@@ -20,13 +20,13 @@ Column = Annotated[str, Parameter(help="The column.")]
 
 
 def step(
-    name: Annotated[str, Parameter(help="What the step does, in a few words.")],
+    name: Annotated[str, Parameter(name=["--name", "--message", "-m"], help="What the step does, in a few words.")],
     *,
     where: WhereSteps = ANYWHERE,
     printing: Printing = IN_WORDS,
 ) -> int:
     """Write a step that does nothing yet, with its way back."""
-    return _write("empty_step", where, printing, name)
+    return _write("empty_step", where, printing, name, to_fill=True)
 
 
 def table(
@@ -110,14 +110,14 @@ def foreign_key(
     return _write("foreign_key", where, printing, table, column, referenced)
 
 
-def _write(generator: str, where: WhereSteps, printing: Printing, *words: object, **options: object) -> int:
+def _write(generator: str, where: WhereSteps, printing: Printing, *words: object, to_fill: bool = False, **options: object) -> int:
     async def body(output: Output) -> int:
         from roost import scaffold  # noqa: PLC0415 -- `roost --help` needs no generators
 
         make: Any = getattr(scaffold, generator)
         drafts = make(*words, **options)
         async with place_of(where, python=where.python) as place:
-            write_steps(output, place, drafts, python=where.python, version=where.version)
+            write_steps(output, place, drafts, python=where.python, version=where.version, to_fill=to_fill)
         return ExitCode.FINE
 
     return perform("new", body, json=printing.json, traceback=printing.traceback, log_format=printing.log_format)

@@ -29,8 +29,8 @@ class NewStepsDocument(TypedDict):
     manifest: str | None
 
 
-def write_steps(output: Output, place: Place, drafts: Sequence[Draft], *, python: bool, version: str | None) -> None:
-    """Write steps, and tell their files; for a Python module also how it is put to use.
+def write_steps(output: Output, place: Place, drafts: Sequence[Draft], *, python: bool, version: str | None, to_fill: bool = False) -> None:
+    """Write steps, and tell their files; for a Python module also how it is put to use, for an SQL file `to_fill` what is left to do.
 
     Raises:
         BadUsage: A version is given for SQL files, which have that of the plugin.
@@ -60,6 +60,8 @@ def write_steps(output: Output, place: Place, drafts: Sequence[Draft], *, python
         manifest=None if manifest is None else str(manifest),
     )
     output.result(document, "\n".join(f"wrote {shown(path)}" for path in (*paths, *([manifest] if manifest is not None else []))))
+    if to_fill and manifest is not None:
+        output.note("next: write what it does, then have roost.sum know that text: roost check --write")
     if python:
         module = paths[0].stem
         output.note(f"next: from {f'{place.package}.' if place.package else ''}{module} import steps as {module}")

@@ -10,8 +10,6 @@ from cyclopts import Parameter
 RuntimeName: TypeAlias = Annotated[
     str | None,
     Parameter(
-        env_var="ROOST_RUNTIME",
-        show_env_var=False,
         help="The runtime as module:attribute: a Runtime, or a function that returns one. "
         "Else ROOST_RUNTIME, or `runtime` in \\[tool.roost] of pyproject.toml.",
     ),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from roost.cli._table_form import NONE, plain_table
+from roost.cli._words import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -172,7 +173,7 @@ def _manifest(check: StepsCheck) -> str:
 
 def counted_steps(report: MigrationReport) -> str:
     """Say how many steps a report has."""
-    return "1 step" if len(report.steps) == 1 else f"{len(report.steps)} steps"
+    return counted(len(report.steps), "step")
 
 
 NOTHING_TO_DO = "nothing to do: the database is where the plugins want it"

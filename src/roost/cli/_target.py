@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,10 @@ from roost.errors import BadTarget
 
 if TYPE_CHECKING:
     from roost.runtime import Runtime
+
+_REVISION = re.compile(r"heads?|base|zero|latest|[-+]?[0-9][0-9.]*")
+"""What other tools call a place to migrate to."""
+_ALL_THE_WAY = "leave the word out: up runs all that is pending; the way back is roost down --to VERSION, or --steps N"
 
 
 def load_target(target: str) -> object:
@@ -25,7 +30,8 @@ def load_target(target: str) -> object:
     """
     module_name, colon, attribute = target.partition(":")
     if not colon or not all(part.isidentifier() for part in (*module_name.split("."), *attribute.split("."))):
-        raise BadTarget(target=target, reason="it is not of the form module:attribute", remedy="for example: roost up myapp.main:runtime")
+        remedy = _ALL_THE_WAY if _REVISION.fullmatch(target) else "for example: roost up myapp.main:runtime"
+        raise BadTarget(target=target, reason="it is not of the form module:attribute", remedy=remedy)
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)

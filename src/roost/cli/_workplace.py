@@ -90,11 +90,12 @@ def runtime_on_database(runtime_name: str | None, *, project: Project, database_
 
 
 def named_runtime(runtime_name: str | None, *, project: Project) -> Runtime:
-    """Load the runtime that the command line or the project names; errors as of `workplace`."""
-    name = runtime_name or project.runtime
+    """Load the runtime that the command line, the environment or the project names; errors as of `workplace`."""
+    name = runtime_name or os.environ.get("ROOST_RUNTIME") or project.runtime
     if name is None:
         raise BadUsage(
             reason="No runtime is named, neither here nor in pyproject.toml",
-            remedy='name one as module:attribute, or write runtime = "myapp:runtime" under [tool.roost] in pyproject.toml',
+            remedy='name one as module:attribute, or write runtime = "myapp:runtime" under [tool.roost] in pyproject.toml; '
+            "roost init writes a new project",
         )
     return load_runtime(name)

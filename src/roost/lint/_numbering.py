@@ -15,7 +15,7 @@ _SHORTEST_DATE = 8
 NUMBER_RULES: dict[str, tuple[str, str]] = {
     "number-twice": (
         "two branches have taken it, and which of the two files runs first is up to the rest of their names",
-        "give the one that no database has yet the next free number",
+        "give the one that no database has yet the next free number, as roost new --renumber does",
     ),
     "number-gap": (
         "a file may have been lost, or be still on a branch; once it comes, it is out of order for databases that have the later ones",

@@ -110,12 +110,32 @@ def test_a_runtime_that_is_not_there(name: str, runtime: str, said: str, capsys:
     assert said in message
 
 
+@pytest.mark.parametrize("word", ["head", "heads", "base", "+1", "0042", "1.2.0"])
+def test_a_place_to_migrate_to(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who comes with another tool's word for how far to go hears that `up` goes all the way, and what leads back."""
+    message, hint = refused(["upgrade", word], capsys)
+    assert "it is not of the form module:attribute" in message
+    assert "leave the word out" in hint
+    assert "roost down --to VERSION" in hint
+    _, other = refused(["upgrade", "header"], capsys)
+    assert "roost up myapp.main:runtime" in other
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in NO_RUNTIME])
 def test_no_runtime_at_all(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Where nothing names one, what could is told."""
     message, hint = refused(words(name, ""), capsys)
     assert "No runtime is named" in message
     assert "[tool.roost]" in hint
+    assert "roost init" in hint
+
+
+@pytest.mark.parametrize("name", [*(name for name in NAMES if name not in NO_RUNTIME), "new step x"])
+def test_a_runtime_that_the_environment_names(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command that works with a runtime takes that one where none is written."""
+    monkeypatch.setenv("ROOST_RUNTIME", "badly_told:nothing")
+    message, _ = refused(words(name, ""), capsys)
+    assert "badly_told has no 'nothing'" in message
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in NO_DATABASE])

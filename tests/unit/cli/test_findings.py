@@ -125,7 +125,7 @@ def test_steps_that_can_not_be_loaded() -> None:
     good = StepsCheck(plugin="notes", service_name="notes-migration", steps=3)
     bad = StepsCheck(plugin="tags", service_name="tags-migration", steps=None, error=InvalidSqlFile(path="a.sql", reason="it is\nno text"))
     assert [one.message for one in of_steps([good, bad])] == ["tags: Invalid migration file a.sql: it is"]
-    assert [one.message for one in of_steps([good])] == ["3, by 1 services, all of which can be loaded"]
+    assert [one.message for one in of_steps([good])] == ["3 steps of 1 service, all of which can be loaded"]
 
 
 def test_the_table_shows_the_remedy_below_what_was_seen() -> None:

@@ -48,6 +48,7 @@ def test_only_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, capsys: 
     [
         (["nope"], 'Unknown command "nope"', "roost --help"),
         (["up", "--nope"], "Unknown option", "roost up --help"),
+        (["upgrade", "app:runtime", "head", "x"], "Too many words: head x", "roost upgrade --help"),
         (["down", "--steps", "0"], "Must be >= 1", "roost down --help"),
         (["history", "--limit", "x"], "unable to convert", "roost history --help"),
     ],

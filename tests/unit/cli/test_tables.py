@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from roost.cli._table_form import plain_table
 from roost.cli._tables import check_table, history_table, holder_table, status_table, steps_sql, steps_table, unclaimed_table
 from roost.errors import BadUsage
 from roost.migrations import (
@@ -207,3 +208,17 @@ def test_the_lock_holder_is_drawn_with_its_run() -> None:
     assert _drawn(holder_table(known))[3] == row
     hidden = MigrationLockHolder(**seen, since=None, state=None)  # type: ignore[arg-type]  # as above
     assert _drawn(holder_table(hidden))[3] == "812 - -, for - 10.0.0.3 roost [x]: fill what it does is hidden from this role"
+
+
+def test_a_narrow_table_moves_together_before_it_breaks_words() -> None:
+    """Where the screen is too narrow for the usual gaps, the gaps are narrowed first; where it is not, they are as always."""
+    table = plain_table("Migrations", "plugin", "version", "state")
+    table.add_row("notes", "1.0.0", "somewhat-long")
+
+    def lines(width: int) -> list[str]:
+        stream = io.StringIO()
+        Console(file=stream, width=width).print(table)
+        return [line.rstrip() for line in stream.getvalue().splitlines()]
+
+    for width, gap in ((32, "   "), (30, "  "), (32, "   ")):
+        assert lines(width)[3] == gap.join(("notes ", "1.0.0  ", "somewhat-long"))
