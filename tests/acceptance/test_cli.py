@@ -9,15 +9,16 @@ import signal
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import asyncpg
 import pytest
 
 from roost.postgres import EmbeddedPostgres
 from tests.plugins.build import BOUND
+from tests.plugins.roost_process import Roost, roost_in
 
 PLUGINS = """
 from roost import MigrationStep, Plugin, PluginMigrationService, Runtime
@@ -66,8 +67,6 @@ def explode():
 number = 7
 """
 
-Roost: TypeAlias = "Callable[..., subprocess.CompletedProcess[str]]"
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
@@ -95,20 +94,7 @@ def url(server: EmbeddedPostgres, request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def roost(project: Path) -> Roost:
     """Run ``roost`` in the project's directory; its standard input is no terminal."""
-
-    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "roost.cli", *arguments],
-            cwd=project,
-            env=_clean_environment() | environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=BOUND,
-            check=False,
-        )
-
-    return run
+    return roost_in(project)
 
 
 def _clean_environment() -> dict[str, str]:
@@ -489,7 +475,7 @@ def test_interrupt_exits_130_and_frees_the_lock(project: Path, roost: Roost, url
     assert process.returncode == 130
     assert rest.splitlines()[-3:] == [
         "tags 1/1 interrupted",
-        "tags 1/1 keep was rolled back; 2 steps are done, and kept",
+        "tags 1/1 keep was rolled back; 2 steps are done, and that stays",
         "interrupted",
     ]
     assert "Traceback" not in rest

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import asyncpg
 import pytest
+
+from tests.plugins.roost_process import Roost, roost_in, write_project
 
 PROJECT = """
 from roost import MigrationStep, Plugin, PluginMigrationService, Runtime
@@ -36,29 +35,13 @@ class TagsMigrations(PluginMigrationService):
 
 runtime = Runtime(plugins=[Plugin(name="notes", services=[NotesMigrations]), Plugin(name="tags", services=[TagsMigrations])])
 """
-BOUND = 60.0
-Roost: TypeAlias = "Callable[..., subprocess.CompletedProcess[str]]"
 
 
 @pytest.fixture
 def roost(tmp_path: Path, database_url: str) -> Roost:
     """Run ``roost`` on the test's database, in a directory with a runtime; its standard input is no terminal."""
-    (tmp_path / "shop.py").write_text(PROJECT)
-    (tmp_path / "pyproject.toml").write_text('[tool.roost]\nruntime = "shop:runtime"\n')
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "roost.cli", *arguments],
-            cwd=tmp_path,
-            env={**os.environ, "ROOST_DATABASE_URL": database_url},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=BOUND,
-            check=False,
-        )
-
-    return run
+    write_project(tmp_path, PROJECT)
+    return roost_in(tmp_path, ROOST_DATABASE_URL=database_url)
 
 
 def on_database(url: str, sql: str) -> list[Any]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import asyncpg
 import pytest
+
+from tests.plugins.roost_process import Roost, roost_in, write_project
 
 PROJECT = """
 from pathlib import Path
@@ -37,32 +36,16 @@ CREATE TABLE goose_db_version (id serial PRIMARY KEY, version_id bigint NOT NULL
 INSERT INTO goose_db_version (version_id, is_applied) VALUES (0, true), (1, true);
 CREATE TABLE notes (id int);
 """
-BOUND = 60.0
-Roost: TypeAlias = "Callable[..., subprocess.CompletedProcess[str]]"
 
 
 @pytest.fixture
 def roost(tmp_path: Path, database_url: str) -> Roost:
     """Run ``roost`` on the test's database, in a directory with a runtime of goose's files; its standard input is no terminal."""
-    (tmp_path / "shop.py").write_text(PROJECT)
-    (tmp_path / "pyproject.toml").write_text('[tool.roost]\nruntime = "shop:runtime"\n')
+    write_project(tmp_path, PROJECT)
     (tmp_path / "goose").mkdir()
     for name, sql in (("1_make", "CREATE TABLE notes (id int);"), ("2_kind", "ALTER TABLE notes ADD kind text;"), ("3_more", "SELECT 1;")):
         (tmp_path / "goose" / f"{name}.sql").write_text(f"-- +goose Up\n{sql}\n")
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "roost.cli", *arguments],
-            cwd=tmp_path,
-            env={**os.environ, "ROOST_DATABASE_URL": database_url},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=BOUND,
-            check=False,
-        )
-
-    return run
+    return roost_in(tmp_path, ROOST_DATABASE_URL=database_url)
 
 
 def on_database(url: str, sql: str) -> list[Any]:

@@ -216,6 +216,7 @@ def test_check_is_the_gate(roost: Roost, project: Path) -> None:
     done = roost("check")
     assert (done.returncode, done.stderr) == (4, "")
     assert "notes:index:3: error require-concurrent-index-creation: " in done.stdout
+    assert [line.split()[0] for line in done.stdout.splitlines() if line.rstrip().endswith("1 lint error")] == ["notes"]
     assert done.stdout.splitlines()[-1] == "1 error, 0 warnings in 3 SQL steps; not linted: 1 Python step"
     document = json.loads(roost("check", "--json").stdout)
     assert (document["valid"], document["lint"]["errors"]) == (False, 1)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 
-from tests.plugins.build import BOUND
+from tests.plugins.roost_process import roost_in
 
 PROJECT = """
 import warnings
@@ -46,17 +43,10 @@ def roost(tmp_path: Path, database_url: str) -> Roost:
     """Run ``roost`` on an empty database; return its exit code, its standard output, and its standard error line by line."""
     (tmp_path / "shop.py").write_text(PROJECT)
 
+    run_in_words = roost_in(tmp_path, DATABASE_URL=database_url)
+
     def run(*arguments: str, **environment: str) -> tuple[int, str, list[dict[str, Any]]]:
-        done = subprocess.run(
-            [sys.executable, "-m", "roost.cli", *arguments],
-            cwd=tmp_path,
-            env={**os.environ, "DATABASE_URL": database_url, **environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=BOUND,
-            check=False,
-        )
+        done = run_in_words(*arguments, **environment)
         return done.returncode, done.stdout, [json.loads(line) for line in done.stderr.splitlines()]
 
     return run

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
 
 import pytest
 
 from roost.postgres import parse_url
 from tests.plugins.build import BOUND
+from tests.plugins.roost_process import Roost, roost_in, write_project
 
 PROJECT = """
 from roost import MigrationStep, Plugin, PluginMigrationService, Runtime, Service
@@ -33,30 +30,13 @@ class NotesMigrations(PluginMigrationService):
 
 runtime = Runtime(plugins=[Plugin(name="notes", version="1.1.0", description="Keeps notes", services=[Notes, NotesMigrations])])
 """
-Roost: TypeAlias = "Callable[..., subprocess.CompletedProcess[str]]"
-ADDRESSES = ("ROOST_DATABASE_URL", "DATABASE_URL", "ROOST_RUNTIME")
 
 
 @pytest.fixture
 def roost(tmp_path: Path) -> Roost:
     """Run ``roost`` in a directory with a runtime that names no database; nothing but what is given says where one is."""
-    (tmp_path / "shop.py").write_text(PROJECT)
-    (tmp_path / "pyproject.toml").write_text('[tool.roost]\nruntime = "shop:runtime"\n')
-    inherited = {name: value for name, value in os.environ.items() if name not in ADDRESSES and not name.startswith("PG")}
-
-    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "roost.cli", *arguments],
-            cwd=tmp_path,
-            env={**inherited, **environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=BOUND,
-            check=False,
-        )
-
-    return run
+    write_project(tmp_path, PROJECT)
+    return roost_in(tmp_path)
 
 
 def test_redo_runs_the_last_step_once_more(roost: Roost, database_url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from traceback import format_exception
 from typing import Annotated
@@ -59,11 +60,12 @@ def check(
             async with workplace(runtime, database_url=common.database_url) as place:
                 drifted = await place.orchestrator.find_drift(plugin)
         errors = [one.error for one in found if one.error is not None]
+        lint_errors = Counter(one.plugin or "" for one in (linted.findings if linted is not None else ()) if one.severity == "error")
         output.result(
             check_document(
                 found, drift=drifted, lint=None if linted is None else found_document(linted, postgres_version=version, base=base)
             ),
-            check_table(found, base=base) if found else "there are no steps to check",
+            check_table(found, base=base, lint_errors=lint_errors) if found else "there are no steps to check",
             *(finding_lines(linted.findings, base=base) if linted is not None else ()),
             *([lint_summary(linted)] if linted is not None and linted.findings else ()),
         )

@@ -27,12 +27,14 @@ class StepsSeen:
     """What events have told of a run's steps.
 
     Attributes:
-        done: How many ended well.
+        done: How many ended well on the way up.
+        undone: How many did on the way down.
         in_hand: The one that has begun and did not end, or was interrupted; None where there is none.
     """
 
     def __init__(self) -> None:
         self.done: int = 0
+        self.undone: int = 0
         self.in_hand: StepStarted | None = None
 
     def see(self, event: object) -> None:
@@ -40,8 +42,11 @@ class StepsSeen:
         match event:
             case StepStarted():
                 self.in_hand = event
-            case StepFinished(error=None):
+            case StepFinished(error=None, direction="up"):
                 self.done += 1
+                self.in_hand = None
+            case StepFinished(error=None):
+                self.undone += 1
                 self.in_hand = None
             case _:
                 pass
@@ -56,7 +61,7 @@ async def explained_interruption(place: Workplace, output: Output) -> AsyncItera
         with shown_progress(place.runtime, output):
             yield
     except asyncio.CancelledError:
-        if seen.done or seen.in_hand is not None:
+        if seen.done or seen.undone or seen.in_hand is not None:
             output.note(await _explanation(place.orchestrator, seen))
         raise
     finally:
@@ -64,8 +69,7 @@ async def explained_interruption(place: Workplace, output: Output) -> AsyncItera
 
 
 async def _explanation(orchestrator: MigrationOrchestrator, seen: StepsSeen) -> str:
-    kept = f"{seen.done} {'step is' if seen.done == 1 else 'steps are'} done, and kept"
-    step = seen.in_hand
+    step, kept = seen.in_hand, kept_of(seen)
     if step is None:
         return kept
     try:
@@ -74,7 +78,14 @@ async def _explanation(orchestrator: MigrationOrchestrator, seen: StepsSeen) -> 
     except (TimeoutError, RoostError):
         is_done = None
     outcome = f"{step.plugin} {step.index}/{step.total} {step.step} {outcome_of(step, is_done=is_done)}"
-    return f"{outcome}; {kept}" if seen.done else outcome
+    return f"{outcome}; {kept}" if kept else outcome
+
+
+def kept_of(seen: StepsSeen) -> str:
+    """Say what is kept of what was done before; nothing, where nothing was. Pure."""
+    counted = [(number, word) for number, word in ((seen.undone, "undone"), (seen.done, "done")) if number]
+    told = [f"{number} {'step is' if number == 1 else 'steps are'} {word}" for number, word in counted]
+    return f"{' and '.join(told)}, and that stays" if told else ""
 
 
 def outcome_of(step: StepStarted, *, is_done: bool | None) -> str:

@@ -136,12 +136,13 @@ def steps_table(report: MigrationReport, *, title: str) -> Table:
     return table
 
 
-def check_table(checks: Sequence[StepsCheck], *, base: Path) -> Table:
+def check_table(checks: Sequence[StepsCheck], *, base: Path, lint_errors: Mapping[str, int]) -> Table:
     """Draw what a check found, service by service.
 
     Args:
         checks: What was found.
         base: Folders below it are shown from there.
+        lint_errors: How many errors a linter found in a plugin's steps, where it found some.
     """
     table = plain_table("Steps", "plugin", "service", "steps", "folder", "manifest", "result")
     for check in checks:
@@ -151,9 +152,17 @@ def check_table(checks: Sequence[StepsCheck], *, base: Path) -> Table:
             Text(NONE if check.steps is None else str(check.steps)),
             Text(NONE if check.directory is None else _from(base, check.directory)),
             Text(_manifest(check)),
-            Text("fine", style="green") if check.error is None else Text("wrong", style="red"),
+            _verdict(check, lint_errors.get(check.plugin, 0)),
         )
     return table
+
+
+def _verdict(check: StepsCheck, lint_errors: int) -> Text:
+    if check.error is not None:
+        return Text("wrong", style="red")
+    if lint_errors:
+        return Text("1 lint error" if lint_errors == 1 else f"{lint_errors} lint errors", style="red")
+    return Text("fine", style="green")
 
 
 def _from(base: Path, directory: str) -> str:

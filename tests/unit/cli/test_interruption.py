@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from roost.cli._interruption import StepsSeen, outcome_of
+from roost.cli._interruption import StepsSeen, kept_of, outcome_of
 from roost.migrations import StepFinished, StepStarted
 
 STARTED = StepStarted(plugin="notes", step="kind", description="Kinds", version="1.0.0", direction="up", index=2, total=3)
@@ -40,7 +40,22 @@ def test_what_events_tell() -> None:
     assert (seen.done, seen.in_hand) == (0, STARTED)
     seen.see(finished(TimeoutError()))
     assert (seen.done, seen.in_hand) == (0, STARTED)
+    assert kept_of(seen) == ""
     seen.see(finished(None))
     assert (seen.done, seen.in_hand) == (1, None)
     seen.see(object())
     assert (seen.done, seen.in_hand) == (1, None)
+    assert kept_of(seen) == "1 step is done, and that stays"
+
+
+def test_what_is_undone_is_not_told_as_done() -> None:
+    """`redo` goes down and then up: each is counted by itself."""
+    seen = StepsSeen()
+    for _ in range(2):
+        seen.see(replace(STARTED, direction="down"))
+        seen.see(replace(finished(None), direction="down"))
+    assert (seen.done, seen.undone, seen.in_hand) == (0, 2, None)
+    assert kept_of(seen) == "2 steps are undone, and that stays"
+    seen.see(STARTED)
+    seen.see(finished(None))
+    assert kept_of(seen) == "2 steps are undone and 1 step is done, and that stays"

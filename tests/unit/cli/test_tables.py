@@ -67,7 +67,7 @@ def test_unclaimed_plugins_are_rows() -> None:
 
 
 def test_status_has_a_row_for_each_service() -> None:
-    """Each service is a row with its plugin, versions, pending steps, last run in UTC and state; names are no markup."""
+    """A service a row, its folder from the base; what was written and a linter's errors are counted; a dash is what can't be told."""
     status = MigrationStatus(
         total_services=2,
         last_migration=AT,
@@ -158,7 +158,7 @@ def test_sql_is_written_out() -> None:
 
 
 def test_checks_show_folders_from_where_one_stands() -> None:
-    """Each service is a row; a folder below the base is shown from there; what was written is counted; what can't be told is a dash."""
+    """A service a row, its folder from the base; what was written and a linter's errors are counted; a dash is what can't be told."""
     checks = [
         StepsCheck(service_name="a-migration", plugin="a", steps=2, directory="/here/a", has_manifest=True),
         StepsCheck(service_name="b-migration", plugin="b", steps=2, directory="/there/b", has_manifest=False),
@@ -178,10 +178,10 @@ def test_checks_show_folders_from_where_one_stands() -> None:
         ),
         StepsCheck(service_name="f-migration", plugin="f", error=BadUsage(reason="r", remedy="h")),
     ]
-    assert _drawn(check_table(checks, base=Path("/here")))[3:] == [
+    assert _drawn(check_table(checks, base=Path("/here"), lint_errors={"b": 1, "c": 2, "f": 3}))[3:] == [
         "a a-migration 2 a yes fine",
-        "b b-migration 2 /there/b none fine",
-        "c c-migration 1 c written: 2 added, 1 removed fine",
+        "b b-migration 2 /there/b none 1 lint error",
+        "c c-migration 1 c written: 2 added, 1 removed 2 lint errors",
         "d d-migration 1 d written: same files fine",
         "e e-migration 1 e yes fine",
         "f f-migration - - - wrong",
