@@ -366,12 +366,16 @@ def test_directories_that_cannot_be_read(project: AlembicProject, tmp_path: Path
     assert reason(tmp_path) == "there is no folder 'versions' in it"
     (tmp_path / "empty.ini").write_text("[alembic]\n")
     assert reason(tmp_path / "empty.ini") == "it names no script_location"
+    (tmp_path / "broken.ini").write_text("[[[\n")
+    assert reason(tmp_path / "broken.ini").startswith("MissingSectionHeaderError: File contains no section headers. file: ")
     (kind,) = (tmp_path / "migrations" / "versions").glob("kind_*.py")
     twin = kind.with_name("twin_kind.py")
     twin.write_text(kind.read_text())
     assert reason(tmp_path / "alembic.ini") == "UserWarning: Revision kind is present more than once"
     twin.write_text(kind.read_text().replace("'kind'", "'twin'").replace("'notes'", "'gone'"))
     assert reason(tmp_path / "alembic.ini") == "UserWarning: Revision gone referenced from gone -> twin (head), the kind is not present"
+    twin.write_text(kind.read_text().replace("'kind'", "'twin'").replace("'notes'", "'twin'"))
+    assert reason(tmp_path / "alembic.ini").startswith("CommandError: ")  # it revises itself
     twin.unlink()
     project.write("kind", up="nonsense here")
     assert reason(tmp_path / "alembic.ini").startswith("SyntaxError: ")

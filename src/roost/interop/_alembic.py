@@ -14,7 +14,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, Literal, TypeAlias
 
-from roost.errors import AlembicCommits, AlembicVersionsDiffer, InvalidAlembicDirectory
+from roost.errors import AlembicCommits, AlembicVersionsDiffer, InvalidAlembicDirectory, RoostError
 from roost.interop._alembic_extra import of_extra
 
 Direction: TypeAlias = Literal["up", "down"]
@@ -72,17 +72,21 @@ class AlembicDirectory:
         """Read all revisions, which imports their modules."""
         self._path = Path(path)
         self._options = options
-        config = _config(self._path)
         before = list(sys.path)
         try:
+            config = _config(self._path)
             with warnings.catch_warnings():
                 # A revision that is there twice, or not at all: alembic says so by a warning, and goes on or stumbles later.
                 warnings.filterwarnings("error", r"Revision .* is (present more than once|not present)")
                 self._script = of_extra("alembic.script").ScriptDirectory.from_config(config)
                 found = list(self._script.walk_revisions())
             self.revisions: Sequence[AlembicRevision] = tuple(self._revision(script) for script in reversed(found))
+        except RoostError:
+            raise
         except Exception as error:
-            raise InvalidAlembicDirectory(path=str(path), reason=f"{type(error).__name__}: {error}") from error
+            # Some of these errors fill several lines.
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise InvalidAlembicDirectory(path=str(path), reason=reason) from error
         finally:
             # It puts what `prepend_sys_path` names in front, each time that somebody reads it.
             sys.path[:] = [*dict.fromkeys(entry for entry in sys.path if entry not in before), *before]
