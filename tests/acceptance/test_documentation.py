@@ -61,6 +61,12 @@ def test_page_does_what_it_says(page: Path, tmp_path: Path, database_url: str) -
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "COLUMNS": "140",
         "PYTHONDONTWRITEBYTECODE": "1",  # a page replaces its files within one second
+        # Who reads a page has told git who they are; a new machine, and its settings, tell nothing.
+        **{
+            f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in (("NAME", "me"), ("EMAIL", "me@example.org"))
+        },
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_SYSTEM": os.devnull,
         "PYTEST_DEBUG_TEMPROOT": str(tmp_path),  # what a page's tests leave is removed with what this one leaves
     }
     unused: set[str] = set()
