@@ -962,7 +962,7 @@ class StepIsRepeatable(MigrationError):
 
 @dataclass(eq=False, kw_only=True)
 class InvalidConfiguration(MigrationError):
-    """A value of `MigrationConfig` is out of its range."""
+    """A value of `MigrationConfig`, or of a call, is out of its range."""
 
     name: str
     value: object
@@ -1575,14 +1575,14 @@ class StepNotInDoubt(MigrationError):
 
 
 @dataclass(eq=False, kw_only=True)
-class UnknownBaseline(MigrationError):
-    """A plugin can't be baselined at a version, because its steps don't lead there.
+class UnknownVersion(MigrationError):
+    """A plugin's steps don't lead to a version that a run or a baseline was to end at.
 
     Attributes:
         plugin: The plugin.
         version: What was asked for.
         target: The version the code aims at; None where the plugin has no versions.
-        known: The versions that its steps reach.
+        known: The versions that its pending steps reach.
         is_above: Whether the version lies above the code's target.
     """
 
@@ -1595,11 +1595,28 @@ class UnknownBaseline(MigrationError):
     @property
     def message(self) -> str:
         why = f"the code aims at {self.target}" if self.is_above else "none of its steps has that version"
-        return f"Plugin {self.plugin} can't be baselined at version {self.version}: {why}"
+        return f"Plugin {self.plugin} has no version {self.version}: {why}"
 
     @property
     def hint(self) -> str:
-        return f"the versions of its steps: {', '.join(self.known) or 'none'}"
+        return f"the versions ahead of it: {', '.join(self.known) or 'none'}"
+
+
+@dataclass(eq=False, kw_only=True)
+class VersionPassed(MigrationError):
+    """A run was to end at a version above which a plugin is already."""
+
+    plugin: str
+    version: str
+    current: str
+
+    @property
+    def message(self) -> str:
+        return f"Plugin {self.plugin} is already at version {self.current}, above {self.version}"
+
+    @property
+    def hint(self) -> str:
+        return f"to go back: roost down --plugin {self.plugin} --to {self.version}"
 
 
 @dataclass(eq=False, kw_only=True)

@@ -212,6 +212,40 @@ def test_down_wants_a_plugin_among_several(roost: Roost, url: str) -> None:
     assert (done.returncode, done.stderr) == (2, "error: Several plugins have migrations\nhint: say which with --plugin: notes, tags\n")
 
 
+def test_up_in_part(roost: Roost, url: str) -> None:
+    """A part of one plugin's steps is run, and no other plugin's; a dry run shows the same; what is left stays pending."""
+    done = roost("up", "--steps", "1", "--database-url", url)
+    assert (done.returncode, done.stderr) == (2, "error: Several plugins have migrations\nhint: say which with --plugin: notes, tags\n")
+    shown = _json(roost("up", "--plugin", "notes", "--steps", "1", "--dry-run", "--json", "--database-url", url))
+    ran = _json(roost("up", "--plugin", "notes", "--steps", "1", "--json", "--database-url", url))
+    assert [step["step"] for step in shown["steps"]] == [step["step"] for step in ran["steps"]] == ["make"]
+    services = _json(roost("status", "--json", "--database-url", url))["services"]
+    assert {service["service_name"]: service["version"] for service in services} == {"notes-migration": "1.0.0", "tags-migration": None}
+
+
+def test_up_to_a_version(roost: Roost, url: str) -> None:
+    """Up to a version, again to it, below it, above the code's: done, nothing to do, and two refusals that say what to do."""
+    words = ("--plugin", "notes", "--database-url", url)
+    assert "run in" in roost("up", "--to", "1.1.0", *words).stdout
+    assert roost("up", "--to", "1.1.0", *words).stdout == "nothing to do: the plugin is as far as it was to go\n"
+    below, above = roost("up", "--to", "1.0.0", *words), roost("up", "--to", "9", *words)
+    assert (below.returncode, above.returncode) == (2, 2)
+    assert below.stderr.splitlines() == [
+        "error: Plugin notes is already at version 1.1.0, above 1.0.0",
+        "hint: to go back: roost down --plugin notes --to 1.0.0",
+    ]
+    assert above.stderr.startswith("error: Plugin notes has no version 9: the code aims at ")
+
+
+def test_up_in_part_leaves_declared_schemas_out(roost: Roost) -> None:
+    """What declared schemas may lose is nothing to be said of a part; it is refused before anybody connects."""
+    done = roost("up", "--plugin", "notes", "--allow-data-loss", "notes.kind")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        2,
+        "error: --allow-data-loss is for declared schemas, which --to, --steps and --plugin leave out",
+    )
+
+
 def test_failed_step_is_told(roost: Roost, url: str) -> None:
     """A failing step exits 1 with its message, without a traceback."""
     done = roost("up", "shop:broken", "--database-url", url)

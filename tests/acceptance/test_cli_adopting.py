@@ -115,13 +115,13 @@ def test_a_baseline(roost: Roost, database_url: str) -> None:
     [
         (
             ("baseline", "notes", "--to", "2.0.0"),
-            "error: Plugin notes can't be baselined at version 2.0.0: the code aims at 1.2.0",
-            "hint: the versions of its steps: 1.0.0, 1.1.0, 1.2.0",
+            "error: Plugin notes has no version 2.0.0: the code aims at 1.2.0",
+            "hint: the versions ahead of it: 1.0.0, 1.1.0, 1.2.0",
         ),
         (
             ("baseline", "notes", "--to", "1.0.1"),
-            "error: Plugin notes can't be baselined at version 1.0.1: none of its steps has that version",
-            "hint: the versions of its steps: 1.0.0, 1.1.0, 1.2.0",
+            "error: Plugin notes has no version 1.0.1: none of its steps has that version",
+            "hint: the versions ahead of it: 1.0.0, 1.1.0, 1.2.0",
         ),
         (("baseline", "note", "--to", "1.0.0"), "error: No plugin 'note' has migration steps in this runtime", "hint: did you mean notes?"),
         (

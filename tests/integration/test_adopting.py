@@ -32,8 +32,8 @@ from roost.errors import (
     SessionLost,
     StepEscaped,
     StepIsRepeatable,
-    UnknownBaseline,
     UnknownMigrationPlugin,
+    UnknownVersion,
     UnmarkRefused,
 )
 from roost.migrations import ClaimedSteps, LockWaitStarted, MigrationRun, StepsChanged
@@ -233,16 +233,16 @@ async def test_without_the_extra(database_url: str, monkeypatch: pytest.MonkeyPa
 async def test_versions_that_no_baseline_has(database_url: str) -> None:
     """Above the code's target, between its versions, malformed: refused with the versions there are, and no ledger is made."""
     one = orchestrator(database_url, notes(), make_plugin("bare"))
-    with pytest.raises(UnknownBaseline, match=r"the code aims at 1\.2\.0") as above:
+    with pytest.raises(UnknownVersion, match=r"the code aims at 1\.2\.0") as above:
         await one.baseline("notes", "2.0")
-    assert above.value.hint == "the versions of its steps: 1.0.0, 1.1.0, 1.2.0"
-    with pytest.raises(UnknownBaseline, match="none of its steps has that version"):
+    assert above.value.hint == "the versions ahead of it: 1.0.0, 1.1.0, 1.2.0"
+    with pytest.raises(UnknownVersion, match="none of its steps has that version"):
         await one.baseline("notes", "1.0.5")
     with pytest.raises(InvalidPluginVersion):
         await one.baseline("notes", "first")
-    with pytest.raises(UnknownBaseline) as bare:
+    with pytest.raises(UnknownVersion) as bare:
         await one.baseline("bare", "1.0.0")
-    assert bare.value.hint == "the versions of its steps: none"
+    assert bare.value.hint == "the versions ahead of it: none"
     with pytest.raises(UnknownMigrationPlugin) as unknown:
         await one.baseline("nots", "1.0.0")
     assert unknown.value.hint == "did you mean notes?"
@@ -322,14 +322,14 @@ async def test_computed_steps(database_url: str) -> None:
     """They are claimed as far as they say that they lead from nothing to that version, and the next run asks for the rest."""
     await execute(database_url, f"{BY_HAND}; CREATE TABLE one (id int); CREATE TABLE two (id int)")
     one = orchestrator(database_url, Plugin("versioned", services=[Computed]))
-    with pytest.raises(UnknownBaseline, match="none of its steps"):
+    with pytest.raises(UnknownVersion, match="none of its steps"):
         await one.baseline("versioned", "2.0.0")
-    with pytest.raises(UnknownBaseline, match=r"aims at 3\.0\.0"):
+    with pytest.raises(UnknownVersion, match=r"aims at 3\.0\.0"):
         await one.baseline("versioned", "3.0.1")
     assert (await one.baseline("versioned", "1.1.0")).steps == ("make", "kind")
     assert names((await one.run_all_migrations()).steps) == ["tags"]
     other = orchestrator(database_url, Plugin("unversioned", services=[Unversioned]))
-    with pytest.raises(UnknownBaseline, match="none of its steps"):
+    with pytest.raises(UnknownVersion, match="none of its steps"):
         await other.baseline("unversioned", "0.5")
     assert (await other.baseline("unversioned", "2.0.0")).steps == ("to-1.0.0", "to-2.0.0")
     assert names((await other.run_all_migrations()).steps) == ["to-3.0.0"]
@@ -425,7 +425,7 @@ async def test_a_plugins_old_function(database_url: str) -> None:
     ]
     assert await one.has_pending_migrations()
     lone = orchestrator(database_url, Plugin("lone", run_plugin_migrations=hook))
-    with pytest.raises(UnknownBaseline):
+    with pytest.raises(UnknownVersion):
         await lone.baseline("lone", "1.0.0")
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from roost import DatabaseMigrationService, MigrationOrchestrator, Plugin
-from tests.plugins.build import execute, make_runtime, names, query
+from tests.plugins.build import BOUND, QUICK, execute, make_runtime, names, query
 
 ROWS = 1_000_000
 TABLE = "CREATE TABLE readings (id int PRIMARY KEY, at date NOT NULL{column});"
@@ -14,7 +16,9 @@ FILES = "SELECT relname::text, relfilenode::bigint FROM pg_class WHERE relnamesp
 
 async def bring_about(url: str, text: str) -> list[str]:
     """Bring the plugin's schema about; return the steps that were run."""
-    runtime = make_runtime(url, Plugin("readings", schema=text), services=[DatabaseMigrationService])
+    # After so many rows an autovacuum may be in the way for a while.
+    config = replace(QUICK, lock_wait_budget=BOUND)
+    runtime = make_runtime(url, Plugin("readings", schema=text), services=[DatabaseMigrationService], config=config)
     return names((await MigrationOrchestrator(runtime).run_all_migrations()).steps)
 
 

@@ -60,14 +60,15 @@ from roost.errors import (
     TLSFileUnusable,
     TLSNotOffered,
     UnfitName,
-    UnknownBaseline,
     UnknownMigrationPlugin,
     UnknownRepeatable,
     UnknownRole,
     UnknownRollbackTarget,
+    UnknownVersion,
     UnlockUnconfirmed,
     UnmarkRefused,
     UnresolvableAnnotation,
+    VersionPassed,
 )
 
 _KINDS: tuple[tuple[type[BaseException], ExitCode], ...] = (
@@ -107,7 +108,8 @@ _KINDS: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (UnknownMigrationPlugin, ExitCode.USAGE),
     (StepNotInDoubt, ExitCode.USAGE),
     (StepIsRepeatable, ExitCode.USAGE),
-    (UnknownBaseline, ExitCode.USAGE),
+    (UnknownVersion, ExitCode.USAGE),
+    (VersionPassed, ExitCode.USAGE),
     (BaselineRefused, ExitCode.USAGE),
     (MarkRefused, ExitCode.USAGE),
     (UnmarkRefused, ExitCode.USAGE),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 from roost.errors import BadUsage
 
@@ -11,10 +11,7 @@ if TYPE_CHECKING:
     from roost.migrations import IMigrationService, MigrationReport
 
 
-@runtime_checkable
-class Reversible(Protocol):
-    """A migration service that can undo what it did."""
-
+class _OfPlugin(Protocol):
     @property
     def service_name(self) -> str:
         """The service's name."""
@@ -24,6 +21,20 @@ class Reversible(Protocol):
     def plugin_name(self) -> str:
         """The plugin whose migrations these are."""
         ...
+
+
+@runtime_checkable
+class Upgradable(_OfPlugin, Protocol):
+    """A migration service that can take a part of what is pending."""
+
+    async def upgrade(self, version: str | None = None, *, steps: int | None = None, dry_run: bool = False) -> MigrationReport:
+        """Run steps up to a version, or so many; without both, all of them."""
+        ...
+
+
+@runtime_checkable
+class Reversible(_OfPlugin, Protocol):
+    """A migration service that can undo what it did."""
 
     async def rollback(
         self,
@@ -36,6 +47,9 @@ class Reversible(Protocol):
     ) -> MigrationReport:
         """Undo steps; without a version, a number and a run, all of them."""
         ...
+
+
+S = TypeVar("S", bound=_OfPlugin)
 
 
 def plugins_of(services: Sequence[IMigrationService]) -> dict[str, str]:
@@ -95,14 +109,24 @@ def service_to_undo(services: Sequence[IMigrationService], *, plugin: str | None
     Raises:
         BadUsage: It leads to no service, or to several.
     """
+    able = [service for service in services if isinstance(service, Reversible)]
+    return _chosen(able, services, plugin=plugin, can="can roll back")
+
+
+def service_to_upgrade(services: Sequence[IMigrationService], *, plugin: str | None) -> Upgradable:
+    """Choose the service of which a part is to be run; arguments and errors as of `service_to_undo`."""
+    able = [service for service in services if isinstance(service, Upgradable)]
+    return _chosen(able, services, plugin=plugin, can="can be run in part")
+
+
+def _chosen(able: Sequence[S], services: Sequence[IMigrationService], *, plugin: str | None, can: str) -> S:
     if plugin is not None:
         refuse_unknown_plugin(plugin, services)
-    able = [service for service in services if isinstance(service, Reversible)]
     names = sorted({service.plugin_name for service in able})
     if plugin is None and len(names) > 1:
         raise BadUsage(reason="Several plugins have migrations", remedy=f"say which with --plugin: {', '.join(names)}")
     chosen = [service for service in able if plugin in (None, service.plugin_name)]
     if not chosen:
         what = "No plugin" if plugin is None else f"Plugin {plugin} has no service that"
-        raise BadUsage(reason=f"{what} can roll back", remedy=f"these can: {', '.join(names) or 'none'}")
+        raise BadUsage(reason=f"{what} {can}", remedy=f"these can: {', '.join(names) or 'none'}")
     return chosen[0]

@@ -186,12 +186,13 @@ def counted_steps(report: MigrationReport) -> str:
 
 
 NOTHING_TO_DO = "nothing to do: the database is where the plugins want it"
+NOTHING_IN_PART = "nothing to do: the plugin is as far as it was to go"
 
 
-def outcome(report: MigrationReport) -> str:
-    """Say in one line what a run came to."""
+def outcome(report: MigrationReport, *, is_part: bool = False) -> str:
+    """Say in one line what a run came to; `is_part` where it was not to go to the end."""
     if not report.steps:
-        return NOTHING_TO_DO
+        return NOTHING_IN_PART if is_part else NOTHING_TO_DO
     return f"{counted_steps(report)} run in {report.duration:.2f} s (run {report.run_id})"
 
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 _REVISION = re.compile(r"heads?|base|zero|latest|[-+]?[0-9][0-9.]*")
 """What other tools call a place to migrate to."""
-_ALL_THE_WAY = "leave the word out: up runs all that is pending; the way back is roost down --to VERSION, or --steps N"
+_ALL_THE_WAY = (
+    "leave the word out: up runs all that is pending, or with --to VERSION or --steps N a part; the way back is roost down --to VERSION"
+)
 
 
 def load_target(target: str) -> object:

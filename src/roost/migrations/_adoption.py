@@ -13,7 +13,6 @@ from roost.errors import (
     StepIsRepeatable,
     StepOutcomeUnknown,
     StepsLeftOut,
-    UnknownBaseline,
     UnmarkRefused,
 )
 from roost.migrations import _groups as groups
@@ -22,7 +21,6 @@ from roost.migrations._ledger import MOVED_ON
 from roost.migrations._outside_statements import shown
 from roost.migrations._plan import LEGACY_STEP, check_outcomes
 from roost.migrations._rollback import dependants, highest_below
-from roost.migrations._versions import compare_versions, parse_version
 from roost.postgres import dollar_quote, quote_literal, quote_nullable
 from roost.runtime import closest
 
@@ -73,30 +71,6 @@ def refuse_applied(state: PluginState, *, plugin: str, declared: Sequence[Migrat
     check_outcomes(state, declared, plugin=plugin)
     if state.applied or state.version is not None:
         raise BaselineRefused(plugin=plugin, version=state.version, steps=tuple(row.step for row in state.applied))
-
-
-def cut(plan: Plan, version: str) -> Plan:
-    """Cut a plan at one of the versions that it reaches.
-
-    Args:
-        plan: The whole plan.
-        version: The version.
-
-    Returns:
-        The plan of what lies up to that version.
-
-    Raises:
-        UnknownBaseline: The plan does not reach it.
-        InvalidPluginVersion: It is no version.
-    """
-    parse_version(version)
-    reached = [planned.version for planned in plan.steps] + ([plan.target] if plan.target is not None else [])
-    known = tuple(dict.fromkeys(reached))
-    if not any(compare_versions(version, one) == 0 for one in known):
-        above = plan.target is not None and compare_versions(version, plan.target) > 0
-        raise UnknownBaseline(plugin=plan.plugin, version=version, target=plan.target, known=known, is_above=above)
-    own = next(one for one in known if compare_versions(version, one) == 0)
-    return replace(plan, target=own, steps=tuple(planned for planned in plan.steps if compare_versions(planned.version, own) <= 0))
 
 
 def adopt_all(plan: Plan, state: PluginState) -> Adoption:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from roost.errors import ClaimNotChecked, ClaimNotFound, UnknownBaseline
+from roost.errors import ClaimNotChecked, ClaimNotFound, UnknownVersion
 from roost.migrations import _ledger as ledger
 from roost.migrations._adoption import adopt_all, adopt_chosen, adopt_one, adopting, check_requirements, disown, disowning, refuse_applied
 from roost.migrations._claim import Claim, claim_of
@@ -35,7 +35,7 @@ def baseline_at(service: KeepsLedger, version: str, policy: Policy) -> Callable[
         declared = service.known_steps(state) if isinstance(service, KnowsItsSteps) else ()
         refuse_applied(state, plugin=service.plugin_name, declared=declared)
         if not isinstance(service, KnowsItsSteps):
-            raise UnknownBaseline(plugin=service.plugin_name, version=version, target=service.target_version())
+            raise UnknownVersion(plugin=service.plugin_name, version=version, target=service.target_version())
         return adopt_all(service.plan_up_to(version, state, policy), state)
 
     return decide

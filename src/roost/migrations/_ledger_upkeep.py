@@ -131,7 +131,7 @@ class LedgerUpkeep(ABC):
 
         Raises:
             UnknownMigrationPlugin: No service of the runtime keeps steps for that plugin.
-            UnknownBaseline: The steps don't lead to that version, or the code aims below it.
+            UnknownVersion: The steps don't lead to that version, or the code aims below it.
             InvalidPluginVersion: It is no version.
             BaselineRefused: The ledger has applied steps of the plugin already.
             RequiredStepMissing: A step requires another plugin's that is not applied.

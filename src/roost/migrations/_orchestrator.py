@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from roost.errors import NoDatabase, PendingMigrations
 from roost.migrations._check import check_services, refuse_several_chains, refuse_unserved_schemas
@@ -21,7 +21,7 @@ from roost.migrations._legacy_hook import LegacyHook
 from roost.migrations._lock_holding import migration_lock_holder
 from roost.migrations._order import services_of, sort_services
 from roost.migrations._planning import plan_services
-from roost.migrations._protocol import IMigrationService, KeepsManifest, keeps_ledger, keeps_schemas, plugins_of
+from roost.migrations._protocol import IMigrationService, KeepsManifest, StopsShort, keeps_ledger, keeps_schemas, plugins_of
 from roost.migrations._reading import reading
 from roost.migrations._records import MigrationRecord, MigrationReport, MigrationStatus, StepsCheck
 from roost.migrations._rehearsing import Rehearsal
@@ -35,8 +35,13 @@ from roost.postgres import Database, is_connection_lost
 from roost.runtime import parse_dependency
 
 if TYPE_CHECKING:
+    from roost.migrations._limit import RunLimit
     from roost.migrations._rehearsal import RehearsalReport
     from roost.runtime import Plugin, Runtime
+
+
+class _StoppingShort(IMigrationService, StopsShort, Protocol):
+    """A migration service in the middle of which a run can stop."""
 
 
 class MigrationOrchestrator(LedgerUpkeep):
@@ -136,6 +141,13 @@ class MigrationOrchestrator(LedgerUpkeep):
     async def run_service(self, service: IMigrationService) -> MigrationReport:
         """Await one service in a run of its own; errors as of `run_all_migrations`."""
         return await self._run([service], dry_run=False, refuse_ahead=False)
+
+    async def run_part(self, service: _StoppingShort, limit: RunLimit, *, dry_run: bool = False) -> MigrationReport:
+        """Await one service in a run of its own that stops at a limit; errors as of `PluginMigrationService.upgrade`."""
+        report = await self._run([service], dry_run=dry_run, refuse_ahead=True, limit=limit)
+        if not dry_run:
+            self._states.set(service.service_name, "idle")  # "completed" would say that nothing is left
+        return report
 
     async def in_a_run(self, service: IMigrationService, operation: Callable[[MigrationRun], Awaitable[None]]) -> MigrationReport:
         """Await an operation under the lock, whatever is settled; for what is no migration up, such as a rollback.
@@ -312,18 +324,27 @@ class MigrationOrchestrator(LedgerUpkeep):
             raise PendingMigrations(plugins=tuple(pending))
 
     async def _run(
-        self, services: Sequence[IMigrationService], *, dry_run: bool, refuse_ahead: bool, allowed: frozenset[str] = frozenset()
+        self,
+        services: Sequence[IMigrationService],
+        *,
+        dry_run: bool,
+        refuse_ahead: bool,
+        allowed: frozenset[str] = frozenset(),
+        limit: RunLimit | None = None,
     ) -> MigrationReport:
         started = time.monotonic()
-        wish = self._wish(services)
+        # What is run in part settles nothing.
+        wish = self._wish(services) if limit is None else None
         run = self._new_run(services, wish=wish, refuse_ahead=refuse_ahead)
-        run.allow_data_loss = allowed
+        run.allow_data_loss, run.limit = allowed, limit
         if not services:
             return report_of(run, done=[], failed=[], not_run=[], started=started)
         self._refuse_without_database(services, run.database)
         if dry_run:
             async with reading(self._runtime) as session:
-                planned = await plan_services(services, session, config=self._config, refuse_ahead=refuse_ahead, allow_data_loss=allowed)
+                planned = await plan_services(
+                    services, session, config=self._config, refuse_ahead=refuse_ahead, allow_data_loss=allowed, limit=limit
+                )
                 for one in planned:
                     run.steps.extend(planned_changes(one.schemas))
                     run.blocked.extend(one.blocked)

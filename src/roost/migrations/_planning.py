@@ -11,15 +11,16 @@ from roost.migrations import _ledger as ledger
 from roost.migrations._legacy_hook import LegacyHook
 from roost.migrations._outside_statements import check_outside
 from roost.migrations._plan import LEGACY_STEP, PluginState
-from roost.migrations._protocol import KeepsManifest, keeps_ledger, keeps_schemas
+from roost.migrations._protocol import KeepsManifest, StopsShort, keeps_ledger, keeps_schemas
 from roost.migrations._requirements import check_requirements
 from roost.migrations._rollback import begun_to_be_undone
 from roost.migrations._status import has_work
 
 if TYPE_CHECKING:
-    from roost.migrations._config import MigrationConfig
+    from roost.migrations._config import MigrationConfig, Policy
+    from roost.migrations._limit import RunLimit
     from roost.migrations._plan import Plan
-    from roost.migrations._protocol import IMigrationService
+    from roost.migrations._protocol import IMigrationService, KeepsLedger
     from roost.migrations._records import BlockedChange
     from roost.migrations._rollback import UndoneStep
     from roost.migrations._schema_units import PlannedUnit
@@ -49,6 +50,7 @@ async def plan_services(
     refuse_ahead: bool,
     database: Database | None = None,
     allow_data_loss: Collection[str] = (),
+    limit: RunLimit | None = None,
 ) -> list[PlannedService]:
     """Return what each service would run, in their order. The ledger is read, and need not be there.
 
@@ -59,6 +61,7 @@ async def plan_services(
         refuse_ahead: Whether a database ahead of the code is an error also where the code could live with it.
         database: What a plugin's old migration function is called with, where the plans are to be carried out.
         allow_data_loss: What declared schemas may lose, by name, beside what the configuration allows.
+        limit: How far the run would go; None is to the end.
 
     Raises:
         MigrationError: As a run raises it.
@@ -75,10 +78,7 @@ async def plan_services(
         state = PluginState(version=None, applied=())
         if session is not None:
             state = await ledger.plugin_state(session, service.plugin_name)
-        if isinstance(service, LegacyHook):
-            plan = service.plan(state, config.policy, database=database)
-        else:
-            plan = service.plan(state, config.policy)
+        plan = _plan_of(service, state, policy=config.policy, database=database, limit=limit)
         if plan.is_ahead and refuse_ahead:
             raise DatabaseAhead(plugin=plan.plugin, steps=plan.ahead, version=plan.from_version)
         undone = None
@@ -93,6 +93,14 @@ async def plan_services(
     _prove_files(services, plans)
     await _check_requirements(plans, session)
     return planned
+
+
+def _plan_of(service: KeepsLedger, state: PluginState, *, policy: Policy, database: Database | None, limit: RunLimit | None) -> Plan:
+    if isinstance(service, LegacyHook):
+        return service.plan(state, policy, database=database)
+    if limit is not None and isinstance(service, StopsShort):
+        return limit.rest_of(service.plan_within(limit, state, policy), taken=0)
+    return service.plan(state, policy)
 
 
 def _prove_files(services: Sequence[IMigrationService], plans: Sequence[Plan]) -> None:

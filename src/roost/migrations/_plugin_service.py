@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from roost.errors import InvalidStep, NoDatabase
+from roost.errors import InvalidStep, NoDatabase, VersionPassed
 from roost.migrations import _ledger as ledger
-from roost.migrations._adoption import cut
 from roost.migrations._dry_run import undone_steps
 from roost.migrations._fingerprint import digest
+from roost.migrations._limit import RunLimit, up_to_version
 from roost.migrations._orchestrator import MigrationOrchestrator
 from roost.migrations._outline import ByOutline, RowsWanted, plan_chain_by_outline, plan_computed_by_outline
 from roost.migrations._plan import (
@@ -81,15 +81,15 @@ class PluginMigrationService(MigrationService):
 
     async def migrate(self, run: MigrationRun) -> None:
         """Run the steps that are not applied yet."""
-        policy = run.config.policy
+        policy, limit = run.config.policy, run.limit
         # Who plans in a way of its own is shown all rows.
         by_outline = ByOutline(plan=lambda outline: self._plan_by_outline(outline, policy), apart=LEGACY_STEP)
         await run.carry_out(
-            lambda state: self.plan(state, policy),
+            lambda state: self.plan(state, policy) if limit is None else self.plan_within(limit, state, policy),
             plugin=self.plugin_name,
             service=self.service_name,
             schema=self.schema,
-            by_outline=by_outline if self._plans_as_listed() else None,
+            by_outline=by_outline if limit is None and self._plans_as_listed() else None,
             # Who has a turn of its own may have more to do in it.
             ends_turn=type(self).migrate is PluginMigrationService.migrate and type(self).run_migrations is MigrationService.run_migrations,
         )
@@ -104,6 +104,29 @@ class PluginMigrationService(MigrationService):
             return []
         async with reading(self._bound()) as session:
             return [] if session is None else await ledger.history(session, plugin=self.plugin_name)
+
+    async def upgrade(self, version: str | None = None, *, steps: int | None = None, dry_run: bool = False) -> MigrationReport:
+        """Run what is pending of this plugin alone, in a run of its own under the lock, and stop where it is told to.
+
+        What is repeatable runs once no step is left in front of it. The next run of all migrations takes the rest.
+
+        Args:
+            version: Take no step above this version; by default all are taken.
+            steps: Take no more than so many.
+            dry_run: Write nothing, take no lock, and report the steps that would be taken.
+
+        Returns:
+            What was done.
+
+        Raises:
+            UnknownVersion: The steps don't lead to that version.
+            VersionPassed: The plugin is above that version already.
+            InvalidPluginVersion: `version` is no version.
+            InvalidConfiguration: `steps` is below 1.
+            NoDatabase: The runtime has no database.
+            RoostError: As `MigrationOrchestrator.run_all_migrations`; a database ahead of the code is an error here.
+        """
+        return await MigrationOrchestrator(self._bound()).run_part(self, RunLimit(version=version, steps=steps), dry_run=dry_run)
 
     async def rollback(
         self,
@@ -289,20 +312,36 @@ class PluginMigrationService(MigrationService):
             return complete(planned, outline.state)
         return replace(planned, then=lambda state: complete(planned.then(state), state))
 
+    def plan_within(self, limit: RunLimit, state: PluginState, policy: Policy, /) -> Plan:
+        """Plan as `plan` does, up to the version of a limit.
+
+        Raises:
+            UnknownVersion: The steps don't lead to that version.
+            VersionPassed: The plugin is above it already.
+            MigrationError: Code and ledger don't fit each other.
+        """
+        plan = self.plan(state, policy)
+        version = limit.version
+        if version is None or plan.is_ahead or compare_versions(version, plan.target) == 0:
+            return plan
+        if plan.from_version is not None and compare_versions(plan.from_version, version) > 0:
+            raise VersionPassed(plugin=self.plugin_name, version=version, current=plan.from_version)
+        return self.plan_up_to(version, state, policy)
+
     def plan_up_to(self, version: str, state: PluginState, policy: Policy, /) -> Plan:
         """Plan as `plan` does, as if the code aimed at an earlier version; in the computed form that is asked for its steps anew.
 
         Raises:
-            UnknownBaseline: The steps don't lead to that version.
+            UnknownVersion: The steps don't lead to that version.
             MigrationError: Code and ledger don't fit each other.
         """
         plan = self.plan(state, policy)
         if not self._computes_steps():
-            return cut(plan, version)
+            return up_to_version(plan, version)
         target = self.get_target_version()
         returned = self.get_migration_steps(state.version or UNVERSIONED, version) if compare_versions(version, target) <= 0 else ()
         if not returned or all(step.version is not None for step in returned):
-            cut(plan, version)  # it refuses what is none of their versions
+            up_to_version(plan, version)  # it refuses what is none of their versions
         steps = in_order(returned, plugin=self.plugin_name, default_version=version)
         return plan_computed(steps, state.without(LEGACY_STEP), plugin=self.plugin_name, policy=policy, target=version)
 

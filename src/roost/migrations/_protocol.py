@@ -11,6 +11,7 @@ from typing_extensions import TypeIs
 
 if TYPE_CHECKING:
     from roost.migrations._config import Policy
+    from roost.migrations._limit import RunLimit
     from roost.migrations._plan import Plan, PluginState
     from roost.migrations._records import BlockedChange, ManifestChanges
     from roost.migrations._schema_units import PlannedUnit
@@ -115,6 +116,14 @@ class KnowsItsSteps(Protocol):
 
     def plan_up_to(self, version: str, state: PluginState, policy: Policy, /) -> Plan:
         """Decide what is to be run up to a version."""
+
+
+@runtime_checkable
+class StopsShort(Protocol):
+    """A migration service in the middle of which a run can stop: at a version, or after a number of steps."""
+
+    def plan_within(self, limit: RunLimit, state: PluginState, policy: Policy, /) -> Plan:
+        """Decide what is to be run up to the version of a limit."""
 
 
 @runtime_checkable

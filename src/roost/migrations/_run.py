@@ -28,6 +28,7 @@ from roost.postgres import is_connection_lost, sqlstate_of
 if TYPE_CHECKING:
     from roost.errors import SessionLost
     from roost.migrations._config import MigrationConfig
+    from roost.migrations._limit import RunLimit
     from roost.migrations._plan import Plan
     from roost.migrations._protocol import IMigrationService
     from roost.migrations._records import BlockedChange, ChangedStep, SkippedStep, StepReport
@@ -50,6 +51,7 @@ class MigrationRun:
         settled_wish: For each plugin the digest that leaves nothing to do; None where only a run can tell.
         refuse_ahead: Whether a database ahead of the code is an error also where the code could live with it.
         allow_data_loss: What declared schemas may lose beside what the configuration allows, by name.
+        limit: How far it goes with the steps of its one service; None is to their end.
         wants_lock: Services that may only run while the run holds the lock, because they keep no ledger that would tell them apart.
         steps: What was done, in order.
         changed: Applied steps whose bodies were found to be others than the ones that ran.
@@ -66,6 +68,7 @@ class MigrationRun:
     settled_wish: Mapping[str, str] | None = None
     refuse_ahead: bool = False
     allow_data_loss: frozenset[str] = frozenset()
+    limit: RunLimit | None = None
     wants_lock: tuple[str, ...] = ()
     steps: list[StepReport] = field(default_factory=list)
     changed: list[ChangedStep] = field(default_factory=list)
@@ -251,6 +254,8 @@ class MigrationRun:
             if plan.is_undoing:
                 await self._end_way_back(plugin, service=service, schema=schema)
                 continue
+            if self.limit is not None:
+                plan = self.limit.rest_of(plan, taken=sum(step.direction == "up" for step in self.steps))
             try:
                 await self._carry_out(plan, planned_on=head, service=service, schema=schema, ends_turn=ends_turn, makes_schema=makes_schema)
             except TurnTaken as taken:

@@ -156,7 +156,9 @@ def test_steps_that_are_wrong(name: str, capsys: pytest.CaptureFixture[str]) -> 
     assert "has two migration steps with the id 'make'" in message
 
 
-@pytest.mark.parametrize("options", ["rehearse --plugin note", "check --plugin note", "down --plugin note", "redo --plugin note"])
+@pytest.mark.parametrize(
+    "options", ["up --plugin note", "rehearse --plugin note", "check --plugin note", "down --plugin note", "redo --plugin note"]
+)
 def test_a_plugin_that_is_not_there(options: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The one that was meant is named."""
     name, *more = options.split()

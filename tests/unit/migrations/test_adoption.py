@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
 from roost import MigrationStep
-from roost.errors import BaselineRefused, MarkRefused, RequiredStepMissing, StepEscaped, UnknownBaseline, UnmarkRefused
-from roost.migrations._adoption import adopt_all, adopt_one, check_requirements, cut, disown, refuse_applied
+from roost.errors import BaselineRefused, MarkRefused, RequiredStepMissing, StepEscaped, UnmarkRefused
+from roost.migrations._adoption import adopt_all, adopt_one, check_requirements, disown, refuse_applied
+from roost.migrations._limit import up_to_version
 from roost.migrations._plan import AppliedStep, PlannedStep, PluginState, in_order, plan_chain
 
 NEW = PluginState(version=None, applied=())
@@ -49,22 +50,6 @@ WHOLE = plan_chain(STEPS, NEW, plugin="p", policy="strict")
 ALL = after(NEW, *WHOLE.steps)
 
 
-@pytest.mark.parametrize(("version", "steps"), [("1.0.0", "ab"), ("1.0", "ab"), ("2.0.0", "abc")])
-def test_a_plan_is_cut_at_a_version(version: str, steps: str) -> None:
-    """All steps up to it are in, and the version is spelled as the steps spell it."""
-    found = cut(WHOLE, version)
-    assert "".join(planned.step.id for planned in found.steps) == steps
-    assert found.target in ("1.0.0", "2.0.0")
-
-
-@pytest.mark.parametrize(("version", "is_above"), [("0.9", False), ("1.5", False), ("2.1", True)])
-def test_a_version_that_is_not_reached(version: str, is_above: bool) -> None:  # noqa: FBT001 -- a parameter of the test
-    """It is refused, and whether it lies above the code's target is told."""
-    with pytest.raises(UnknownBaseline) as caught:
-        cut(WHOLE, version)
-    assert (caught.value.is_above, caught.value.known) == (is_above, ("1.0.0", "2.0.0"))
-
-
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=8), st.data())
 def test_a_baseline_leaves_what_a_run_would(minors: list[int], data: st.DataObject) -> None:
     """Whatever the steps, baseline and run up to any version leave one chain and one version, and the rest of the plan is the same."""
@@ -75,7 +60,7 @@ def test_a_baseline_leaves_what_a_run_would(minors: list[int], data: st.DataObje
     )
     whole = plan_chain(steps, NEW, plugin="p", policy="strict")
     version = data.draw(st.sampled_from(steps)).version or ""
-    claimed = adopt_all(cut(whole, version), NEW)
+    claimed = adopt_all(up_to_version(whole, version), NEW)
     ran = plan_chain(steps, NEW, plugin="p", policy="strict", target=version)
     assert (claimed.steps, claimed.version_after, claimed.chain_after) == (ran.steps, version, ran.steps[-1].chain)
     rest = plan_chain(steps, after(NEW, *claimed.steps), plugin="p", policy="strict")
