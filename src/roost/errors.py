@@ -1368,6 +1368,7 @@ class Blocker:
         state: The server's word for what it does, such as ``"idle in transaction"``.
         seconds: How long its transaction had been open when it was seen; None where the role may not see it.
         query: The beginning of its last statement.
+        gives_way: Whether it is an autovacuum, which the server ends for whoever waits for longer than ``deadlock_timeout``.
     """
 
     pid: int
@@ -1375,6 +1376,7 @@ class Blocker:
     state: str
     seconds: float | None
     query: str
+    gives_way: bool = False
 
     def __str__(self) -> str:
         """Return it in one phrase."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 DEFAULT_SCHEMA = "public"
 MAX_APPLICATION_NAME_BYTES = 63
+MILLISECONDS_TO_GIVE_WAY = 1000
+"""For an autovacuum to end once it is told to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,16 @@ def settings(turn: Turn, limits: Limits, *, step: str, local: bool) -> str:
         # pg_temp is named last: unnamed it would come first, and a temporary table could stand in for the plugin's.
         f"{scope} search_path = {quote_identifier(turn.schema)}, pg_temp"
     )
+
+
+def wait_out(limits: Limits) -> str:
+    """Return the setting under which a step's attempt waits until the server has ended an autovacuum that is in the way.
+
+    It does so once somebody has waited for ``deadlock_timeout``, which only some roles may shorten. An attempt of the usual length never
+    waits so long, and an autovacuum of a large table outlasts any number of them.
+    """
+    longer = f"greatest(setting::int + {MILLISECONDS_TO_GIVE_WAY}, {round(limits.lock_timeout * 1000)})"
+    return f"SELECT pg_catalog.set_config('lock_timeout', {longer}::text, true) FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout'"
 
 
 def execute(sql: str) -> str:

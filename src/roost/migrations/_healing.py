@@ -121,10 +121,10 @@ class Healer:
 
     async def _wait_for(self, builders: tuple[int, ...], *, began: float) -> None:
         blockers = await blockers_by_pid(self._session, builders)
-        if {blocker.pid for blocker in blockers} - {blocker.pid for blocker in self._telling.blockers}:
+        if {blocker.pid for blocker in blockers} - {blocker.pid for blocker in self._telling.in_the_way.blockers}:
             self._telling.block(blockers)
         if time.monotonic() - began >= self._budget:
-            self._telling.blockers = blockers
+            self._telling.in_the_way.blockers = blockers
             raise waited_too_long(self._budget)
         await anyio.sleep(SECONDS_BETWEEN_LOOKS)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from roost.errors import RehearsedStepFailed
@@ -13,6 +13,7 @@ from roost.migrations import _rehearsal_groups as texts
 from roost.migrations._context import MigrationContext
 from roost.migrations._events import StepBlocked, StepRetried
 from roost.migrations._explain import explain, location_of
+from roost.migrations._in_the_way import InTheWay
 from roost.migrations._ledger import NO_RIGHT
 from roost.migrations._patience import Patience
 from roost.migrations._rehearsal import NOTHING_MEASURED, Measure, StepMeasures, compare, why_not
@@ -58,7 +59,7 @@ class Attempts:
         began: When the last one began, by the monotonic clock.
         duration: Seconds that it took.
         before: What the server said before it; None where it did not come to that.
-        blockers: Who was last seen to keep the step from a lock.
+        in_the_way: Who keeps the step from a lock.
     """
 
     measures: StepMeasures = NOTHING_MEASURED
@@ -66,7 +67,7 @@ class Attempts:
     began: float = 0.0
     duration: float = 0.0
     before: Measure | None = None
-    blockers: tuple[Blocker, ...] = ()
+    in_the_way: InTheWay = field(default_factory=InTheWay)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +136,7 @@ class StepRehearser:
             return Verdict(reason=OUTSIDE), attempts
 
         def block(blockers: tuple[Blocker, ...]) -> None:
-            attempts.blockers = blockers
+            attempts.in_the_way.blockers = blockers
             self._emit(StepBlocked(plugin=self._turn.plugin, step=step.id, blockers=blockers))
 
         patience = Patience(
@@ -165,7 +166,7 @@ class StepRehearser:
             attempts.before = await self._measure()
             attempts.began = time.monotonic()
             try:
-                await self._body(planned)
+                await self._body(planned, attempts)
                 await self._session.execute(texts.close_step(self._session.resets))
             finally:
                 attempts.duration = time.monotonic() - attempts.began
@@ -179,10 +180,12 @@ class StepRehearser:
             await self._take_back(error)
             raise
 
-    async def _body(self, planned: Rehearsable) -> None:
+    async def _body(self, planned: Rehearsable, attempts: Attempts) -> None:
         step, body = planned.step, planned.step.up
         limits = groups.limits_under(self._config, lock_timeout=step.lock_timeout, statement_timeout=step.statement_timeout)
         settings = groups.settings(self._turn, limits, step=step.id, local=True)
+        if attempts.in_the_way.gives_way():
+            settings = f"{settings}; {groups.wait_out(limits)}"
         if isinstance(body, str):
             await self._session.execute(f"{settings}; {groups.execute(body)}")
             return
@@ -243,7 +246,7 @@ class StepRehearser:
             location=location_of(error, planned.step.up),
             sqlstate=state,
             attempts=attempts.count,
-            blockers=attempts.blockers if is_lock_timeout(error) else (),
+            blockers=attempts.in_the_way.blockers if is_lock_timeout(error) else (),
         )
         failed.__cause__ = error
         return Verdict(error=failed, breaks_off="a step before failed")

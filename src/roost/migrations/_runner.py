@@ -218,12 +218,14 @@ class StepRunner:
     async def _inside(self, step: StepInHand) -> None:
         """Run a step's body in a transaction of its own; SQL with all around it is one message."""
         body, telling = step.body, step.telling
-        closing = step.closing(attempts=telling.attempts)
+        opening, closing = step.opening, step.closing(attempts=telling.attempts)
+        if telling.in_the_way.gives_way():
+            opening = f"{opening}; {groups.wait_out(step.limits)}"
         if isinstance(body, str):
             with self._session.hearing(lambda _: telling.begin()):
-                await self._transaction(f"{step.opening}; {groups.execute(body)}; {closing}")
+                await self._transaction(f"{opening}; {groups.execute(body)}; {closing}")
             return
-        await self._transaction(step.opening)
+        await self._transaction(opening)
         telling.begin()
         try:
             await self._call(body, step=telling.step)
@@ -320,7 +322,7 @@ class StepRunner:
             location=location_of(error, telling.body, part=telling.part),
             sqlstate=sqlstate_of(error),
             attempts=telling.attempts,
-            blockers=telling.blockers if is_blocked else (),
+            blockers=telling.in_the_way.blockers if is_blocked else (),
             transactional=telling.transactional,
         )
         if isinstance(error, IndexConflict):

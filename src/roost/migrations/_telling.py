@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from roost.migrations._events import StepBlocked, StepFinished, StepProgressed, StepRetried, StepStarted
+from roost.migrations._in_the_way import InTheWay
 from roost.migrations._records import StepReport
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class StepTelling:
         total: Their number.
         attempts: How often it was begun.
         duration: Seconds from its beginning to its end.
-        blockers: Who was last seen to keep it from a lock.
+        in_the_way: Who keeps it from a lock.
         transactional: Whether it runs in a transaction.
         fingerprint: Of a repeatable step what the ledger holds once it has run; None for all others, whose id is enough.
         part: What of its body was sent last, and how many characters come before that; None where it is sent as a whole.
@@ -50,7 +51,7 @@ class StepTelling:
     total: int
     attempts: int = 0
     duration: float = 0.0
-    blockers: tuple[Blocker, ...] = ()
+    in_the_way: InTheWay = field(default_factory=InTheWay)
     transactional: bool = True
     fingerprint: str | None = None
     part: tuple[str, int] | None = None
@@ -90,7 +91,7 @@ class StepTelling:
 
     def block(self, blockers: tuple[Blocker, ...]) -> None:
         """Tell who keeps it from a lock."""
-        self.blockers = blockers
+        self.in_the_way.blockers = blockers
         self.emit(StepBlocked(plugin=self.plugin, step=self.step, blockers=blockers))
 
     def progress(self, progress: BuildProgress) -> None:

@@ -54,6 +54,6 @@ async def send_watched(session: MigrationSession, statement: str, *, pid: int, b
             await session.execute(statement)
         except Exception as error:
             if watch.is_cancelled and sqlstate_of(error) == CANCELLED:
-                telling.blockers = watch.blockers
+                telling.in_the_way.blockers = watch.blockers
                 raise waited_too_long(budget) from error
             raise

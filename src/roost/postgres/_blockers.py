@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LOOKS = 0.05
 QUERY_CHARACTERS = 200
 
+# Who may not see what others do sees of an autovacuum that it belongs to nobody. One that prevents a wraparound never gives way.
+GIVES_WAY = (
+    "b.usesysid IS NULL AND coalesce(b.backend_type, 'autovacuum worker') = 'autovacuum worker' AND b.query !~ 'to prevent wraparound'"
+)
+
 
 async def blockers_of(session: MigrationSession, application_name: str) -> tuple[Blocker, ...]:
     """Return who keeps the sessions of this name from a lock at this moment.
@@ -57,7 +62,7 @@ async def blockers_by_pid(session: MigrationSession, pids: Sequence[int]) -> tup
 async def _blockers(session: MigrationSession, source: str) -> tuple[Blocker, ...]:
     rows = await session.rows(
         "SELECT DISTINCT b.pid, b.application_name, b.state, extract(epoch FROM pg_catalog.clock_timestamp() - b.xact_start), "
-        f"pg_catalog.left(b.query, {QUERY_CHARACTERS}), b.xact_start FROM {source} ORDER BY b.xact_start"
+        f"pg_catalog.left(b.query, {QUERY_CHARACTERS}), {GIVES_WAY}, b.xact_start FROM {source} ORDER BY b.xact_start"
     )
     return tuple(
         Blocker(
@@ -66,8 +71,9 @@ async def _blockers(session: MigrationSession, source: str) -> tuple[Blocker, ..
             state=state or "unknown",
             seconds=float(seconds) if seconds is not None else None,
             query=" ".join((query or "").split()),
+            gives_way=gives_way == "t",
         )
-        for pid, name, state, seconds, query, _ in rows
+        for pid, name, state, seconds, query, gives_way, _ in rows
     )
 
 
