@@ -62,9 +62,7 @@ async def busy(tmp_path: Path, *before: str) -> AsyncIterator[str]:
 async def test_an_autovacuum_gives_way(tmp_path: Path, role: str) -> None:
     """One attempt waits for so long that the server ends it, also for a role that may not see what others do; and it is told."""
     told: list[StepBlocked] = []
-    async with busy(tmp_path) as url:
-        if role == "ordinary":
-            await execute(url, ORDINARY)
+    async with busy(tmp_path, *([ORDINARY] if role == "ordinary" else [])) as url:
         runtime = make_runtime(url.replace("//embedded@", f"//{role}@"), make_plugin("p", MAKE, ALTER), config=PATIENT)
         runtime.events.subscribe(told.append, StepBlocked)
         report = await MigrationOrchestrator(runtime).run_all_migrations()
