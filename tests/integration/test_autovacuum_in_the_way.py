@@ -39,19 +39,19 @@ GRANT ALL ON ALL SEQUENCES IN SCHEMA roost TO ordinary
 """
 
 
-OLD = """
-ALTER TABLE visits SET (autovacuum_freeze_max_age = 100000);
+ONLY_WHEN_OLD = "ALTER TABLE visits SET (autovacuum_enabled = false, autovacuum_freeze_max_age = 100000)"
+AGE = """
 DO $$ BEGIN FOR n IN 1..110000 LOOP BEGIN INSERT INTO visits VALUES (n); EXCEPTION WHEN division_by_zero THEN NULL; END; END LOOP; END $$
 """
 """Uses up transactions, until the table's rows are so old that they must be frozen."""
 
 
 @contextlib.asynccontextmanager
-async def busy(tmp_path: Path, *before: str) -> AsyncIterator[str]:
+async def busy(tmp_path: Path, *, before: str = "", after: str = "") -> AsyncIterator[str]:
     """A database in which an autovacuum of the table is at work, on a server that begins one each second."""
     async with EmbeddedPostgres(tmp_path / "data", settings={"autovacuum_naptime": "1", "fsync": "off"}) as server:
         await migrate(server.url, make_plugin("p", MAKE))
-        for script in (*before, SLOWLY):
+        for script in filter(None, (before, SLOWLY, after)):
             await execute(server.url, script)
         await until(server.url, IN_THE_WAY)
         yield server.url
@@ -62,7 +62,7 @@ async def busy(tmp_path: Path, *before: str) -> AsyncIterator[str]:
 async def test_an_autovacuum_gives_way(tmp_path: Path, role: str) -> None:
     """One attempt waits for so long that the server ends it, also for a role that may not see what others do; and it is told."""
     told: list[StepBlocked] = []
-    async with busy(tmp_path, *([ORDINARY] if role == "ordinary" else [])) as url:
+    async with busy(tmp_path, before=ORDINARY if role == "ordinary" else "") as url:
         runtime = make_runtime(url.replace("//embedded@", f"//{role}@"), make_plugin("p", MAKE, ALTER), config=PATIENT)
         runtime.events.subscribe(told.append, StepBlocked)
         report = await MigrationOrchestrator(runtime).run_all_migrations()
@@ -73,7 +73,7 @@ async def test_an_autovacuum_gives_way(tmp_path: Path, role: str) -> None:
 @pytest.mark.asyncio
 async def test_one_that_prevents_a_wraparound_does_not(tmp_path: Path) -> None:
     """Nobody waits long for what the server would not end: the budget is used up by attempts of the usual length, and it is named."""
-    async with busy(tmp_path, OLD) as url:
+    async with busy(tmp_path, before=ONLY_WHEN_OLD, after=AGE) as url:
         with pytest.raises(StepFailed, match="to prevent wraparound") as failed:
             await migrate(url, make_plugin("p", MAKE, ALTER), config=replace(QUICK, lock_wait_budget=1.5))
     assert [blocker.gives_way for blocker in failed.value.blockers] == [False]
