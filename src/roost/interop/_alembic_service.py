@@ -8,6 +8,7 @@ from pathlib import Path
 from types import CodeType
 from typing import TYPE_CHECKING, ClassVar
 
+from roost.errors import InvalidService
 from roost.interop._alembic import AlembicDirectory, AlembicOptions, AlembicRevision
 from roost.interop._alembic_source import source_of
 from roost.interop._alembic_turn import alone, alone_at_once
@@ -31,6 +32,9 @@ class AlembicMigrationService(PluginMigrationService):
         version_table: Where Alembic keeps the heads.
         version_table_schema: The schema of that table; None finds it by the search path, which is the plugin's `schema`.
         target_metadata: SQLAlchemy's MetaData, whose naming convention names what revisions leave without a name.
+
+    Raises:
+        InvalidService: The class names no directory.
     """
 
     directory: ClassVar[str | Path]
@@ -41,6 +45,13 @@ class AlembicMigrationService(PluginMigrationService):
     def __init__(self, runtime: Runtime | None = None) -> None:
         """Bind to a runtime; nothing is read yet."""
         super().__init__(runtime)
+        if not hasattr(self, "directory"):
+            raise InvalidService(
+                service=type(self).__name__,
+                location="",
+                reason="it names no directory",
+                advice='write in its class: directory = "alembic.ini"',
+            )
         self._read: AlembicDirectory | None = None
         self._source: str | None = None
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from roost.errors import InvalidService
 from roost.migrations import _manifest_file as manifest
 from roost.migrations._fingerprint import digest
 from roost.migrations._plugin_service import PluginMigrationService
@@ -20,6 +21,7 @@ from roost.migrations._versions import UNVERSIONED
 if TYPE_CHECKING:
     from roost.migrations._config import Policy
     from roost.migrations._records import ManifestChanges
+    from roost.runtime import Runtime
 
 
 class SqlMigrationService(PluginMigrationService):
@@ -32,11 +34,25 @@ class SqlMigrationService(PluginMigrationService):
 
     Attributes:
         directory: The folder.
+
+    Raises:
+        InvalidService: The class names no directory.
     """
 
     directory: ClassVar[str | Path]
     # The steps are loaded right before what is repeatable, and no other folder need be listed a second time for that.
     _may_be_flyways: bool = True
+
+    def __init__(self, runtime: Runtime | None = None) -> None:
+        """Bind to a runtime; nothing is read yet."""
+        super().__init__(runtime)
+        if not hasattr(self, "directory"):
+            raise InvalidService(
+                service=type(self).__name__,
+                location="",
+                reason="it names no directory",
+                advice='write in its class: directory = Path(__file__).parent / "migrations"',
+            )
 
     def load_steps(self) -> Sequence[MigrationStep]:
         """Read the files.

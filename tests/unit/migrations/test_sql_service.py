@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from roost import MigrationOrchestrator, MigrationStep, Plugin, PluginMigrationService, Runtime, SqlMigrationService
-from roost.errors import DuplicateStep, InvalidManifest, InvalidSqlFile, ManifestMismatch, ManifestNotWritten, SeveralMigrationServices
+from roost.errors import (
+    DuplicateStep,
+    InvalidManifest,
+    InvalidService,
+    InvalidSqlFile,
+    ManifestMismatch,
+    ManifestNotWritten,
+    SeveralMigrationServices,
+)
+from roost.interop import AlembicMigrationService
 from roost.migrations import ManifestChanges
 from roost.migrations._manifest_file import write_manifest
 
@@ -34,6 +43,15 @@ def remove_files(folder: Path) -> None:
     """Take every SQL file away."""
     for path in folder.glob("*.sql"):
         path.unlink()
+
+
+@pytest.mark.parametrize("base", [SqlMigrationService, AlembicMigrationService])
+def test_a_service_without_a_directory(base: type[PluginMigrationService]) -> None:
+    """It is refused when it is made, with what to write."""
+    cls = type("Files", (base,), {"service_name": "files"})
+    with pytest.raises(InvalidService, match="Service Files can't be used: it names no directory") as refused:
+        Runtime(plugins=[Plugin("files", services=[cls])]).get_services_by_type("migration")
+    assert "directory = " in refused.value.hint
 
 
 def test_a_manifest_stands_for_the_files(folder: Path) -> None:
