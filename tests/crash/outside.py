@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from functools import partial
@@ -11,12 +12,13 @@ from typing import Any
 from roost.testing import Fault, FaultProxy, Stepper, WireMessage, try_faults
 from tests.crash import outside_plan as plan
 from tests.crash.cases import Case, Place, Server, cancellation_cases, cancelled_at, fault_cases
-from tests.crash.reference_plan import left_behind
+from tests.crash.reference_plan import NotWhole, left_behind
 from tests.crash.waits import (
     BOUND,
     ENDS,
     IN_A_WAIT,
     IN_ANY_WAIT,
+    NOBODY_AT_A_STEP,
     End,
     begin_process,
     end_wait,
@@ -117,6 +119,15 @@ HINDRANCES = {
 }
 """What an old transaction has done that is still open."""
 
+REFUSED = """
+CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE insufficient_privilege USING MESSAGE = 'it belongs to another role';
+END $$;
+CREATE EVENT TRIGGER refuse ON ddl_command_start WHEN TAG IN ('ALTER TABLE', 'DROP INDEX', 'REINDEX') EXECUTE FUNCTION refuse();
+"""
+"""Lets a run fail as the run of a role fails that owns nothing."""
+
 BUILDS = {
     "one": ("one", "CREATE INDEX CONCURRENTLY one ON t (x)", 0),
     "several": ("two", "CREATE UNIQUE INDEX CONCURRENTLY two ON t ((x + 1)) INCLUDE (y) WHERE y IS NOT NULL", 2),
@@ -138,6 +149,15 @@ def outside_waits(base: OutsideBaseline) -> list[Case]:
         for step in ("one", "several", "rebuild", "detach")
         for hindrance in HINDRANCES
         for end in ENDS
+    ]
+    cases += [
+        Case(
+            kind=kind,
+            name=f"{base.name}: {step} killed while it waits for {hindrance}, then refused",
+            attempt=partial(_in_wait, base, step, hindrance, "killed", is_refused=True),
+        )
+        for step in ("one", "several", "rebuild", "detach")
+        for hindrance in ("a writer", "a reader of partitions")
     ]
     if base.back:
         return cases
@@ -169,7 +189,7 @@ async def _cancelled(base: OutsideBaseline, way: str, number: int, place: Place)
     return f"{at}{ended}: {'; '.join(broken) or 'ok'}"
 
 
-async def _in_wait(base: OutsideBaseline, step: str, hindrance: str, end: End, place: Place) -> str:
+async def _in_wait(base: OutsideBaseline, step: str, hindrance: str, end: End, place: Place, *, is_refused: bool = False) -> str:
     before = plan.STEPS[plan.STEPS.index(step) - 1]
     await plan.migrate(place.direct, until=None if base.back else before)
     if base.back:
@@ -179,7 +199,14 @@ async def _in_wait(base: OutsideBaseline, step: str, hindrance: str, end: End, p
         waits = await has_come_to(place.direct, IN_A_WAIT, process)
         if waits:
             await end_wait(place.direct, process, end)
+        if is_refused:
+            await until(place.direct, NOBODY_AT_A_STEP)
     broken = await failure_of(process, end if waits else None)
+    if is_refused:
+        await execute(place.direct, REFUSED)
+        with contextlib.suppress(NotWhole):
+            await asyncio.wait_for(asyncio.ensure_future(base.go(place.url)), BOUND)
+        await execute(place.direct, "DROP EVENT TRIGGER refuse; DROP FUNCTION refuse")
     await asyncio.wait_for(asyncio.ensure_future(base.go(place.url)), BOUND)
     broken += await base.broken(place)
     return f"[{'in its wait' if waits else 'never'}] {'; '.join(broken) or 'ok'}"

@@ -27,6 +27,7 @@ End: TypeAlias = Literal["killed", "cancelled", "terminated", "interrupted", "le
 ENDS: tuple[End, ...] = ("killed", "cancelled", "terminated", "interrupted")
 
 AT_A_STEP = "datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE 'roost %: %'"
+NOBODY_AT_A_STEP = f"SELECT WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE {AT_A_STEP})"
 IN_A_WAIT = f"SELECT FROM pg_stat_activity WHERE {AT_A_STEP} AND wait_event_type = 'Lock'"
 BETWEEN_LOOKS = "state = 'idle' AND clock_timestamp() - state_change > interval '50 ms'"
 IN_ANY_WAIT = f"SELECT FROM pg_stat_activity WHERE {AT_A_STEP} AND (wait_event_type = 'Lock' OR {BETWEEN_LOOKS})"
