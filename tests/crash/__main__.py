@@ -24,6 +24,7 @@ from tests.crash.fuzz_files import files
 from tests.crash.fuzz_names import names
 from tests.crash.outside import outside_cases
 from tests.crash.processes import killed_holders, process_rounds, signals
+from tests.crash.repeatable import repeatable_cases
 from tests.crash.restarts import restarts
 from tests.crash.schedules import rollbacks, schedules
 from tests.crash.vanished import is_possible, vanished
@@ -89,6 +90,7 @@ async def torture(arguments: argparse.Namespace) -> int:
             base = await server.baseline()
             print(f"{base.line or 'direct '}line: {len(base.messages)} messages, {base.suspensions} awaits without faults", flush=True)
             cases += [(server, case) for case in cases_on(base)]
+            cases += [(server, case) for case in await repeatable_cases(server, races=RACES)]
             if not base.line:
                 cases += [
                     (server, case) for case in (*killed_holders(), *restarts(base, RESTARTS), *waiters(), *names(FUZZED), *files(FUZZED))

@@ -16,6 +16,7 @@ from roost.postgres import quote_identifier
 from roost.testing import Fault, FaultProxy, Stepper, WireMessage, try_faults
 from tests.crash import declared_plan as plan
 from tests.crash.cases import Case, Place, Server, cancellation_cases, cancelled_at, fault_cases
+from tests.crash.waits import BOUND, ENDS, IN_A_WAIT, End, begin_process, end_wait, failure_of, has_come_to, hindered
 
 REPLICAS = 4
 
@@ -39,7 +40,7 @@ class DeclaredBaseline:
     @property
     def name(self) -> str:
         """How kinds and names of cases begin."""
-        return "declared" if self.form == "plain" else f"declared, {self.form}"
+        return "declared" if self.form == "plain" else f"declared {self.form}"
 
     def migrate(self, url: str) -> Coroutine[Any, Any, object]:
         """Bring the second form about."""
@@ -79,7 +80,11 @@ async def _prepared(server: Server) -> AsyncIterator[Place]:
 async def declared_cases(server: Server, *, races: int) -> list[Case]:
     """Return all that is tried on declared schemas."""
     bases = [await declared_baseline(server, form=form) for form in plan.LARGE]
-    return [case for base in bases for case in (*declared_faults(base), *declared_cancellations(base), *declared_races(base, races))]
+    return [
+        case
+        for base in bases
+        for case in (*declared_faults(base), *declared_cancellations(base), *declared_waits(base), *declared_races(base, races))
+    ]
 
 
 def declared_faults(base: DeclaredBaseline) -> list[Case]:
@@ -92,6 +97,28 @@ def declared_cancellations(base: DeclaredBaseline) -> list[Case]:
     """Return a cancellation at each await, in each way."""
     kind, prefix = f"{base.name} cancellations", f"{base.name}: "
     return cancellation_cases(kind, prefix, base.suspensions, cancelled=partial(_cancelled, base))
+
+
+HINDRANCES = {
+    "a snapshot": "SELECT 1",
+    "a reader of notes": "SELECT FROM notes.notes",
+    "a writer of tags": "INSERT INTO notes.tags VALUES (1, 'to go'); DELETE FROM notes.tags WHERE name = 'to go'",
+    "a reader of entries": "SELECT FROM log.entries",
+}
+"""What an old transaction has done that is still open. A build waits for each, and what runs in a transaction for some."""
+
+
+def declared_waits(base: DeclaredBaseline) -> list[Case]:
+    """Return each hindrance, and each end that a process comes to in its first wait for it."""
+    return [
+        Case(
+            kind=f"{base.name} waits",
+            name=f"{base.name}: {end} while it waits for {hindrance}",
+            attempt=partial(_in_wait, base, hindrance, end),
+        )
+        for hindrance in HINDRANCES
+        for end in ENDS
+    ]
 
 
 def declared_races(base: DeclaredBaseline, count: int) -> list[Case]:
@@ -139,6 +166,20 @@ async def _cancelled(base: DeclaredBaseline, way: str, number: int, place: Place
         await base.migrate(place.url)
         broken = await base.broken(place)
     return f"{at}{ended}: {'; '.join(broken) or 'ok'}"
+
+
+async def _in_wait(base: DeclaredBaseline, hindrance: str, end: End, place: Place) -> str:
+    await plan.prepare(place.direct)
+    async with _scratches_dropped(place):
+        async with hindered(place.direct, HINDRANCES[hindrance]):
+            process = await begin_process(f"declared_plan.migrate(sys.argv[1], form='{base.form}')", place.url)
+            waits = await has_come_to(place.direct, IN_A_WAIT, process)
+            if waits:
+                await end_wait(place.direct, process, end)
+        broken = await failure_of(process, end if waits else None)
+        await asyncio.wait_for(asyncio.ensure_future(base.migrate(place.url)), BOUND)
+        broken += await base.broken(place)
+    return f"[{'in its wait' if waits else 'never'}] {'; '.join(broken) or 'ok'}"
 
 
 async def _race(base: DeclaredBaseline, number: int, place: Place) -> str:

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
-
-import asyncpg
 
 from roost.testing import Fault, FaultProxy, Stepper, WireMessage, try_faults
 from tests.crash import outside_plan as plan
 from tests.crash.cases import Case, Place, Server, cancellation_cases, cancelled_at, fault_cases
-from tests.crash.reference_plan import left_behind
-
-BOUND = 60.0
-ROOT = Path(__file__).resolve().parents[2]
+from tests.crash.reference_plan import NotWhole, left_behind
+from tests.crash.waits import (
+    BOUND,
+    ENDS,
+    IN_A_WAIT,
+    IN_ANY_WAIT,
+    NOBODY_AT_A_STEP,
+    End,
+    begin_process,
+    end_wait,
+    failure_of,
+    has_come_to,
+    hindered,
+    terminate,
+)
+from tests.plugins.build import execute, query, until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,20 +119,52 @@ HINDRANCES = {
 }
 """What an old transaction has done that is still open."""
 
-ENDS = ("killed", "terminated", "cancelled")
+REFUSED = """
+CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE insufficient_privilege USING MESSAGE = 'it belongs to another role';
+END $$;
+CREATE EVENT TRIGGER refuse ON ddl_command_start WHEN TAG IN ('ALTER TABLE', 'DROP INDEX', 'REINDEX') EXECUTE FUNCTION refuse();
+"""
+"""Lets a run fail as the run of a role fails that owns nothing."""
+
+BUILDS = {
+    "one": ("one", "CREATE INDEX CONCURRENTLY one ON t (x)", 0),
+    "several": ("two", "CREATE UNIQUE INDEX CONCURRENTLY two ON t ((x + 1)) INCLUDE (y) WHERE y IS NOT NULL", 2),
+}
+"""By step the index that it builds, how somebody else builds the same one, and how many statements come before that."""
+
+BUILDERS_ENDS: tuple[End, ...] = ("killed", "cancelled", "terminated", "left alone")
 
 
 def outside_waits(base: OutsideBaseline) -> list[Case]:
-    """Return each step that comes upon each hindrance, and each end that it comes to in its wait."""
-    return [
+    """Return each step that comes upon each hindrance, or upon somebody who builds its index, and each end that it comes to in its wait."""
+    kind = f"{base.name} waits"
+    cases = [
         Case(
-            kind=f"{base.name} waits",
+            kind=kind,
             name=f"{base.name}: {step} {end} while it waits for {hindrance}",
             attempt=partial(_in_wait, base, step, hindrance, end),
         )
         for step in ("one", "several", "rebuild", "detach")
         for hindrance in HINDRANCES
         for end in ENDS
+    ]
+    cases += [
+        Case(
+            kind=kind,
+            name=f"{base.name}: {step} killed while it waits for {hindrance}, then refused",
+            attempt=partial(_in_wait, base, step, hindrance, "killed", is_refused=True),
+        )
+        for step in ("one", "several", "rebuild", "detach")
+        for hindrance in ("a writer", "a reader of partitions")
+    ]
+    if base.back:
+        return cases
+    return cases + [
+        Case(kind=kind, name=f"{base.name}: {step} {end} while another builds its index", attempt=partial(_beside_builder, base, step, end))
+        for step in BUILDS
+        for end in BUILDERS_ENDS
     ]
 
 
@@ -135,18 +175,7 @@ async def _wire(base: OutsideBaseline, fault: Fault, place: Place) -> str:
 
 
 async def _terminated(base: OutsideBaseline, number: int, place: Place) -> str:
-    return await _wire(base, Fault(kind="call", at=number, call=partial(_terminate, place.direct), name="terminate"), place)
-
-
-async def _terminate(url: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
-            "AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND application_name LIKE 'roost%'"
-        )
-    finally:
-        connection.terminate()
+    return await _wire(base, Fault(kind="call", at=number, call=partial(terminate, place.direct), name="terminate"), place)
 
 
 async def _cancelled(base: OutsideBaseline, way: str, number: int, place: Place) -> str:
@@ -160,62 +189,48 @@ async def _cancelled(base: OutsideBaseline, way: str, number: int, place: Place)
     return f"{at}{ended}: {'; '.join(broken) or 'ok'}"
 
 
-PROGRAM = """
-import asyncio, sys
-from tests.crash import outside_plan as plan
-asyncio.run({})
-"""
-
-
-async def _in_wait(base: OutsideBaseline, step: str, hindrance: str, end: str, place: Place) -> str:
+async def _in_wait(base: OutsideBaseline, step: str, hindrance: str, end: End, place: Place, *, is_refused: bool = False) -> str:
     before = plan.STEPS[plan.STEPS.index(step) - 1]
     await plan.migrate(place.direct, until=None if base.back else before)
     if base.back:
         await plan.roll_back(place.direct, steps=len(plan.STEPS) - 1 - plan.STEPS.index(step))
-    call = f"plan.{'roll_back' if base.back else 'migrate'}(sys.argv[1])"
-    async with _hindered(place.direct, HINDRANCES[hindrance]):
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", PROGRAM.format(call), place.url),
-            cwd=ROOT,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        waits = await _until_it_waits(place.direct, process)
-        if waits and end == "terminated":
-            await _terminate(place.direct)
-        elif waits:
-            process.kill() if end == "killed" else process.terminate()
-        if end != "terminated":
-            await asyncio.wait_for(process.wait(), BOUND)
-    await asyncio.wait_for(process.wait(), BOUND)
+    async with hindered(place.direct, HINDRANCES[hindrance]):
+        process = await begin_process(f"outside_plan.{'roll_back' if base.back else 'migrate'}(sys.argv[1])", place.url)
+        waits = await has_come_to(place.direct, IN_A_WAIT, process)
+        if waits:
+            await end_wait(place.direct, process, end)
+        if is_refused:
+            await until(place.direct, NOBODY_AT_A_STEP)
+    broken = await failure_of(process, end if waits else None)
+    if is_refused:
+        await execute(place.direct, REFUSED)
+        with contextlib.suppress(NotWhole):
+            await asyncio.wait_for(asyncio.ensure_future(base.go(place.url)), BOUND)
+        await execute(place.direct, "DROP EVENT TRIGGER refuse; DROP FUNCTION refuse")
     await asyncio.wait_for(asyncio.ensure_future(base.go(place.url)), BOUND)
-    broken = await base.broken(place)
+    broken += await base.broken(place)
     return f"[{'in its wait' if waits else 'never'}] {'; '.join(broken) or 'ok'}"
 
 
-@contextlib.asynccontextmanager
-async def _hindered(url: str, statements: str) -> AsyncIterator[None]:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(f"BEGIN ISOLATION LEVEL REPEATABLE READ; {statements}")
-        yield
-    finally:
-        await connection.close()
-
-
-async def _until_it_waits(url: str, process: asyncio.subprocess.Process) -> bool:
-    """Wait until the process is kept from a lock, or has ended; tell which."""
-    ended = asyncio.ensure_future(process.wait())
-    connection = await asyncpg.connect(url)
-    try:
-        async with asyncio.timeout(BOUND):
-            while not ended.done():
-                if await connection.fetchval(
-                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'roost out%' "
-                    "AND wait_event_type = 'Lock'"
-                ):
-                    return True
-    finally:
-        ended.cancel()
-        await connection.close()
-    return False
+async def _beside_builder(base: OutsideBaseline, step: str, end: End, place: Place) -> str:
+    index, build, before = BUILDS[step]
+    standing = f"SELECT oid FROM pg_class WHERE relname = '{index}'"
+    begun = f"SELECT FROM roost.applied WHERE step = '{step}' AND statements_done = {before}"
+    await plan.migrate(place.direct, until=plan.STEPS[plan.STEPS.index(step) - 1])
+    async with hindered(place.direct, HINDRANCES["a snapshot"]):
+        builder = asyncio.ensure_future(execute(place.direct, build))
+        await until(place.direct, standing)
+        built = await query(place.direct, standing)
+        process = await begin_process(f"outside_plan.migrate(sys.argv[1], until='{step}')", place.url)
+        waits = all([await has_come_to(place.direct, moment, process) for moment in (begun, IN_ANY_WAIT)])
+        if waits:
+            await end_wait(place.direct, process, end)
+    (error,) = await asyncio.gather(builder, return_exceptions=True)
+    broken = await failure_of(process, end if waits else None)
+    await asyncio.wait_for(asyncio.ensure_future(plan.migrate(place.url, until=step)), BOUND)
+    broken += [] if error is None else [f"the other's build raised {error!r}"]
+    broken += [] if await query(place.direct, standing) == built else ["the index is not the one that the other has built"]
+    # A later step rebuilds it.
+    await asyncio.wait_for(asyncio.ensure_future(base.go(place.url)), BOUND)
+    broken += await base.broken(place)
+    return f"[{'beside the builder' if waits else 'never'}] {'; '.join(broken) or 'ok'}"

@@ -13,10 +13,11 @@ from collections.abc import Callable
 import pytest
 
 from tests.crash.cases import Baseline, Case, Server, cancellations, double_faults, single_faults
-from tests.crash.declared import declared_baseline, declared_cancellations, declared_faults, declared_races
+from tests.crash.declared import declared_baseline, declared_cancellations, declared_faults, declared_races, declared_waits
 from tests.crash.declared_plan import LARGE
 from tests.crash.outside import outside_baseline, outside_cancellations, outside_faults, outside_waits
 from tests.crash.processes import killed_holders, process_rounds, signals
+from tests.crash.repeatable import repeatable_baseline, repeatable_cancellations, repeatable_faults, repeatable_races, repeatable_waits
 from tests.crash.schedules import rollbacks, schedules
 from tests.plugins.pgbouncer import pgbouncer
 
@@ -105,7 +106,7 @@ def test_steps_outside_a_transaction_heal(postgres_url: str, kind: str, back: bo
     assert asyncio.run(attempt()) == []
 
 
-DECLARED = {"faults": 6, "cancellations": 3, "races": 1}
+DECLARED = {"faults": 6, "cancellations": 3, "waits": 1, "races": 1}
 """How many are tried of each kind on declared schemas; each takes about two seconds."""
 
 
@@ -123,10 +124,47 @@ def test_declared_schemas_are_brought_about_once(postgres_url: str, kind: str, f
         every = {
             "faults": lambda: [case for case in declared_faults(base) if "black hole" not in case.name and "half-open" not in case.name],
             "cancellations": lambda: declared_cancellations(base),
+            "waits": lambda: declared_waits(base),
             "races": lambda: declared_races(base, 50),
         }[kind]()
         cases = random.Random(SEED).sample(every, max(1, round(DECLARED[kind] * SHARE)))
         results = [(case.name, await server.attempt(case)) for case in cases]
         return [f"{name}: {result}" for name, result in results if not result.endswith("ok")]
+
+    assert asyncio.run(attempt()) == []
+
+
+REPEATABLE = {"faults": 8, "cancellations": 4, "waits": 2, "races": 2}
+"""How many are tried of each kind on repeatable steps; a wait takes about two seconds, the others half a second."""
+
+
+async def sample_repeatable(server: Server, kind: str) -> list[str]:
+    """Try some cases of a kind, and return what was found broken."""
+    base = await repeatable_baseline(server)
+    every = {
+        "faults": lambda: [case for case in repeatable_faults(base) if "black hole" not in case.name and "half-open" not in case.name],
+        "cancellations": lambda: repeatable_cancellations(base),
+        "waits": lambda: repeatable_waits(base),
+        "races": lambda: repeatable_races(base, 20),
+    }[kind]()
+    cases = random.Random(SEED).sample(every, max(1, round(REPEATABLE[kind] * SHARE)))
+    results = [(case.name, await server.attempt(case)) for case in cases]
+    return [f"{name}: {result}" for name, result in results if not result.endswith("ok")]
+
+
+@pytest.mark.parametrize("kind", list(REPEATABLE))
+def test_repeatable_steps_run_once_for_each_text(postgres_url: str, kind: str) -> None:
+    """Whatever breaks: each one that is due takes effect once, each one that is not does not, and what stands on one follows it."""
+    assert asyncio.run(sample_repeatable(Server(postgres_url), kind)) == []
+
+
+@pytest.mark.pgbouncer
+@pytest.mark.parametrize("kind", list(REPEATABLE))
+def test_repeatable_steps_behind_a_pooler_run_once_for_each_text(postgres_url: str, kind: str) -> None:
+    """The same behind a pooler that shares server processes."""
+
+    async def attempt() -> list[str]:
+        async with pgbouncer(postgres_url, mode="transaction") as pooler:
+            return await sample_repeatable(Server(postgres_url, pooler=pooler), kind)
 
     assert asyncio.run(attempt()) == []

@@ -8,7 +8,7 @@ import pytest
 
 from tests.crash.plants import Plant, caught, planted, plants
 
-LEAST = 15
+LEAST = 30
 QUICK = ("settled-at-the-beginning", "cancellation-swallowed")
 SEED = 3
 """In this order of the cases both are caught within a few dozen of them."""

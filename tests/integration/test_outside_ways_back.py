@@ -16,6 +16,15 @@ from tests.plugins.build import BOUND, QUICK, applied, execute, history, make_pl
 TABLE = MigrationStep("table", "Table", up="CREATE TABLE t (x int)", down="DROP TABLE t", version="1.0.0")
 INDEX = "CREATE INDEX CONCURRENTLY i ON t (x)"
 DROP = "DROP INDEX CONCURRENTLY i"
+NO_DROP = """
+CREATE FUNCTION no_drop() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE insufficient_privilege USING MESSAGE = 'nobody may drop it';
+END $$;
+CREATE EVENT TRIGGER no_drop ON ddl_command_start WHEN TAG IN ('DROP INDEX') EXECUTE FUNCTION no_drop();
+"""
+"""Refuses as the server refuses a role that does not own the index."""
+
 PATIENT = MigrationConfig(retry_delay=0.01, retry_max_delay=0.02, run_lock_timeout=BOUND, lock_wait_budget=BOUND)
 
 
@@ -184,6 +193,23 @@ async def test_one_that_surely_had_no_effect(database_url: str) -> None:
     assert (caught.value.direction, caught.value.transactional) == ("down", False)
     assert await applied(database_url) == [("p", "table"), ("p", "index")]
     assert names((await undone(database_url, indexed(), steps=1)).steps) == ["index"]
+
+
+@pytest.mark.asyncio
+async def test_a_half_done_one_that_is_then_refused(database_url: str) -> None:
+    """The refusal says nothing of what was done before: the step does not count as applied again, and the next run ends its way back."""
+    await migrate(database_url, indexed())
+    await begun(database_url)
+    await execute(database_url, "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'i'::regclass")
+    await execute(database_url, NO_DROP)
+    with pytest.raises(StepFailed) as caught:
+        await undone(database_url, indexed(), steps=1)
+    assert caught.value.sqlstate == "42501"
+    assert await query(database_url, "SELECT state FROM roost.applied WHERE step = 'index'") == ["undoing"]
+    await execute(database_url, "DROP EVENT TRIGGER no_drop")
+    report = await migrate(database_url, indexed())
+    assert [(step.step, step.direction) for step in report.steps] == [("index", "down"), ("index", "up")]
+    assert await residue(database_url) == []
 
 
 @pytest.mark.asyncio

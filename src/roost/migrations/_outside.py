@@ -102,16 +102,12 @@ class OutsideStep:
         """Bring about one statement's effect, note that, and return what the next one finds."""
         statement, rounds = self._statements[index], 0
         while True:
+            is_resumed = self._has_changed or self._in_hand == index
             try:
-                await self._healer.carry_out(
-                    statement,
-                    seen,
-                    is_resumed=self._has_changed or self._in_hand == index,
-                    run=lambda found: self._run(index, found),
-                )
+                await self._healer.carry_out(statement, seen, is_resumed=is_resumed, run=lambda found: self._run(index, found))
             except Exception as error:
                 if self._session.is_open and not _is_refusal(error):
-                    await self._after_failure(index, error)
+                    await self._after_failure(index, error, is_resumed=is_resumed)
                 if isinstance(statement.effect, Uncertain) and self._session.is_open and is_retryable(error):
                     raise StatementStopped(str(error), told=error) from error
                 raise
@@ -156,18 +152,18 @@ class OutsideStep:
         await self._send(self._errand.finish(attempts=attempts, took=took, verify=verify))
         self._is_finished = True
 
-    async def _after_failure(self, index: int, error: Exception) -> None:
+    async def _after_failure(self, index: int, error: Exception, *, is_resumed: bool) -> None:
         """Take away what a failed statement has left; where nothing of the step is left, its intent goes too."""
         try:
             # What ended of a text that was edited since is still there.
             has_ended = self._ended > 0 or (self._has_changed and self._errand.ended > 0)
-            if await self._is_without_trace(index, error) and not has_ended:
+            if await self._is_without_trace(index, error, is_resumed=is_resumed) and not has_ended:
                 await self._send(self._errand.forget())
                 self._is_written, self._has_changed, self._in_hand = False, False, None
         except Exception as other:  # noqa: BLE001 -- the step's own error is the one to raise; what is left is the next run's to find
             error.add_note(f"what it has left could not be taken away: {other}")
 
-    async def _is_without_trace(self, index: int, error: Exception) -> bool:
+    async def _is_without_trace(self, index: int, error: Exception, *, is_resumed: bool) -> bool:
         effect = self._statements[index].effect
         await self._session.rollback(f"{self._turn.resets}; {groups.clean_up(self._turn)}")
         if isinstance(error, IndexConflict):
@@ -179,7 +175,8 @@ class OutsideStep:
             return await self._healer.remove_remains(self._statements[index], await self._send_and_look("", index=index))
         if isinstance(effect, (FitsTransaction, AddsEnumValue, Sets, RunsAgain)):
             return True
-        return (sqlstate_of(error) or "").startswith(SURELY_WITHOUT_EFFECT)
+        # What it was refused for now says nothing of what an earlier attempt has done.
+        return not is_resumed and (sqlstate_of(error) or "").startswith(SURELY_WITHOUT_EFFECT)
 
     def _sets(self, index: int) -> list[str]:
         """Return what the statements before this one have set: it lasts as long as the session, and is set again after each reset."""
