@@ -15,6 +15,7 @@ from roost.interop._alembic_turn import alone, alone_at_once
 from roost.interop._lent_connection import run_lent
 from roost.migrations import MigrationStep, PluginMigrationService
 from roost.postgres import Database
+from roost.runtime import location_of
 
 if TYPE_CHECKING:
     from roost.interop._alembic import Direction
@@ -48,7 +49,7 @@ class AlembicMigrationService(PluginMigrationService):
         if not hasattr(self, "directory"):
             raise InvalidService(
                 service=type(self).__name__,
-                location="",
+                location=location_of(type(self)),
                 reason="it names no directory",
                 advice='write in its class: directory = "alembic.ini"',
             )

@@ -17,6 +17,7 @@ from roost.migrations._reserved import check_schema
 from roost.migrations._sql_files import steps_of
 from roost.migrations._step import MigrationStep
 from roost.migrations._versions import UNVERSIONED
+from roost.runtime import location_of
 
 if TYPE_CHECKING:
     from roost.migrations._config import Policy
@@ -49,7 +50,7 @@ class SqlMigrationService(PluginMigrationService):
         if not hasattr(self, "directory"):
             raise InvalidService(
                 service=type(self).__name__,
-                location="",
+                location=location_of(type(self)),
                 reason="it names no directory",
                 advice='write in its class: directory = Path(__file__).parent / "migrations"',
             )

@@ -22,6 +22,7 @@ from roost.runtime._events import (
 )
 from roost.runtime._health import ServiceHealth
 from roost.runtime._limits import Limits
+from roost.runtime._location import location_of
 from roost.runtime._main import ended_with_its_tasks
 from roost.runtime._node import ServiceNode
 from roost.runtime._plugin import Plugin, parse_dependency
@@ -72,5 +73,6 @@ __all__ = [
     "discover_plugins",
     "ended_with_its_tasks",
     "event_fields",
+    "location_of",
     "parse_dependency",
 ]

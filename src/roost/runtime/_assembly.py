@@ -7,7 +7,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from roost.errors import ConstructionFailed, DuplicateService, ServiceNotFound
+from roost.errors import ConstructionFailed, DuplicateService, InvalidService, ServiceNotFound
 from roost.runtime._checks import check_service
 from roost.runtime._event_bus import owned_by
 from roost.runtime._graph import connect, has_on_demand, waves
@@ -260,6 +260,8 @@ class Assembly:
             try:
                 with owned_by(None if node.plugin is None else node.plugin.name):
                     node.instance = node.provider(**arguments)
+            except InvalidService:
+                raise
             except Exception as error:
                 raise ConstructionFailed(service=node.name, location=node.location, reason=reason_of(error)) from error
         else:

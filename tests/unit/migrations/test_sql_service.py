@@ -49,7 +49,7 @@ def remove_files(folder: Path) -> None:
 def test_a_service_without_a_directory(base: type[PluginMigrationService]) -> None:
     """It is refused when it is made, with what to write."""
     cls = type("Files", (base,), {"service_name": "files"})
-    with pytest.raises(InvalidService, match="Service Files can't be used: it names no directory") as refused:
+    with pytest.raises(InvalidService, match="it names no directory") as refused:
         Runtime(plugins=[Plugin("files", services=[cls])]).get_services_by_type("migration")
     assert "directory = " in refused.value.hint
 
