@@ -218,9 +218,8 @@ def in_order(steps: Sequence[MigrationStep], *, plugin: str, default_version: st
         versioned = [step if step.version is not None else replace(step, version=default_version or UNVERSIONED) for step in steps]
         versions = [step.version for step in versioned]
     # A start with nothing to do passes here: most lists are in order, and to see that is cheaper than to sort.
-    keys = [
-        parse_version(version or UNVERSIONED) for version, before in zip(versions, [None, *versions], strict=False) if version != before
-    ]
+    changes = [version for version, before in zip(versions, [None, *versions], strict=False) if version is not None and version != before]
+    keys = list(map(parse_version, changes))
     if all(map(le, keys, keys[1:])):
         return versioned
     return sorted(versioned, key=lambda step: parse_version(step.version or UNVERSIONED))
@@ -254,10 +253,7 @@ def plan_chain(
         StepsMissing: An applied step is not declared, under ``strict``.
         StepsOutOfOrder: A step stands before one that is applied, under ``strict``.
     """
-    is_undoing, state = state.is_undoing, state.without_undone()
-    begun = begun_step(state, declared, plugin=plugin)
-    if begun is not None:
-        state = state.without(begun.step)
+    is_undoing, begun, state = _doubts_apart(state, declared, plugin=plugin)
     rest, rows = declared[state.unread :], state.applied
     # Nearly always what is applied is the first of what is declared: of that there is no question but whether a text has changed.
     alike = _length_in_common(rest, rows)
@@ -321,10 +317,7 @@ def plan_computed(steps: Sequence[MigrationStep], state: PluginState, *, plugin:
         StepsMissing: A step of a version that is not complete is applied and was not returned, under ``strict``.
         StepsOutOfOrder: A step stands before one that is applied, under ``strict``.
     """
-    is_undoing, state = state.is_undoing, state.without_undone()
-    begun = begun_step(state, steps, plugin=plugin)
-    if begun is not None:
-        state = state.without(begun.step)
+    is_undoing, begun, state = _doubts_apart(state, steps, plugin=plugin)
     applied = {row.step: row for row in state.applied}
     returned = {step.id for step in steps}
     pending = [step for step in steps if step.id not in applied and compare_versions(step.version, target) <= 0]
@@ -359,6 +352,18 @@ def plan_computed(steps: Sequence[MigrationStep], state: PluginState, *, plugin:
         notices=tuple(notices),
         is_undoing=is_undoing,
     )
+
+
+def _doubts_apart(state: PluginState, declared: Sequence[MigrationStep], *, plugin: str) -> tuple[bool, AppliedStep | None, PluginState]:
+    """Tell whether a way back is to be ended first, which step a run can go on with, and the state without both.
+
+    Errors are those of `begun_step`.
+    """
+    if not state.in_doubt:
+        return False, None, state
+    rest = state.without_undone()
+    begun = begun_step(rest, declared, plugin=plugin)
+    return state.is_undoing, begun, rest if begun is None else rest.without(begun.step)
 
 
 def rows_above(target: str, state: PluginState) -> list[AppliedStep]:

@@ -237,7 +237,7 @@ class PluginMigrationService(MigrationService):
             declared = self._declared()
             taken = [step.id for step in declared]
             behind = [name for name in taken if name in claimed] if claimed else []
-            declared = self.arrange(declared, [*[row.step for row in state.applied], *behind])
+            declared = self.arrange(declared, [row.step for row in state.applied] + behind)
             plan = plan_chain(declared, state, plugin=self.plugin_name, policy=policy, target=self._target(declared))
         return with_repeatable(plan, in_turn(self.load_repeatable(), plugin=self.plugin_name, taken=taken), state)
 
