@@ -16,7 +16,7 @@ from roost.errors import (
     UnmarkRefused,
 )
 from roost.migrations import _groups as groups
-from roost.migrations._fingerprint import chain_hash, declared_mark, fingerprint_of
+from roost.migrations._fingerprint import ChainHashes, fingerprint_of
 from roost.migrations._ledger import MOVED_ON
 from roost.migrations._outside_statements import shown
 from roost.migrations._plan import LEGACY_STEP, check_outcomes
@@ -135,8 +135,7 @@ def adopt_one(plan: Plan, state: PluginState, *, step: str, in_order: bool) -> A
         if in_order:
             raise MarkRefused(plugin=plan.plugin, step=step, pending=pending)
         # The plan's own hash counts on those before it, and while they are pending no version is reached.
-        chain = chain_hash(plan.chain, step, found.version, declared_mark(found.step))
-        found = replace(found, chain=chain, version_after=state.version)
+        found = found._replace(hashes=ChainHashes(plan.chain, (found.step,)), place=1, version_after=state.version)
     return Adoption(steps=(found,), planned_on=state.head, version_after=found.version_after, chain_after=found.chain)
 
 

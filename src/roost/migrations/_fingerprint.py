@@ -6,10 +6,12 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from roost.migrations._step import with_unix_lines
+from roost.migrations._versions import UNVERSIONED
 from roost.postgres import normal_form
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ def fingerprint_of(step: MigrationStep) -> str:
     if step.fingerprint is not None:
         return step.fingerprint
     if isinstance(step.up, str):
-        return sql_fingerprint(step.up)
+        return "sql:" + sha256(step.declared_text.encode()).hexdigest()
     return _python_fingerprint(step.up)
 
 
@@ -78,6 +80,27 @@ def declared_mark(step: MigrationStep) -> str:
 def chain_hash(previous: str, step_id: str, version: str, mark: str) -> str:
     """Extend the hash of a chain of steps by one step."""
     return sha256(f"{previous}\0{step_id}\0{version}\0{mark}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHashes:
+    """The hashes of a chain of steps, each worked out when it is first asked for: most plans are only looked at.
+
+    Args:
+        start: The hash before the first step.
+        steps: The steps, in order and with versions.
+    """
+
+    start: str
+    steps: tuple[MigrationStep, ...]
+    _known: list[str] = field(init=False, repr=False, compare=False, default_factory=list)
+
+    def after(self, place: int) -> str:
+        """Return the hash after a step, whose place is counted from 1."""
+        known = self._known
+        for step in self.steps[len(known) : place]:
+            known.append(chain_hash(known[-1] if known else self.start, step.id, step.version or UNVERSIONED, declared_mark(step)))
+        return known[place - 1]
 
 
 def mark_of(steps: Iterable[MigrationStep]) -> str:

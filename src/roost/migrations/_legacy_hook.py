@@ -55,7 +55,7 @@ class LegacyHook:
             version=UNVERSIONED,
         )
         plan = plan_chain([step], state.only(LEGACY_STEP), plugin=self.plugin_name, policy=policy)
-        steps = tuple(replace(planned, version_after=state.version) for planned in plan.steps)
+        steps = tuple(planned._replace(version_after=state.version) for planned in plan.steps)
         return replace(plan, steps=steps, target=None)
 
     async def run_migrations(self, _runtime: Runtime, /) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import count, repeat
 from operator import le
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from roost.errors import (
     DatabaseAhead,
@@ -17,7 +17,7 @@ from roost.errors import (
     StepsMissing,
     StepsOutOfOrder,
 )
-from roost.migrations._fingerprint import body_changed, chain_hash, declared_mark, fingerprint_of, is_same_text
+from roost.migrations._fingerprint import ChainHashes, body_changed, fingerprint_of, is_same_text
 from roost.migrations._outside_statements import doubt, shown
 from roost.migrations._versions import UNVERSIONED, compare_versions, parse_version
 
@@ -96,16 +96,23 @@ class PluginState:
 
     def without(self, step: str) -> PluginState:
         """Return the same without one step."""
+        if step not in [row.step for row in self.applied]:
+            return self
         return replace(self, applied=tuple(row for row in self.applied if row.step != step))
 
     @property
     def is_undoing(self) -> bool:
         """Whether a way back outside a transaction was begun and not seen to end."""
-        return any(row.state == "undoing" for row in self.applied)
+        return any(row.state == "undoing" for row in self.in_doubt)
+
+    @property
+    def in_doubt(self) -> list[AppliedStep]:
+        """The steps of which it is not known that they are applied and no more: hardly ever any."""
+        return [row for row in self.applied if row.state != "done"]
 
     def without_undone(self) -> PluginState:
         """Return the same as it is once a way back is ended that was begun: every run ends it first."""
-        undone = [row for row in self.applied if row.state == "undoing"]
+        undone = [row for row in self.in_doubt if row.state == "undoing"]
         if not undone:
             return self
         rest = tuple(row for row in self.applied if row.state != "undoing")
@@ -117,23 +124,32 @@ class PluginState:
         return replace(self, applied=tuple(row for row in self.applied if row.step == step))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedStep:
-    """A step to be run.
+class PlannedStep(NamedTuple):
+    """A step to be run; a tuple, because a plan makes thousands and a frozen dataclass takes thrice as long.
 
     Attributes:
         step: The step.
-        version: The version it belongs to.
-        chain: The chain's hash once it is applied.
         version_after: The plugin's version once it is applied: the step's own after the last step of that version.
+        hashes: Those of the chain that the step is in.
+        place: Its place in that chain, counted from 1.
         begun: The ledger's row of a step outside a transaction that was begun and not seen to end; None for all others.
     """
 
     step: MigrationStep
-    version: str
-    chain: str
     version_after: str | None
+    hashes: ChainHashes
+    place: int
     begun: AppliedStep | None = None
+
+    @property
+    def version(self) -> str:
+        """The version it belongs to."""
+        return self.step.version or UNVERSIONED
+
+    @property
+    def chain(self) -> str:
+        """The chain's hash once it is applied."""
+        return self.hashes.after(self.place)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +218,8 @@ def in_order(steps: Sequence[MigrationStep], *, plugin: str, default_version: st
         versioned = [step if step.version is not None else replace(step, version=default_version or UNVERSIONED) for step in steps]
         versions = [step.version for step in versioned]
     # A start with nothing to do passes here: most lists are in order, and to see that is cheaper than to sort.
-    keys = [parse_version(version or UNVERSIONED) for version, _ in groupby(versions)]
+    changes = [version for version, before in zip(versions, [None, *versions], strict=False) if version is not None and version != before]
+    keys = list(map(parse_version, changes))
     if all(map(le, keys, keys[1:])):
         return versioned
     return sorted(versioned, key=lambda step: parse_version(step.version or UNVERSIONED))
@@ -236,34 +253,39 @@ def plan_chain(
         StepsMissing: An applied step is not declared, under ``strict``.
         StepsOutOfOrder: A step stands before one that is applied, under ``strict``.
     """
-    is_undoing, state = state.is_undoing, state.without_undone()
-    begun = begun_step(state, declared, plugin=plugin)
-    if begun is not None:
-        state = state.without(begun.step)
-    applied = {row.step: row for row in state.applied}
-    rest = declared[state.unread :]
-    positions = {step.id: index for index, step in enumerate(rest)}
-    pending = [step for step in rest if step.id not in applied]
-    known = [row for row in state.applied if row.step in positions]
-    newest_known = max((index for index, row in enumerate(state.applied) if row.step in positions), default=-1)
-    newer = state.applied[newest_known + 1 :]
-    missing = [row.step for row in state.applied[: newest_known + 1] if row.step not in positions]
-    if newer and pending:
-        raise HistoriesDiverged(plugin=plugin, unknown=tuple(row.step for row in newer), pending=tuple(step.id for step in pending))
-    notices = _missing_notices(missing, plugin=plugin, policy=policy)
-    refuse_breaking(newer, plugin=plugin)
-    last = max((positions[row.step] for row in known), default=-1)
-    early = [step.id for step in pending if positions[step.id] < last and not _is(step, begun)]
-    notices += _early_notices(early, before=rest[last].id if known else "", state=state, plugin=plugin, policy=policy)
+    is_undoing, begun, state = _doubts_apart(state, declared, plugin=plugin)
+    rest, rows = declared[state.unread :], state.applied
+    # Nearly always what is applied is the first of what is declared: of that there is no question but whether a text has changed.
+    alike = _length_in_common(rest, rows)
+    known = list(zip(rest[:alike], rows, strict=False))
+    rest, rows = rest[alike:], rows[alike:]
+    notices: list[str] = []
+    newer: Sequence[AppliedStep] = ()
+    pending = rest
+    if rows:
+        applied = {row.step: row for row in rows}
+        positions = {step.id: index for index, step in enumerate(rest)}
+        pending = [step for step in rest if step.id not in applied]
+        known += [(step, applied[step.id]) for step in rest if step.id in applied]
+        newest_known = max((index for index, row in enumerate(rows) if row.step in positions), default=-1)
+        newer = rows[newest_known + 1 :]
+        missing = [row.step for row in rows[: newest_known + 1] if row.step not in positions]
+        if newer and pending:
+            raise HistoriesDiverged(plugin=plugin, unknown=tuple(row.step for row in newer), pending=tuple(step.id for step in pending))
+        notices += _missing_notices(missing, plugin=plugin, policy=policy)
+        refuse_breaking(newer, plugin=plugin)
+        last = max((index for index, step in enumerate(rest) if step.id in applied), default=-1)
+        early = [step.id for step in pending if positions[step.id] < last and not _is(step, begun)]
+        notices += _early_notices(early, before=rest[last].id if last >= 0 else "", state=state, plugin=plugin, policy=policy)
     # They are in order, so that the last one's version is the highest.
     if target is not None and pending and compare_versions(pending[-1].version, target) > 0:
         pending = [step for step in pending if compare_versions(step.version, target) <= 0 or _is(step, begun)]
-    changed, changed_functions = _changed_bodies(rest, applied)
+    changed, changed_functions = _changed_bodies(known)
     return Plan(
         plugin=plugin,
         from_version=state.version,
         target=target or (declared[-1].version if declared else None),
-        steps=_with_chain(pending, state, state.chain, declared_after=declared, begun=begun),
+        steps=_planned(pending, state, declared_after=rest, begun=begun),
         chain=state.chain,
         ahead=tuple(row.step for row in newer),
         is_ahead=bool(newer),
@@ -295,10 +317,7 @@ def plan_computed(steps: Sequence[MigrationStep], state: PluginState, *, plugin:
         StepsMissing: A step of a version that is not complete is applied and was not returned, under ``strict``.
         StepsOutOfOrder: A step stands before one that is applied, under ``strict``.
     """
-    is_undoing, state = state.is_undoing, state.without_undone()
-    begun = begun_step(state, steps, plugin=plugin)
-    if begun is not None:
-        state = state.without(begun.step)
+    is_undoing, begun, state = _doubts_apart(state, steps, plugin=plugin)
     applied = {row.step: row for row in state.applied}
     returned = {step.id for step in steps}
     pending = [step for step in steps if step.id not in applied and compare_versions(step.version, target) <= 0]
@@ -316,10 +335,10 @@ def plan_computed(steps: Sequence[MigrationStep], state: PluginState, *, plugin:
         if not _is(step, begun) and (step.id in before or (applied and compare_versions(step.version, state.version) < 0))
     ]
     notices += _early_notices(early, before=steps[last].id if last >= 0 else "", state=state, plugin=plugin, policy=policy)
-    changed, changed_functions = _changed_bodies(steps, applied)
-    planned = _with_chain(pending, state, state.chain, declared_after=pending, begun=begun)
+    changed, changed_functions = _changed_bodies((step, applied[step.id]) for step in steps if step.id in applied)
+    planned = _planned(pending, state, declared_after=pending, begun=begun)
     if planned:
-        planned = (*planned[:-1], replace(planned[-1], version_after=target))
+        planned = (*planned[:-1], planned[-1]._replace(version_after=target))
     return Plan(
         plugin=plugin,
         from_version=state.version,
@@ -333,6 +352,18 @@ def plan_computed(steps: Sequence[MigrationStep], state: PluginState, *, plugin:
         notices=tuple(notices),
         is_undoing=is_undoing,
     )
+
+
+def _doubts_apart(state: PluginState, declared: Sequence[MigrationStep], *, plugin: str) -> tuple[bool, AppliedStep | None, PluginState]:
+    """Tell whether a way back is to be ended first, which step a run can go on with, and the state without both.
+
+    Errors are those of `begun_step`.
+    """
+    if not state.in_doubt:
+        return False, None, state
+    rest = state.without_undone()
+    begun = begun_step(rest, declared, plugin=plugin)
+    return state.is_undoing, begun, rest if begun is None else rest.without(begun.step)
 
 
 def rows_above(target: str, state: PluginState) -> list[AppliedStep]:
@@ -358,7 +389,7 @@ def begun_step(state: PluginState, declared: Sequence[MigrationStep], *, plugin:
         StepEscaped: A step's function ended its own transaction.
         StepOutcomeUnknown: Only a person can find out what became of a step.
     """
-    rows = [row for row in state.applied if row.state == "intent"]
+    rows = [row for row in state.in_doubt if row.state == "intent"]
     for row in rows:
         step = next((step for step in declared if step.id == row.step), None)
         is_same = step is not None and is_same_text(step, fingerprint=row.fingerprint, form=row.normal_form)
@@ -376,7 +407,7 @@ def check_outcomes(state: PluginState, declared: Sequence[MigrationStep], *, plu
         StepEscaped: A step's function ended its own transaction.
         StepOutcomeUnknown: A step outside a transaction was not seen to end.
     """
-    for row in state.applied:
+    for row in state.in_doubt:
         if row.state == "escaped":
             raise StepEscaped(plugin=plugin, step=row.step)
         if row.state == "intent":
@@ -388,32 +419,36 @@ def _is(step: MigrationStep, begun: AppliedStep | None) -> bool:
     return begun is not None and step.id == begun.step
 
 
-def _with_chain(
+def _planned(
     pending: Sequence[MigrationStep],
     state: PluginState,
-    chain: str,
     *,
     declared_after: Sequence[MigrationStep],
     begun: AppliedStep | None,
 ) -> tuple[PlannedStep, ...]:
-    """Give each step the chain's hash and the plugin's version after it; what was begun comes first.
+    """Put what was begun first, and give each step its place in the chain and the plugin's version after it.
 
     A version is reached with its last step, so that a plugin that stopped halfway is asked for the rest again.
     """
-    last_of_version = {step.version: step.id for step in declared_after}
-    planned: list[PlannedStep] = []
-    version = state.version
-    reached = None if version is None else parse_version(version)
-    for step in sorted(pending, key=lambda step: not _is(step, begun)):
-        own = step.version or UNVERSIONED
-        chain = chain_hash(chain, step.id, own, declared_mark(step))
-        if last_of_version[step.version] == step.id:
-            key = parse_version(own)
-            if reached is None or reached < key:
-                version, reached = own, key
-        row = begun if _is(step, begun) else None
-        planned.append(PlannedStep(step=step, version=own, chain=chain, version_after=version, begun=row))
-    return tuple(planned)
+    if begun is not None:
+        pending = sorted(pending, key=lambda step: not _is(step, begun))
+    last_of_version = {step.version: step for step in declared_after}
+    version, is_above = state.version, False
+    versions: list[str | None] = []
+    for step in pending:
+        if last_of_version[step.version] is step:
+            # They are in order but for what was begun: behind one above the plugin's version are no others.
+            is_above = (is_above and begun is None) or compare_versions(version, step.version) < 0
+            version = step.version if is_above else version
+        versions.append(version)
+    planned = map(PlannedStep, pending, versions, repeat(ChainHashes(state.chain, tuple(pending))), count(1))
+    return tuple(planned if begun is None else (one._replace(begun=begun) if _is(one.step, begun) else one for one in planned))
+
+
+def _length_in_common(declared: Sequence[MigrationStep], applied: Sequence[AppliedStep]) -> int:
+    """Return how many of the applied steps are the first of the declared ones, in their order."""
+    both = zip(declared, applied, strict=False)
+    return next((index for index, (step, row) in enumerate(both) if step.id != row.step), min(len(declared), len(applied)))
 
 
 def _missing_notices(missing: Sequence[str], *, plugin: str, policy: Policy) -> list[str]:
@@ -428,14 +463,14 @@ def _early_notices(early: Sequence[str], *, before: str, state: PluginState, plu
     return [f"steps run out of order: {', '.join(early)}"] if early else []
 
 
-def _changed_bodies(declared: Sequence[MigrationStep], applied: dict[str, AppliedStep]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _changed_bodies(known: Iterable[tuple[MigrationStep, AppliedStep]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the ids of steps whose SQL has changed since it was applied, and of those whose function has."""
     changed: list[str] = []
     functions: list[str] = []
-    for step in declared:
-        row = applied.get(step.id)
-        if row is None:
-            continue
+    for step, row in known:
         fingerprint = fingerprint_of(step)
+        if fingerprint == row.fingerprint:
+            continue
         if body_changed(row.fingerprint, fingerprint) and not is_same_text(step, fingerprint=row.fingerprint, form=row.normal_form):
             both_python = row.fingerprint.startswith("py:") and fingerprint.startswith("py:")
             (functions if both_python else changed).append(step.id)

@@ -259,7 +259,8 @@ class PluginMigrationService(MigrationService):
         else:
             declared = self._declared()
             taken = [step.id for step in declared]
-            declared = self.arrange(declared, [*(row.step for row in state.applied), *(name for name in taken if name in claimed)])
+            behind = [name for name in taken if name in claimed] if claimed else []
+            declared = self.arrange(declared, [row.step for row in state.applied] + behind)
             plan = plan_chain(declared, state, plugin=self.plugin_name, policy=policy, target=self._target(declared))
         return with_repeatable(plan, in_turn(self.load_repeatable(), plugin=self.plugin_name, taken=taken), state)
 

@@ -66,9 +66,11 @@ def in_turn(steps: Iterable[RepeatableStep], *, plugin: str, taken: Collection[s
         UnknownRepeatable: A step comes after one that is not there.
         RepeatableCycle: Steps come after each other.
     """
-    # Most plugins have none, and a start with nothing to do passes here.
     listed = list(steps)
-    others = frozenset(taken if listed else ())
+    # Most plugins have none, and a start with nothing to do passes here.
+    if not listed:
+        return listed
+    others = frozenset(taken)
     declared: dict[str, RepeatableStep] = {}
     for step in listed:
         if not isinstance(step, RepeatableStep):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -105,7 +106,7 @@ def plan_rollback(
         InvalidPluginVersion: `version` is no version.
     """
     chosen = _begun_first(state, _choose(state, plugin=plugin, version=version, steps=steps, run=run))
-    remaining = list(state.applied)
+    remaining = _Remaining(state.applied)
     undone: list[UndoneStep] = []
     skipped: list[SkippedStep] = []
     reached = state.version
@@ -118,15 +119,41 @@ def plan_rollback(
             skipped.append(SkippedStep(plugin=plugin, step=row.step, version=row.version, reason=reason))
             continue
         remaining.remove(row)
-        one = undone_step(row, remaining, step=step, down=body, plugin=plugin)
-        reached = one.version_after
-        undone.append(one)
+        reached = remaining.highest_below(row.version)
+        undone.append(
+            undone_step(row, step=step, down=body, plugin=plugin, version_after=reached, chain_after=remaining.chain),
+        )
     if version is not None and compare_versions(version, UNVERSIONED) > 0:
         reached = version
     elif version is not None or (steps is None and run is None):
         reached = None
-    chain = remaining[-1].chain if remaining else None
-    return RollbackPlan(plugin=plugin, steps=tuple(undone), skipped=tuple(skipped), version_after=reached, chain_after=chain)
+    return RollbackPlan(plugin=plugin, steps=tuple(undone), skipped=tuple(skipped), version_after=reached, chain_after=remaining.chain)
+
+
+class _Remaining:
+    """The applied steps that remain while one after another is undone. The last ones go first, so all is looked for from the end."""
+
+    def __init__(self, applied: Sequence[AppliedStep]) -> None:
+        self._rows = list(applied)
+        self._counts = Counter(row.version for row in applied)
+        self._highest_first = deque(sorted(self._counts, key=parse_version, reverse=True))
+
+    @property
+    def chain(self) -> str | None:
+        """The chain's hash after the last of them."""
+        return self._rows[-1].chain if self._rows else None
+
+    def remove(self, row: AppliedStep) -> None:
+        """Take a step away."""
+        place = next(place for place in reversed(range(len(self._rows))) if self._rows[place] is row)
+        del self._rows[place]
+        self._counts[row.version] -= 1
+        while self._highest_first and not self._counts[self._highest_first[0]]:
+            self._highest_first.popleft()
+
+    def highest_below(self, version: str) -> str | None:
+        """Return the highest of their versions that is below another; None where none is."""
+        return next((one for one in self._highest_first if self._counts[one] and compare_versions(one, version) < 0), None)
 
 
 def _way_back(row: AppliedStep, step: MigrationStep | None) -> tuple[StepBody | None, str | None]:
@@ -139,16 +166,17 @@ def _way_back(row: AppliedStep, step: MigrationStep | None) -> tuple[StepBody | 
 
 
 def undone_step(
-    row: AppliedStep, remaining: Sequence[AppliedStep], *, step: MigrationStep | None, down: StepBody, plugin: str
+    row: AppliedStep, *, step: MigrationStep | None, down: StepBody, plugin: str, version_after: str | None, chain_after: str | None
 ) -> UndoneStep:
     """Return what it takes to undo one step.
 
     Args:
         row: The step's row.
-        remaining: The rows that stay, in applied order.
         step: The step as the code declares it; None where only the ledger knows it.
         down: Its way back.
         plugin: The plugin.
+        version_after: The plugin's version once it is undone.
+        chain_after: The chain's hash then.
 
     Raises:
         InvalidStep: The way back runs outside a transaction and could not be taken up again after a crash.
@@ -162,8 +190,8 @@ def undone_step(
         row=row,
         description="" if step is None else step.description,
         down=down,
-        version_after=highest_below(row.version, remaining),
-        chain_after=remaining[-1].chain if remaining else None,
+        version_after=version_after,
+        chain_after=chain_after,
         transactional=not is_outside,
     )
 
@@ -192,8 +220,10 @@ def begun_to_be_undone(state: PluginState, *, plugin: str) -> UndoneStep | None:
     row = next((row for row in state.applied if row.state == "undoing"), None)
     if row is None:
         return None
-    remaining = [other for other in state.applied if other is not row]
-    return undone_step(row, remaining, step=None, down=row.down_sql or "", plugin=plugin)
+    remaining = _Remaining(state.applied)
+    remaining.remove(row)
+    version = remaining.highest_below(row.version)
+    return undone_step(row, step=None, down=row.down_sql or "", plugin=plugin, version_after=version, chain_after=remaining.chain)
 
 
 def _begun_first(state: PluginState, chosen: Sequence[AppliedStep]) -> list[AppliedStep]:

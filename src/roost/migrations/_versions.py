@@ -12,7 +12,7 @@ UNVERSIONED = "0.0.0"
 """What a plugin's `get_migration_steps` receives as `from_version` when nothing of the plugin was applied."""
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def parse_version(text: str) -> Version:
     """Parse a plugin's version.
 
@@ -30,9 +30,9 @@ def parse_version(text: str) -> Version:
         version = Version(text)
     except (InvalidVersion, TypeError) as error:
         raise InvalidPluginVersion(version=str(text), reason="it is no version by PEP 440") from error
-    if version.local is not None:
+    if "+" in text:
         raise InvalidPluginVersion(version=text, reason="local versions (+…) have no order that people agree on")
-    if version.is_postrelease:
+    if version.post is not None:
         raise InvalidPluginVersion(version=text, reason="post-releases (and '-1', which means the same) are not for plugins")
     return version
 

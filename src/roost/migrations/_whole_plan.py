@@ -24,7 +24,7 @@ def with_repeatable(plan: Plan, ordered: Sequence[RepeatableStep], state: Plugin
         ordered: All repeatable steps of the plugin, in order.
         state: What the ledger holds.
     """
-    if plan.is_ahead:
+    if plan.is_ahead or not (ordered or state.repeated):
         return plan
     declared = {step.id: sql_fingerprint(step.up) for step in ordered}
     # Code of a lower version may differ only in what is repeatable: it must not put its older text over the newer one.

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from roost import MigrationConfig, MigrationStep
 from roost.migrations import _batches
 from roost.migrations._batches import in_batches
+from roost.migrations._fingerprint import ChainHashes
 from roost.migrations._groups import Turn
 from roost.migrations._in_hand import StepBack, StepForth, StepInHand, steps_back, steps_forth
 from roost.migrations._plan import AppliedStep, PlannedStep
@@ -45,7 +46,8 @@ TURN = Turn(
 def forth(kinds: str) -> list[StepForth]:
     """Return steps on their way: s is SQL, L long SQL, p a function, o SQL outside a transaction."""
     steps = [MigrationStep(f"s{number}", "A step", **BODIES[kind]) for number, kind in enumerate(kinds)]  # type: ignore[arg-type]
-    planned = [PlannedStep(step=step, version="1.0.0", chain=step.id, version_after=None) for step in steps]
+    hashes = ChainHashes("", tuple(steps))
+    planned = [PlannedStep(step=step, version_after=None, hashes=hashes, place=place) for place, step in enumerate(steps, start=1)]
     return steps_forth(planned, total=len(planned), turn=TURN, config=MigrationConfig(), planned_on=None, emit=lambda _: None)
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from roost.migrations import MigrationStep
 from roost.migrations._fingerprint import (
     UNKNOWN_PYTHON,
+    ChainHashes,
     body_changed,
     chain_hash,
     declared_mark,
@@ -157,6 +158,18 @@ def test_the_mark_of_sql_is_its_fingerprint() -> None:
     step = MigrationStep("s", "d", "SELECT 1\r\n")
     assert declared_mark(step) == fingerprint_of(step)
     assert step.declared_text == "SELECT 1\n"
+
+
+@given(st.lists(st.integers(1, 5), max_size=8))
+def test_hashes_of_a_chain(places: list[int]) -> None:
+    """Whichever is asked for first: each is the hash over the one before, and chains of the same steps are equal."""
+    steps = tuple(MigrationStep(f"s{number}", "S", up=f"SELECT {number}", version=f"1.{number}") for number in range(5))
+    hashes = ChainHashes("start", steps)
+    wanted = ["start"]
+    for step in steps:
+        wanted.append(chain_hash(wanted[-1], step.id, step.version or "", fingerprint_of(step)))
+    assert [hashes.after(place) for place in places] == [wanted[place] for place in places]
+    assert hashes == ChainHashes("start", steps)
 
 
 def test_chain_hash_is_stable() -> None:

@@ -205,6 +205,15 @@ def test_a_step_that_was_begun_comes_first() -> None:
     assert plan(steps, stuck).steps[0].version_after == "1.0.0"
 
 
+def test_no_step_behind_one_that_was_begun_takes_the_version_back() -> None:
+    """A step that was begun comes first also where others of lower versions are pending: they leave the version that it has reached."""
+    index = MigrationStep("b", "B", up="VACUUM", version="2.0.0", transactional=False)
+    steps = [*STEPS[:1], MigrationStep("new", "N", up="N", version="1.5.0"), index, MigrationStep("d", "D", up="D", version="3.0.0")]
+    stuck = at("1.0.0", *applied(STEPS[0]), applied(index, state="intent")[0])
+    found = plan(steps, stuck, policy="allow")
+    assert [(one.step.id, one.version_after) for one in found.steps] == [("b", "2.0.0"), ("new", "2.0.0"), ("d", "3.0.0")]
+
+
 def test_computed_steps() -> None:
     """What is applied or above the target is left out, and the last step reaches the target."""
     planned = plan_computed(STEPS, at(None, *applied(STEPS[0])), plugin="p", policy="strict", target="1.5.0")
@@ -284,6 +293,7 @@ def test_a_plan_that_was_carried_out_leaves_nothing(versions: list[str], data: s
         for one in whole.steps
     )
     rest = plan(steps, at(whole.steps[cut - 1].version_after if cut else None, *rows[:cut]))
-    assert rest.steps == whole.steps[cut:]
+    told, wanted = ([(one.step, one.version_after, one.chain) for one in steps] for steps in (rest.steps, whole.steps[cut:]))
+    assert told == wanted
     after = plan(steps, at(whole.steps[-1].version_after, *rows))
     assert (after.steps, after.from_version, after.chain) == ((), after.target, whole.steps[-1].chain)

@@ -3,13 +3,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
 from roost import MigrationStep
 from roost.errors import DependantApplied, InvalidPluginVersion, NoRollbackMethod, UnknownRollbackTarget
 from roost.migrations import SkippedStep
 from roost.migrations._plan import AppliedStep, PluginState
-from roost.migrations._rollback import RollbackPlan, check_dependants, plan_rollback
+from roost.migrations._rollback import RollbackPlan, check_dependants, highest_below, plan_rollback
 
 ROWS = (("a", "1.0.0", 1), ("b", "1.0.0", 2), ("c", "2.0.0", 2), ("d", "3.0.0", 3))
 
@@ -71,6 +73,17 @@ def test_targets_that_the_ledger_does_not_hold(target: dict[str, Any], says: str
     with pytest.raises(UnknownRollbackTarget) as caught:
         plan(**target)
     assert says in caught.value.target
+
+
+@given(st.lists(st.tuples(st.sampled_from(["0.9", "1.0.0", "1.2", "1.10", "2.0.0"]), st.booleans()), min_size=1, max_size=8))
+def test_what_any_step_leaves(drawn: list[tuple[str, bool]]) -> None:
+    """In whatever order versions were applied, and whatever is left in place: the highest below its own of those that remain."""
+    rows = [row(f"s{place}", version, 1, down="stored" if has_way_back else None) for place, (version, has_way_back) in enumerate(drawn)]
+    remaining = list(rows)
+    for one in plan(state(*rows), skip_irreversible=True).steps:
+        remaining.remove(one.row)
+        chain = remaining[-1].chain if remaining else None
+        assert (one.version_after, one.chain_after) == (highest_below(one.row.version, remaining), chain)
 
 
 def test_a_target_that_is_no_version() -> None:
