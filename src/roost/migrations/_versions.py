@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from roost.errors import InvalidPluginVersion
 
@@ -28,7 +28,7 @@ def parse_version(text: str) -> Version:
     """
     try:
         version = Version(text)
-    except (InvalidVersion, TypeError) as error:
+    except (ValueError, TypeError) as error:  # InvalidVersion, and what Python says of thousands of digits
         raise InvalidPluginVersion(version=str(text), reason="it is no version by PEP 440") from error
     if "+" in text:
         raise InvalidPluginVersion(version=text, reason="local versions (+…) have no order that people agree on")
