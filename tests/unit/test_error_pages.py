@@ -8,7 +8,7 @@ import pytest
 
 from roost.errors import DuplicateStep, RoostError
 from roost.migrations import MigrationStep
-from roost.migrations._plan import in_order
+from roost.migrations._planner import in_order
 from tests.plugins.error_outputs import ROOT, MadeError, errors_made, generalised, is_same, public_errors, read_outputs
 from tools.error_pages import FOLDER, errors_by_page, on_screen, pages, with_made
 

@@ -16,10 +16,11 @@ from roost.errors import (
     UnmarkRefused,
 )
 from roost.migrations import _groups as groups
+from roost.migrations._doubts import check_outcomes
 from roost.migrations._fingerprint import ChainHashes, fingerprint_of
 from roost.migrations._ledger import MOVED_ON
 from roost.migrations._outside_statements import shown
-from roost.migrations._plan import LEGACY_STEP, check_outcomes
+from roost.migrations._plan import LEGACY_STEP
 from roost.migrations._rollback import dependants, highest_below
 from roost.postgres import dollar_quote, quote_literal, quote_nullable
 from roost.runtime import closest

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from roost.migrations import _ledger as ledger
 from roost.migrations._fingerprint import digest
-from roost.migrations._plan import LEGACY_STEP, Plan, PluginState, plan_chain
+from roost.migrations._plan import LEGACY_STEP, Plan, PluginState
+from roost.migrations._planner import plan_chain
 from roost.migrations._reading import reading
 from roost.migrations._records import MigrationRecord
 from roost.migrations._run import current_run

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from roost.migrations._fingerprint import mark_of
-from roost.migrations._plan import PluginState, plan_chain, plan_computed
+from roost.migrations._plan import PluginState
+from roost.migrations._planner import plan_chain, plan_computed
 from roost.migrations._versions import compare_versions
 
 if TYPE_CHECKING:

@@ -8,22 +8,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from roost.errors import InvalidStep, NoDatabase, VersionPassed
 from roost.migrations import _ledger as ledger
+from roost.migrations._doubts import check_outcomes
 from roost.migrations._dry_run import undone_steps
 from roost.migrations._fingerprint import digest
 from roost.migrations._limit import RunLimit, up_to_version
 from roost.migrations._orchestrator import MigrationOrchestrator
 from roost.migrations._outline import ByOutline, RowsWanted, plan_chain_by_outline, plan_computed_by_outline
-from roost.migrations._plan import (
-    LEGACY_STEP,
-    Plan,
-    PluginState,
-    check_outcomes,
-    in_order,
-    plan_chain,
-    plan_computed,
-    refuse_breaking,
-    rows_above,
-)
+from roost.migrations._plan import LEGACY_STEP, Plan, PluginState
+from roost.migrations._planner import in_order, plan_chain, plan_computed, refuse_breaking, rows_above
 from roost.migrations._reading import reading
 from roost.migrations._records import MigrationRecord, MigrationReport
 from roost.migrations._repeatable import in_turn

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 from roost.errors import DatabaseAhead, MigrationLockLost, NoDatabase
 from roost.migrations import _ledger as ledger
+from roost.migrations._doubts import check_outcomes
 from roost.migrations._dry_run import changed_steps
 from roost.migrations._events import DatabaseAheadNoticed, PolicyNoticed, RepeatableStepsLeft, StepsChanged, StepSkipped
 from roost.migrations._groups import DEFAULT_SCHEMA, Turn
 from roost.migrations._ledger_run import Settled
 from roost.migrations._outline import ByOutline, RowsWanted, plan_chain_by_outline
 from roost.migrations._outside_statements import check_outside
-from roost.migrations._plan import LEGACY_STEP, PlannedStep, PluginState, check_outcomes, in_order, plan_chain
+from roost.migrations._plan import LEGACY_STEP, PlannedStep, PluginState
+from roost.migrations._planner import in_order, plan_chain
 from roost.migrations._requirements import check_requirements, refuse_outside_transactions
 from roost.migrations._rollback import begun_to_be_undone
 from roost.migrations._run_entry import KEY, RunEntry

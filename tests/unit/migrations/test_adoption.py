@@ -13,7 +13,8 @@ from roost import MigrationStep
 from roost.errors import BaselineRefused, MarkRefused, RequiredStepMissing, StepEscaped, UnmarkRefused
 from roost.migrations._adoption import adopt_all, adopt_one, check_requirements, disown, refuse_applied
 from roost.migrations._limit import up_to_version
-from roost.migrations._plan import AppliedStep, PlannedStep, PluginState, in_order, plan_chain
+from roost.migrations._plan import AppliedStep, PlannedStep, PluginState
+from roost.migrations._planner import in_order, plan_chain
 
 NEW = PluginState(version=None, applied=())
 STEPS = [

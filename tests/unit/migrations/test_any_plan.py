@@ -14,7 +14,8 @@ from roost import MigrationStep
 from roost.errors import DatabaseAhead, HistoriesDiverged, MigrationError, StepsMissing, StepsOutOfOrder
 from roost.migrations._config import Policy
 from roost.migrations._fingerprint import fingerprint_of
-from roost.migrations._plan import AppliedStep, Plan, PluginState, in_order, plan_chain, plan_computed
+from roost.migrations._plan import AppliedStep, Plan, PluginState
+from roost.migrations._planner import in_order, plan_chain, plan_computed
 from roost.migrations._versions import compare_versions
 
 VERSIONS = ["0.9", "1.0.0rc1", "1.0.0", "1.2", "1.10", "2.0.0"]

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from roost import MigrationStep, RepeatableStep
 from roost.errors import InvalidConfiguration, InvalidPluginVersion, UnknownVersion
 from roost.migrations._limit import RunLimit, first_steps, up_to_version
-from roost.migrations._plan import AppliedStep, Plan, PlannedStep, PluginState, in_order, plan_chain
+from roost.migrations._plan import AppliedStep, Plan, PlannedStep, PluginState
+from roost.migrations._planner import in_order, plan_chain
 from roost.migrations._repeatable import in_turn
 from roost.migrations._whole_plan import with_repeatable
 

@@ -13,7 +13,8 @@ from roost.errors import MigrationError
 from roost.migrations._config import Policy
 from roost.migrations._fingerprint import mark_of
 from roost.migrations._outline import AppliedOutline, OutlinePlan, RowsWanted, plan_chain_by_outline, plan_computed_by_outline
-from roost.migrations._plan import Plan, PluginState, in_order, plan_chain, plan_computed
+from roost.migrations._plan import Plan, PluginState
+from roost.migrations._planner import in_order, plan_chain, plan_computed
 from roost.migrations._versions import compare_versions
 from tests.unit.migrations.test_any_plan import NOTHING, after, chains
 

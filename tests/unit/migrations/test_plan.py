@@ -21,7 +21,8 @@ from roost.errors import (
     StepsOutOfOrder,
 )
 from roost.migrations._fingerprint import fingerprint_of, normal_form_of
-from roost.migrations._plan import AppliedStep, Plan, PluginState, in_order, plan_chain, plan_computed
+from roost.migrations._plan import AppliedStep, Plan, PluginState
+from roost.migrations._planner import in_order, plan_chain, plan_computed
 from roost.migrations._requirements import check_requirements
 
 STEPS = [

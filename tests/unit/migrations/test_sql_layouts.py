@@ -7,7 +7,8 @@ import pytest
 from roost.errors import InvalidSqlFile, StepsOutOfOrder
 from roost.migrations import MigrationStep, SqlMigrationService, SqlText, load_sql_steps
 from roost.migrations._fingerprint import fingerprint_of
-from roost.migrations._plan import AppliedStep, PluginState, plan_chain
+from roost.migrations._plan import AppliedStep, PluginState
+from roost.migrations._planner import plan_chain
 from roost.migrations._repeatable_files import read_repeatable
 
 GOOSE = """-- +goose Up
