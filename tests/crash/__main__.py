@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from roost.postgres import EmbeddedPostgres
-from tests.crash.cases import Baseline, Case, Server, cancellations, double_faults, single_faults
+from tests.crash.cases import NO_SUCH_KIND, Baseline, Case, Server, cancellations, double_faults, single_faults
 from tests.crash.declared import declared_cases
 from tests.crash.fuzz_files import files
 from tests.crash.fuzz_names import names
@@ -102,6 +102,11 @@ async def torture(arguments: argparse.Namespace) -> int:
                 else:
                     print("no host can vanish here: that needs root and the command ip")
         total = len(cases)
+        unknown = sorted({*(arguments.kind or ())} - {case.kind for _, case in cases})
+        if unknown:
+            there_are = ", ".join(sorted({case.kind for _, case in cases}))
+            print(f"there are no cases of the kind {', '.join(unknown)}; there are: {there_are}", file=sys.stderr)
+            sys.exit(NO_SUCH_KIND)
         cases = [one for one in cases if not arguments.kind or one[1].kind in arguments.kind]
         random.Random(arguments.seed).shuffle(cases)
         mine = [one for index, one in enumerate(cases) if index % parts == part - 1]

@@ -24,6 +24,10 @@ PAIRS: tuple[tuple[FaultKind, FaultKind], ...] = (("reset", "reset"), ("swallow"
 WAYS_TO_CANCEL = ("task", "timeout", "anyio scope")
 
 
+NO_SUCH_KIND = 2
+"""The exit code where a kind is named that there are no cases of, so that nobody takes it for a success, or for a bug that was caught."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """An empty database, and two lines to it.

@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.crash.cases import NO_SUCH_KIND
+
 ROOT = Path(__file__).resolve().parents[2]
 PLANTS = Path(__file__).with_name("plants")
 UNIT_TESTS = ("tests/unit/migrations", "tests/unit/postgres")
@@ -66,7 +68,7 @@ def caught(plant: Plant, *, seed: int) -> str | None:
     """Plant a bug, and return what caught it; None when nothing did.
 
     Raises:
-        AssertionError: The unit tests see the bug.
+        AssertionError: The unit tests see the bug, or there are no cases of a kind that must catch it.
     """
     with tempfile.TemporaryDirectory() as directory:
         sources = planted(plant, Path(directory))
@@ -77,6 +79,7 @@ def caught(plant: Plant, *, seed: int) -> str | None:
             tried = _python(sources, "-m", "tests.crash", "--until-first", "--seed", str(seed), "--results", f"{directory}/results", *kinds)
         except subprocess.TimeoutExpired:
             return f"it hangs for {CATCH_SECONDS} s"
+    assert tried.returncode != NO_SUCH_KIND, f"{plant.path.stem}: {tried.stderr.strip().splitlines()[-1]}"
     if tried.returncode == 0:
         return None
     broken = re.findall(r"^    (.+)$", tried.stdout, re.MULTILINE)
