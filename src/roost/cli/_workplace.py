@@ -72,12 +72,14 @@ async def without_database(runtime_name: str | None) -> AsyncIterator[MigrationO
     from roost.migrations import MigrationOrchestrator  # noqa: PLC0415 -- as above
 
     runtime = named_runtime(runtime_name, project=read_project(Path.cwd()))
-    if runtime.database is None:
+    own = runtime.database
+    if own is None:
         runtime.database = NOWHERE
     try:
         yield MigrationOrchestrator(runtime)
     finally:
         await runtime.stop()
+        runtime.database = own
 
 
 def runtime_on_database(runtime_name: str | None, *, project: Project, database_url: str | None) -> Runtime:

@@ -230,10 +230,13 @@ class MigrationOrchestrator(LedgerUpkeep):
         """Tell whether any service has something to run.
 
         Raises:
+            NoDatabase: The runtime has no database, and a service needs one.
             DatabaseError: The database can't be asked.
         """
+        services = self.get_migration_services()
+        self._refuse_without_database(services, self._database())
         async with reading(self._runtime):
-            for service in self.get_migration_services():
+            for service in services:
                 if await is_pending(service, self._name_of_plugin(service), runtime=self._runtime, config=self._config):
                     return True
         return False
@@ -246,9 +249,11 @@ class MigrationOrchestrator(LedgerUpkeep):
         """Return where every service stands, in the order in which they run.
 
         Raises:
+            NoDatabase: The runtime has no database, and a service needs one.
             DatabaseError: The database can't be asked.
         """
         services = self._ordered()
+        self._refuse_without_database(services, self._database())
         async with reading(self._runtime) as session:
             found = tuple(
                 [
@@ -281,11 +286,14 @@ class MigrationOrchestrator(LedgerUpkeep):
             Records; `MigrationRecord` from roost's own services.
 
         Raises:
+            NoDatabase: The runtime has no database, and a service needs one.
             DatabaseError: The database can't be asked.
         """
         records: dict[object, Any] = {}  # services that share the ledger may tell of the same row
+        services = self._ordered()
+        self._refuse_without_database(services, self._database())
         async with reading(self._runtime):
-            for service in self._ordered():
+            for service in services:
                 read = getattr(service, "get_migration_history", None)
                 for record in await read(plugin_name) if read is not None else ():
                     records[record.id if isinstance(record, MigrationRecord) else object()] = record

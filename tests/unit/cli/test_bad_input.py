@@ -149,6 +149,14 @@ def test_an_address_that_is_none(name: str, url: str, capsys: pytest.CaptureFixt
     assert "Invalid database URL" in message
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in {*NO_DATABASE, "doctor"}])
+def test_no_database_at_all(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody takes a database that is not named for an empty one, or waits for it."""
+    message, hint = refused(words(name, "badly_told:runtime"), capsys)
+    assert "No database is configured" in message
+    assert "ROOST_DATABASE_URL" in hint
+
+
 @pytest.mark.parametrize("name", ["up", "plan"])
 def test_steps_that_are_wrong(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """What is declared wrongly is told before anybody connects, with the exit code for it."""
