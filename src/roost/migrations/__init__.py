@@ -38,6 +38,7 @@ from roost.migrations._examination import DatabaseExamination, LongTransaction
 from roost.migrations._flyway_files import flyway_version
 from roost.migrations._ledger_upkeep import LedgerUpkeep
 from roost.migrations._legacy import run_plugin_migrations
+from roost.migrations._limit import RunLimit
 from roost.migrations._lock_holding import MigrationLockHolder
 from roost.migrations._manifest import MANIFEST_NAME
 from roost.migrations._manifest_file import read_proven, write_manifest
@@ -118,6 +119,7 @@ __all__ = [
     "RepeatableStep",
     "RepeatableStepsLeft",
     "RunFinished",
+    "RunLimit",
     "RunStarted",
     "RunState",
     "SchemaCheck",
