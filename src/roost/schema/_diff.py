@@ -23,6 +23,7 @@ from roost.schema._extensions import extensions_in
 from roost.schema._foreign_keys import ForeignKey, foreign_keys_in, with_foreign_keys_aside
 from roost.schema._generated_columns import GeneratedColumn, generated_columns, with_generated_anew
 from roost.schema._names_in_turn import with_names_in_turn
+from roost.schema._needs_first import Made, needs, with_needs_first
 from roost.schema._not_null_names import NotNullNames, not_null_names, with_not_null_names
 from roost.schema._serials import ColumnName, Detour, IntegerColumn, SequenceName, detours, integer_columns, sequences_in
 from roost.schema._statement_order import (
@@ -68,6 +69,7 @@ class _Side:
     not_null: NotNullNames
     generated: Mapping[ColumnName, GeneratedColumn]
     functions: frozenset[FunctionName]
+    needs: Mapping[Made, frozenset[Made]]
     places: Mapping[ColumnName, tuple[bool, int]]
 
 
@@ -106,7 +108,7 @@ async def difference(source: DatabaseURL, target: DatabaseURL, *, schemas: Colle
     about = with_names_in_turn(with_names_free(with_defaults_aside(about)))
     about = with_not_null_names(about, real.not_null, declared.not_null)
     about = with_foreign_keys_aside(about, real.foreign_keys, declared.foreign_keys)
-    about = with_early_functions(about, declared.functions)
+    about = with_needs_first(with_early_functions(about, declared.functions), declared.needs)
     about += back_again
     return (*(statement.text for statement in about), *detail_statements(real.details, declared.details, about))
 
@@ -182,6 +184,7 @@ async def _look(url: DatabaseURL, compared: Collection[str]) -> _Side:
                 not_null=await not_null_names(session, compared),
                 generated=await generated_columns(session, compared),
                 functions=await needed_functions(session),
+                needs=await needs(session),
                 places=await column_places(session),
             )
     finally:

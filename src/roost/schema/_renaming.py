@@ -33,13 +33,13 @@ def redo_changes(renames: Sequence[Rename], *, declared: Sequence[SchemaObject])
 
 
 def trusting_bodies(schema: str) -> SchemaChange:
-    """Return what lets functions be made before the renames whose bodies have the new names in them.
+    """Return what lets functions be made whose bodies name what only later changes make, or give this name.
 
     Args:
         schema: The plugin's schema.
     """
     sql = "SELECT pg_catalog.set_config('check_function_bodies', 'off', true);"
-    why = "functions may have names in them that only the last changes give"
+    why = "functions may have names in them that only later changes give"
     return _change(sql, ("schema", schema, "", schema), why, lock="", verb="alter")
 
 

@@ -94,7 +94,8 @@ class _Part:
                 self.refused.append(f"{one.table} is to be renamed, and belongs to plugin {owner or ownership.of(of)}")
         first, rest = _split_off_values(self.changes, self.values)
         schema = self.plugin.schema
-        if self.redo and any(change.object[0] == "function" for change in rest):
+        # The last changes give new names, and the order of all others is not that of what bodies name.
+        if len(rest) + len(self.redo) > 1 and any(change.object[0] == "function" and change.verb == "create" for change in rest):
             rest = [trusting_bodies(schema), *rest]
         changes = (*rest, *self.redo, *self.last)
         blocked = tuple(change for change in (*first, *changes) if not is_allowed(change, schema=schema, allowed=allowed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 
 from roost.postgres import MigrationSession, ParsedStatement, parse_sql, quote_identifier
@@ -24,6 +25,7 @@ SELECT n.nspname, c.relname, a.attname, a.attgenerated, a.attnum
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 """
+_WORD = re.compile(r"[\w$]+")
 _BEFORE_TABLES = frozenset(
     {
         *("create_schema_stmt", "create_extension_stmt", "create_enum_stmt", "alter_enum_stmt", "create_range_stmt"),
@@ -54,7 +56,8 @@ async def needed_functions(session: MigrationSession) -> frozenset[FunctionName]
 def with_early_functions(statements: Sequence[ParsedStatement], needed: Collection[FunctionName]) -> list[ParsedStatement]:
     """Return statements in an order in which functions stand before the tables that need them, and behind the types that they use.
 
-    A function that is dropped and made again stays where it is: what needs it is then made again behind it.
+    So do those that these name in their bodies, which may be called as soon as a table is checked. A function that is dropped and made
+    again stays where it is: what needs it is then made again behind it.
 
     Args:
         statements: The statements, in an order in which functions stand behind all tables.
@@ -66,13 +69,19 @@ def with_early_functions(statements: Sequence[ParsedStatement], needed: Collecti
         if statement.kind == "drop_stmt"
         for node in statement.tree.get("objects", [])
     }
-    early = [
-        statement
+    made = [
+        (statement, name)
         for statement in statements
-        if statement.kind == "create_function_stmt"
-        and (name := _name(statement.tree.get("funcname", []))) in needed
-        and name not in dropped
+        if statement.kind == "create_function_stmt" and (name := _name(statement.tree.get("funcname", []))) not in dropped
     ]
+    reached = {name for _, name in made if name in needed}
+    is_growing = True
+    while is_growing:
+        words = {word for statement, name in made if name in reached for word in _WORD.findall(statement.text)}
+        called = {name for _, name in made if name[1] in words} - reached
+        reached |= called
+        is_growing = bool(called)
+    early = [statement for statement, name in made if name in reached]
     if not early:
         return list(statements)
     rest = [statement for statement in statements if statement not in early]

@@ -252,13 +252,21 @@ class TestRenames:
         assert (changes.changes[-1].verb, changes.changes[-1].object) == ("rename", ("column", S, "t", "b"))
 
     def test_functions_may_have_the_new_names_in_them(self) -> None:
-        """A function that is made before the renames is not held against the old names."""
+        """A function that is made before the renames is not held against the old names; one that is all there is to do is checked."""
         function = "CREATE OR REPLACE FUNCTION memory.f()\n RETURNS text\n LANGUAGE sql\nAS $function$select b from memory.t$function$\n"
         declared = [*table("t", "b"), thing("function", "f()")]
         changes = plan(function, real=table("t", "a"), declared=declared, renames=(("t.a", "t.b"),))
         assert sql_of(changes)[0] == "SELECT pg_catalog.set_config('check_function_bodies', 'off', true);"
         assert len(changes.changes) == 3
         assert len(plan(function, real=table("t", "b"), declared=declared, renames=(("t.a", "t.b"),)).changes) == 1
+
+    def test_functions_may_name_what_is_made_after_them(self) -> None:
+        """A function that is made beside others is not held against what is there by then; those that go need no such trust."""
+        functions = [f"CREATE OR REPLACE FUNCTION memory.{name}()\n RETURNS int\n LANGUAGE sql\nAS 'select 1'" for name in "fg"]
+        real = [*table("t", "a"), thing("function", "f()"), thing("function", "g()")]
+        assert sql_of(plan(*functions, real=[], declared=real))[0] == "SELECT pg_catalog.set_config('check_function_bodies', 'off', true);"
+        dropped = plan("DROP FUNCTION memory.f()", "DROP FUNCTION memory.g()", real=real, declared=table("t", "a"))
+        assert len(dropped.changes) == 2
 
     def test_nothing_of_another_plugins_is_renamed(self) -> None:
         """A hint for a table that another plugin owns is refused."""

@@ -33,6 +33,13 @@ def test_a_function_that_a_table_needs_stands_before_the_table_and_behind_the_ty
     assert texts(with_early_functions(parsed(TYPE, TABLE, OTHER, FUNCTION), {("s", "f")})) == [TYPE, FUNCTION, TABLE, OTHER]
 
 
+def test_what_a_function_that_a_table_needs_names_comes_with_it() -> None:
+    """A check calls it as soon as it is there, and a body in a text says nothing of that to the server."""
+    calling, called = FUNCTION.replace("SELECT 1", "SELECT h()"), OTHER.replace("s.g", "s.h").replace("SELECT 1", "SELECT i()")
+    third = OTHER.replace("s.g", "s.i")
+    assert texts(with_early_functions(parsed(TABLE, calling, OTHER, called, third), {("s", "f")})) == [calling, called, third, TABLE, OTHER]
+
+
 def test_a_function_that_is_made_anew_stays_where_it_is() -> None:
     """It is dropped before, and whatever needs it is made again behind it."""
     statements = ("DROP FUNCTION s.f()", TABLE, FUNCTION)
