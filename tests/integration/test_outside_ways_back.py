@@ -294,3 +294,16 @@ async def test_a_plugin_that_computes_its_steps(database_url: str) -> None:
     await begun(database_url)
     assert names((await migrate(database_url, plugin)).steps) == ["index", "index"]
     assert (asked[-1], await applied(database_url)) == ("1.0.0", [("p", "table"), ("p", "first"), ("p", "index")])
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("up", "words"), [(INDEX, "roost up brings it to its end"), ("CALL p()", "check in the database")])
+async def test_a_step_that_was_not_seen_to_end(database_url: str, up: str, words: str) -> None:
+    """It can't be undone yet, and is told whether the next run takes it up or a person has to look."""
+    await execute(database_url, "CREATE PROCEDURE p() LANGUAGE plpgsql AS 'BEGIN END'")
+    await migrate(database_url, indexed(up=up))
+    await execute(database_url, "UPDATE roost.applied SET state = 'intent' WHERE step = 'index'")
+    with pytest.raises(StepOutcomeUnknown) as unknown:
+        await undone(database_url, indexed(up=up), steps=1)
+    assert unknown.value.hint is not None
+    assert unknown.value.hint.startswith(words)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from roost.migrations._plan import AppliedStep, PluginState
     from roost.migrations._step import MigrationStep
 
+_BY_A_RUN = "roost up brings it to its end by itself; or check in the database whether it took effect"
+
 
 def doubts_apart(state: PluginState, declared: Sequence[MigrationStep], *, plugin: str) -> tuple[bool, AppliedStep | None, PluginState]:
     """Tell whether a way back is to be ended first, which step a run can go on with, and the state without both.
@@ -35,9 +37,7 @@ def begun_step(state: PluginState, declared: Sequence[MigrationStep], *, plugin:
     """
     rows = [row for row in state.in_doubt if row.state == "intent"]
     for row in rows:
-        step = next((step for step in declared if step.id == row.step), None)
-        is_same = step is not None and is_same_text(step, fingerprint=row.fingerprint, form=row.normal_form)
-        unknown = doubt(step, plugin=plugin, name=row.step, ended=row.statements_done, is_same=is_same)
+        unknown = _doubt_of(row, declared, plugin=plugin)
         if unknown is not None:
             raise unknown
     check_outcomes(state.without(rows[0].step) if rows else state, declared, plugin=plugin)
@@ -55,5 +55,14 @@ def check_outcomes(state: PluginState, declared: Sequence[MigrationStep], *, plu
         if row.state == "escaped":
             raise StepEscaped(plugin=plugin, step=row.step)
         if row.state == "intent":
-            body = next((step.up for step in declared if step.id == row.step), "its SQL is no longer in the code")
-            raise StepOutcomeUnknown(plugin=plugin, step=row.step, sql=shown(str(body)))
+            unknown = _doubt_of(row, declared, plugin=plugin)
+            if unknown is not None:
+                raise unknown
+            body = next(step.up for step in declared if step.id == row.step)
+            raise StepOutcomeUnknown(plugin=plugin, step=row.step, sql=shown(str(body)), check=_BY_A_RUN)
+
+
+def _doubt_of(row: AppliedStep, declared: Sequence[MigrationStep], *, plugin: str) -> StepOutcomeUnknown | None:
+    step = next((step for step in declared if step.id == row.step), None)
+    is_same = step is not None and is_same_text(step, fingerprint=row.fingerprint, form=row.normal_form)
+    return doubt(step, plugin=plugin, name=row.step, ended=row.statements_done, is_same=is_same)
