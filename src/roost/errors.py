@@ -1861,7 +1861,11 @@ class RequiredStepMissing(MigrationError):
     def hint(self) -> str:
         if self.is_claimed:
             return "baseline the other plugin first, or mark that step"
-        return "let the plugin depend on the other one (Plugin(dependencies=…)), so that its migrations run first"
+        other = self.required.partition(":")[0]
+        return (
+            f"let the plugin depend on {other} (Plugin(dependencies=…)), so that a run of all takes {other} first; "
+            f"before a part of the plugin take that yourself: roost up --plugin {other}"
+        )
 
 
 @dataclass(eq=False, kw_only=True)

@@ -95,8 +95,10 @@ async def test_both_bounds_and_neither(database_url: str) -> None:
 async def test_a_part_is_of_one_plugin(database_url: str) -> None:
     """Other plugins are left alone, and what a step requires of them must be there."""
     other = make_plugin("other", step("other", "1.0.0", requires=("notes:two",)))
-    with pytest.raises(RequiredStepMissing):
+    with pytest.raises(RequiredStepMissing) as missing:
         await service(database_url, other, notes()).upgrade()
+    assert missing.value.hint is not None
+    assert missing.value.hint.endswith("roost up --plugin notes")
     await service(database_url, notes(), other).upgrade("1.1.0")
     assert await applied(database_url, "other") == []
     assert names((await service(database_url, other, notes()).upgrade(steps=1)).steps) == ["other"]

@@ -110,16 +110,16 @@ def service_to_undo(services: Sequence[IMigrationService], *, plugin: str | None
         BadUsage: It leads to no service, or to several.
     """
     able = [service for service in services if isinstance(service, Reversible)]
-    return _chosen(able, services, plugin=plugin, can="can roll back")
+    return _chosen(able, services, plugin=plugin, can="can roll back", otherwise="a declared schema goes back by declaring what it was")
 
 
 def service_to_upgrade(services: Sequence[IMigrationService], *, plugin: str | None) -> Upgradable:
     """Choose the service of which a part is to be run; arguments and errors as of `service_to_undo`."""
     able = [service for service in services if isinstance(service, Upgradable)]
-    return _chosen(able, services, plugin=plugin, can="can be run in part")
+    return _chosen(able, services, plugin=plugin, can="can be run in part", otherwise="roost up runs all there is")
 
 
-def _chosen(able: Sequence[S], services: Sequence[IMigrationService], *, plugin: str | None, can: str) -> S:
+def _chosen(able: Sequence[S], services: Sequence[IMigrationService], *, plugin: str | None, can: str, otherwise: str) -> S:
     if plugin is not None:
         refuse_unknown_plugin(plugin, services)
     names = sorted({service.plugin_name for service in able})
@@ -128,5 +128,5 @@ def _chosen(able: Sequence[S], services: Sequence[IMigrationService], *, plugin:
     chosen = [service for service in able if plugin in (None, service.plugin_name)]
     if not chosen:
         what = "No plugin" if plugin is None else f"Plugin {plugin} has no service that"
-        raise BadUsage(reason=f"{what} {can}", remedy=f"these can: {', '.join(names) or 'none'}")
+        raise BadUsage(reason=f"{what} {can}", remedy=f"these can: {', '.join(names)}" if names else otherwise)
     return chosen[0]

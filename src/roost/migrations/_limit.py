@@ -32,6 +32,8 @@ class RunLimit:
         """Refuse what leads nowhere before anything is connected to."""
         if self.version is not None:
             parse_version(self.version)
+        if self.steps is not None and not isinstance(self.steps, int):
+            raise InvalidConfiguration(name="steps", value=self.steps, reason="it is a whole number")
         if self.steps is not None and self.steps < 1:
             raise InvalidConfiguration(name="steps", value=self.steps, reason="a run that is to go nowhere needs no run")
 

@@ -26,10 +26,12 @@ def parse_version(text: str) -> Version:
         InvalidPluginVersion: The text is no version, or one whose order surprises people: to `packaging` ``"1.0.0-1"`` is a
             post-release and ``"1.0.0+b1"`` comes after ``"1.0.0"``.
     """
+    if not isinstance(text, str):
+        raise InvalidPluginVersion(version=str(text), reason=f"it is of type {type(text).__name__} and no text; put it in quotes")
     try:
         version = Version(text)
-    except (ValueError, TypeError) as error:  # InvalidVersion, and what Python says of thousands of digits
-        raise InvalidPluginVersion(version=str(text), reason="it is no version by PEP 440") from error
+    except ValueError as error:  # InvalidVersion, and what Python says of thousands of digits
+        raise InvalidPluginVersion(version=text, reason="it is no version by PEP 440") from error
     if "+" in text:
         raise InvalidPluginVersion(version=text, reason="local versions (+…) have no order that people agree on")
     if version.post is not None:

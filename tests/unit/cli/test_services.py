@@ -52,7 +52,9 @@ def test_plugin_that_cannot_roll_back_is_refused() -> None:
     """A service without `rollback` is refused, by name and without one."""
     with pytest.raises(BadUsage, match="Plugin foreign has no service that can roll back"):
         service_to_undo([FOREIGN, MEMORY], plugin="foreign")
-    with pytest.raises(BadUsage, match="No plugin can roll back"):
+    with pytest.raises(BadUsage, match="these can: memory"):
+        service_to_undo([FOREIGN, MEMORY], plugin="foreign")
+    with pytest.raises(BadUsage, match="No plugin can roll back\nhint: a declared schema goes back"):
         service_to_undo([FOREIGN], plugin=None)
 
 

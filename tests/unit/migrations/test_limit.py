@@ -115,8 +115,11 @@ def test_what_a_run_has_taken_counts() -> None:
 
 
 def test_limits_that_lead_nowhere() -> None:
-    """No step at all, and what is no version: refused where they are said."""
+    """No step at all, part of one, and what is no number or version: refused where they are said, before anything is connected to."""
     with pytest.raises(InvalidConfiguration, match="steps=0"):
         RunLimit(steps=0)
+    for steps in (1.5, "1", float("inf")):
+        with pytest.raises(InvalidConfiguration, match="a whole number"):
+            RunLimit(steps=steps)  # type: ignore[arg-type]
     with pytest.raises(InvalidPluginVersion):
         RunLimit(version="head")

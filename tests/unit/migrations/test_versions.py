@@ -80,6 +80,13 @@ def test_what_is_no_version_is_refused(text: str) -> None:
     assert caught.value.reason == "it is no version by PEP 440"
 
 
+def test_a_number_is_no_version() -> None:
+    """What was written without quotes is refused as that, and not as a version that would be none."""
+    with pytest.raises(InvalidPluginVersion) as caught:
+        parse_version(1.1)
+    assert (caught.value.version, caught.value.reason) == ("1.1", "it is of type float and no text; put it in quotes")
+
+
 @pytest.mark.parametrize("text", ["1.0.0-1", "1.0.0.post1", "1.0.0rc1.post2"])
 def test_post_releases_are_refused(text: str) -> None:
     """A post-release is refused, as '1.0.0-1' would come after '1.0.0' and hardly anybody expects that."""
