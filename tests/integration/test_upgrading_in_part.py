@@ -11,9 +11,11 @@ from roost import MigrationOrchestrator, MigrationStep, Plugin, PluginMigrationS
 from roost.errors import (
     DatabaseAhead,
     InvalidConfiguration,
+    InvalidIdentifier,
     InvalidPluginVersion,
     NoDatabase,
     RequiredStepMissing,
+    SeveralMigrationServices,
     StepFailed,
     UnknownVersion,
     VersionPassed,
@@ -171,6 +173,18 @@ async def test_versions_that_no_part_can_end_at(database_url: str) -> None:
     assert passed.value.hint == "to go back: roost down --plugin notes --to 1.0.0"
     with pytest.raises(NoDatabase):
         await Runtime(plugins=[notes()]).get_service("notes-migration").upgrade()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_a_part_is_refused_as_the_whole_is(database_url: str, dry_run: bool) -> None:  # noqa: FBT001 -- a parameter of the test
+    """A schema that can't be a plugin's, and two chains of one plugin: nothing is run, and in no schema of ours."""
+    with pytest.raises(InvalidIdentifier, match="keeps its ledger"):
+        await service(database_url, make_plugin("notes", *STEPS, schema="roost")).upgrade(dry_run=dry_run)
+    chains = [type(name, (PluginMigrationService,), {"service_name": name, "steps": STEPS}) for name in ("notes-migration", "second")]
+    with pytest.raises(SeveralMigrationServices):
+        await service(database_url, Plugin("notes", services=chains)).upgrade(dry_run=dry_run)
+    assert await query(database_url, "SELECT to_regnamespace('roost')") == [None]
 
 
 @pytest.mark.asyncio

@@ -144,6 +144,9 @@ class MigrationOrchestrator(LedgerUpkeep):
 
     async def run_part(self, service: _StoppingShort, limit: RunLimit, *, dry_run: bool = False) -> MigrationReport:
         """Await one service in a run of its own that stops at a limit; errors as of `PluginMigrationService.upgrade`."""
+        plugin = self._name_of_plugin(service)
+        # A part is refused for what the whole is refused for.
+        self._wish([one for one in self.get_migration_services() if plugin in plugins_of(one)])
         report = await self._run([service], dry_run=dry_run, refuse_ahead=True, limit=limit)
         if not dry_run:
             self._states.set(service.service_name, "idle")  # "completed" would say that nothing is left
