@@ -21,7 +21,7 @@ from roost.errors import (
     VersionPassed,
 )
 from roost.testing import Fault, FaultProxy
-from tests.plugins.build import make_plugin, make_runtime, migrate, names, query, residue
+from tests.plugins.build import execute, make_plugin, make_runtime, migrate, names, query, residue
 
 if TYPE_CHECKING:
     from tests.plugins.fix_postgres import MakeDatabase
@@ -152,6 +152,59 @@ async def test_computed_steps_up_to_a_version(database_url: str) -> None:
     assert await query(database_url, "SELECT version FROM roost.plugin") == ["2.0.0"]
     assert names((await service(database_url, plugin).upgrade(steps=5)).steps) == ["to-3"]
     assert await query(database_url, "SELECT version FROM roost.plugin") == ["3.0.0"]
+
+
+INDEX = MigrationStep(
+    "index",
+    "index",
+    up="CREATE INDEX CONCURRENTLY i ON effects (step)",
+    down="DROP INDEX CONCURRENTLY i",
+    version="3.0.0",
+    transactional=False,
+)
+
+
+class ComputedIndex(PluginMigrationService):
+    """Computes its steps, which have versions; the last of them runs outside a transaction."""
+
+    service_name = "notes-migration"
+
+    def get_target_version(self) -> str:
+        """Return the code's version."""
+        return "3.0.0"
+
+    def get_migration_steps(self, from_version: str, to_version: str) -> Sequence[MigrationStep]:
+        """Return the steps on the way."""
+        above = [one for one in (*STEPS, INDEX) if self.compare_versions(one.version, from_version) > 0]
+        return [one for one in above if self.compare_versions(one.version, to_version) <= 0]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "plugin", [Plugin("notes", services=[ComputedIndex]), make_plugin("notes", *STEPS, INDEX)], ids=["computed", "listed"]
+)
+async def test_a_part_ends_what_was_begun(database_url: str, plugin: Plugin) -> None:
+    """A step of a higher version that a killed run left half done is ended first, and the plugin is no further than it was to go."""
+    await migrate(database_url, plugin)
+    back = "DELETE FROM roost.applied WHERE step = 'four'; DROP INDEX i; UPDATE roost.plugin SET version = '1.1.0', settled = NULL"
+    await execute(database_url, f"UPDATE roost.applied SET state = 'intent' WHERE step = 'index'; {back}")
+    report = await service(database_url, plugin).upgrade("2.0.0")
+    assert (names(report.steps), await version_of(database_url)) == (["index", "four"], "2.0.0")
+    assert names((await migrate(database_url, plugin)).steps) == []
+    assert await version_of(database_url) == "3.0.0"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_a_part_of_computed_steps_goes_on_from_a_way_back(database_url: str, dry_run: bool) -> None:  # noqa: FBT001 -- a parameter
+    """A step whose way back a killed rollback left half done is gone before the steps are asked for, and is among them."""
+    later = {"get_target_version": lambda _: "4.0.0", "service_name": "notes-migration"}
+    plugin = Plugin("notes", services=[type("Later", (ComputedIndex,), later)])
+    await migrate(database_url, plugin)
+    await execute(database_url, "DROP INDEX i; UPDATE roost.applied SET state = 'undoing' WHERE step = 'index'")
+    await execute(database_url, "UPDATE roost.plugin SET settled = NULL")
+    report = await service(database_url, plugin).upgrade("3.0.0", dry_run=dry_run)
+    assert [(one.step, one.direction) for one in report.steps] == [("index", "down"), ("index", "up")]
 
 
 @pytest.mark.asyncio

@@ -17,7 +17,8 @@ class RunLimit:
     """How far a run goes with the steps of one plugin.
 
     Attributes:
-        version: It takes no step above this version; None is the version that the code aims at.
+        version: It takes no step above this version, but ends what was begun outside a transaction; None is the version that the code
+            aims at.
         steps: It takes no more steps than so many; None is all.
 
     Raises:
@@ -55,7 +56,7 @@ def up_to_version(plan: Plan, version: str) -> Plan:
         version: The version.
 
     Returns:
-        The plan of what lies up to that version; what is repeatable is left where steps are.
+        The plan of what lies up to that version, and of what was begun; what is repeatable is left where steps are.
 
     Raises:
         UnknownVersion: The plan does not reach it.
@@ -68,7 +69,8 @@ def up_to_version(plan: Plan, version: str) -> Plan:
     if own is None:
         above = plan.target is not None and compare_versions(version, plan.target) > 0
         raise UnknownVersion(plugin=plan.plugin, version=version, target=plan.target, known=known, is_above=above)
-    steps = tuple(planned for planned in plan.steps if compare_versions(planned.version, own) <= 0)
+    # The others are planned behind what was begun.
+    steps = tuple(planned for planned in plan.steps if planned.begun is not None or compare_versions(planned.version, own) <= 0)
     is_whole = compare_versions(own, plan.target) == 0
     return replace(plan, target=own, steps=steps, repeatable=plan.repeatable if is_whole else ())
 

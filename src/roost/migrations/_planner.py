@@ -146,7 +146,7 @@ def plan_computed(steps: Sequence[MigrationStep], state: PluginState, *, plugin:
     is_undoing, begun, state = doubts_apart(state, steps, plugin=plugin)
     applied = {row.step: row for row in state.applied}
     returned = {step.id for step in steps}
-    pending = [step for step in steps if step.id not in applied and compare_versions(step.version, target) <= 0]
+    pending = [step for step in steps if step.id not in applied and (compare_versions(step.version, target) <= 0 or _is(step, begun))]
     newer = rows_above(target, state)
     if newer and pending:
         raise HistoriesDiverged(plugin=plugin, unknown=tuple(row.step for row in newer), pending=tuple(step.id for step in pending))
@@ -209,15 +209,19 @@ def _planned(
 ) -> tuple[PlannedStep, ...]:
     """Put what was begun first, and give each step its place in the chain and the plugin's version after it.
 
-    A version is reached with its last step, so that a plugin that stopped halfway is asked for the rest again.
+    A version is reached with its last step, so that a plugin that stopped halfway is asked for the rest again; with what was begun only
+    where nothing of that version, or below it, is left.
     """
+    early: MigrationStep | None = None
     if begun is not None:
         pending = sorted(pending, key=lambda step: not _is(step, begun))
+        if len(pending) > 1 and _is(pending[0], begun) and compare_versions(pending[1].version, pending[0].version) <= 0:
+            early = pending[0]
     last_of_version = {step.version: step for step in declared_after}
     version, is_above = state.version, False
     versions: list[str | None] = []
     for step in pending:
-        if last_of_version[step.version] is step:
+        if last_of_version[step.version] is step and step is not early:
             # They are in order but for what was begun: behind one above the plugin's version are no others.
             is_above = (is_above and begun is None) or compare_versions(version, step.version) < 0
             version = step.version if is_above else version

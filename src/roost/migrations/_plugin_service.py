@@ -103,7 +103,8 @@ class PluginMigrationService(MigrationService):
         What is repeatable runs once no step is left in front of it. The next run of all migrations takes the rest.
 
         Args:
-            version: Take no step above this version; by default all are taken.
+            version: Take no step above this version; by default all are taken. What was begun outside a transaction, there or back, is
+                ended first, whatever its version.
             steps: Take no more than so many.
             dry_run: Write nothing, take no lock, and report the steps that would be taken.
 
@@ -332,11 +333,15 @@ class PluginMigrationService(MigrationService):
         if not self._computes_steps():
             return up_to_version(plan, version)
         target = self.get_target_version()
+        state = state.without(LEGACY_STEP).without_undone()
         returned = self.get_migration_steps(state.version or UNVERSIONED, version) if compare_versions(version, target) <= 0 else ()
         if not returned or all(step.version is not None for step in returned):
             up_to_version(plan, version)  # it refuses what is none of their versions
-        steps = in_order(returned, plugin=self.plugin_name, default_version=version)
-        return plan_computed(steps, state.without(LEGACY_STEP), plugin=self.plugin_name, policy=policy, target=version)
+        ids = {step.id for step in returned}
+        begun = [planned.step for planned in plan.steps if planned.begun is not None and planned.step.id not in ids]
+        steps = in_order([*returned, *begun], plugin=self.plugin_name, default_version=version)
+        part = plan_computed(steps, state, plugin=self.plugin_name, policy=policy, target=version)
+        return replace(part, is_undoing=plan.is_undoing)
 
     def known_steps(self, state: PluginState, /) -> list[MigrationStep]:
         """Return all steps of the plugin; in the computed form those up to the version that the code aims at, or the ledger is at."""

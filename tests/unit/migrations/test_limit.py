@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from roost import MigrationStep, RepeatableStep
 from roost.errors import InvalidConfiguration, InvalidPluginVersion, UnknownVersion
+from roost.migrations._fingerprint import fingerprint_of
 from roost.migrations._limit import RunLimit, first_steps, up_to_version
 from roost.migrations._plan import AppliedStep, Plan, PlannedStep, PluginState
 from roost.migrations._planner import in_order, plan_chain
@@ -67,6 +70,17 @@ def test_the_version_a_plan_begins_at() -> None:
     """It is reached already: nothing is run, and what is pending above it stays so."""
     found = up_to_version(plan_on(after(NEW, *WHOLE.steps[:2])), "1.0.0")
     assert (ids(found), found.reaches) == ("", "1.0.0")
+
+
+def test_what_was_begun_is_in_every_part() -> None:
+    """A half-done step of a higher version is ended in front of those of the part, and the part reaches no version but its own."""
+    begun = [MigrationStep("d", "D", up="VACUUM", version="3.0.0", transactional=False)]
+    (row,) = after(NEW, *plan_chain(begun, NEW, plugin="p", policy="strict").steps).applied
+    state = after(NEW, *WHOLE.steps[:2])
+    stuck = replace(state, applied=(*state.applied, replace(row, state="intent", fingerprint=fingerprint_of(begun[0]))))
+    found = up_to_version(plan_on(stuck, STEPS + begun), "2.0.0")
+    assert [(one.step.id, one.version_after) for one in found.steps] == [("d", "1.0.0"), ("c", "2.0.0")]
+    assert found.reaches == "2.0.0"
 
 
 @pytest.mark.parametrize(("version", "is_above"), [("0.9", False), ("1.5", False), ("2.1", True)])

@@ -206,13 +206,17 @@ def test_a_step_that_was_begun_comes_first() -> None:
     assert plan(steps, stuck).steps[0].version_after == "1.0.0"
 
 
-def test_no_step_behind_one_that_was_begun_takes_the_version_back() -> None:
-    """A step that was begun comes first also where others of lower versions are pending: they leave the version that it has reached."""
+def test_no_version_is_reached_while_a_step_of_it_or_below_is_left() -> None:
+    """A step that was begun comes first also where others of lower versions are pending: its version is reached behind those.
+
+    A run that ends in between asks a plugin that computes its steps for those above the version that is reached, and for no others.
+    """
     index = MigrationStep("b", "B", up="VACUUM", version="2.0.0", transactional=False)
     steps = [*STEPS[:1], MigrationStep("new", "N", up="N", version="1.5.0"), index, MigrationStep("d", "D", up="D", version="3.0.0")]
     stuck = at("1.0.0", *applied(STEPS[0]), applied(index, state="intent")[0])
-    found = plan(steps, stuck, policy="allow")
-    assert [(one.step.id, one.version_after) for one in found.steps] == [("b", "2.0.0"), ("new", "2.0.0"), ("d", "3.0.0")]
+    for found in (plan(steps, stuck, policy="allow"), plan_computed(steps[1:], stuck, plugin="p", policy="allow", target="3.0.0")):
+        assert [(one.step.id, one.version_after) for one in found.steps] == [("b", "1.0.0"), ("new", "1.5.0"), ("d", "3.0.0")]
+    assert plan(steps[:3], stuck, policy="allow").reaches == "2.0.0"
 
 
 def test_computed_steps() -> None:
