@@ -39,6 +39,7 @@ GRANT ALL ON ALL SEQUENCES IN SCHEMA roost TO ordinary
 """
 
 
+WAITS_LONG = "ALTER ROLE embedded SET deadlock_timeout = '5min'"
 ONLY_WHEN_OLD = "ALTER TABLE visits SET (autovacuum_enabled = false, autovacuum_freeze_max_age = 100000)"
 AGE = """
 DO $$ BEGIN FOR n IN 1..110000 LOOP BEGIN INSERT INTO visits VALUES (n); EXCEPTION WHEN division_by_zero THEN NULL; END; END LOOP; END $$
@@ -68,6 +69,38 @@ async def test_an_autovacuum_gives_way(tmp_path: Path, role: str) -> None:
         report = await MigrationOrchestrator(runtime).run_all_migrations()
     assert names(report.steps) == ["alter"]
     assert {blocker.gives_way for event in told for blocker in event.blockers} == {True}
+
+
+@pytest.mark.asyncio
+async def test_limits_that_are_shorter_than_the_wait(tmp_path: Path) -> None:
+    """The time that a statement may take is not used up by the wait, so that a step needs no second attempt because of it."""
+    async with busy(tmp_path) as url:
+        config = replace(PATIENT, statement_timeout=0.5, max_retries=1)
+        assert names((await migrate(url, make_plugin("p", MAKE, ALTER), config=config)).steps) == ["alter"]
+
+
+@pytest.mark.asyncio
+async def test_an_autovacuum_gives_way_to_a_step_outside_a_transaction(tmp_path: Path) -> None:
+    """A statement of it that bears a transaction waits as all of a step in one does; the others have no short time-out."""
+    step = MigrationStep(
+        "alter",
+        "Alter it",
+        up="ALTER TABLE visits ADD y int; CREATE INDEX CONCURRENTLY i ON visits (y)",
+        version="1.1.0",
+        transactional=False,
+    )
+    async with busy(tmp_path) as url:
+        report = await migrate(url, make_plugin("p", MAKE, step), config=replace(PATIENT, lock_wait_budget=10.0))
+    assert names(report.steps) == ["alter"]
+
+
+@pytest.mark.asyncio
+async def test_nobody_waits_for_longer_than_the_budget(tmp_path: Path) -> None:
+    """Where the server lets others wait for longer than a step may, no attempt stands in front of readers for so long, and none helps."""
+    async with busy(tmp_path, before=WAITS_LONG) as url:
+        with pytest.raises(StepFailed) as failed:
+            await migrate(url, make_plugin("p", MAKE, ALTER), config=replace(QUICK, lock_wait_budget=1.5))
+    assert [blocker.gives_way for blocker in failed.value.blockers] == [True]
 
 
 @pytest.mark.asyncio

@@ -22,9 +22,9 @@ class MigrationConfig:
         run_lock_timeout: How long a run waits for its turn behind another process's run.
         lock_timeout: How long one attempt of a step waits for a table's lock. Short, because everybody who comes after a waiting
             ``ALTER TABLE`` waits behind it. Where nothing but an autovacuum is in the way, one attempt waits until the server has ended
-            that: for ``deadlock_timeout``, and a second at most.
+            that: for ``deadlock_timeout``, and a second at most; not at all where that is more than `lock_wait_budget`.
         lock_wait_budget: How long a step keeps trying for that lock in all; these attempts don't count as `max_retries`.
-        statement_timeout: How long one statement of a step may take; None sets no limit.
+        statement_timeout: How long one statement of a step may take, beside a wait for an autovacuum; None sets no limit.
         policy: ``"strict"`` refuses steps that are missing or out of order, ``"allow"`` reports them and goes on.
         track_history: False writes no history rows. What is applied is always recorded.
         allow_data_loss: What declared schemas may lose, by name: ``"agents.username"`` for a column, ``"agents"`` for a table. What

@@ -104,14 +104,24 @@ def settings(turn: Turn, limits: Limits, *, step: str, local: bool) -> str:
     )
 
 
-def wait_out(limits: Limits) -> str:
-    """Return the setting under which a step's attempt waits until the server has ended an autovacuum that is in the way.
+def wait_out(limits: Limits, *, budget: float) -> str:
+    """Return the settings under which a step's attempt waits until the server has ended an autovacuum that is in the way.
 
     It does so once somebody has waited for ``deadlock_timeout``, which only some roles may shorten. An attempt of the usual length never
     waits so long, and an autovacuum of a large table outlasts any number of them.
+
+    Args:
+        limits: The step's usual limits. That of its statements is longer by the wait, which it would cut short.
+        budget: Seconds that the step may wait for locks in all; where the server lets others wait for longer, nothing is set.
     """
-    longer = f"greatest(setting::int + {MILLISECONDS_TO_GIVE_WAY}, {round(limits.lock_timeout * 1000)})"
-    return f"SELECT pg_catalog.set_config('lock_timeout', {longer}::text, true) FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout'"
+    # 0 is no limit, and stays so.
+    longer = {
+        "lock_timeout": f"greatest(wait, {round(limits.lock_timeout * 1000)})" if limits.lock_timeout else "0",
+        "statement_timeout": f"{round(limits.statement_timeout * 1000)} + wait" if limits.statement_timeout else "0",
+    }
+    setting = ", ".join(f"pg_catalog.set_config('{name}', ({value})::text, true)" for name, value in longer.items())
+    wait = f"SELECT setting::bigint + {MILLISECONDS_TO_GIVE_WAY} AS wait FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout'"
+    return f"SELECT {setting} FROM ({wait}) AS w WHERE wait <= {round(budget * 1000)}"
 
 
 def execute(sql: str) -> str:

@@ -60,6 +60,7 @@ class OutsideStep:
         self._telling = step.telling
         self._limits = step.limits
         self._errand = errand
+        self._budget = budget
         # A lock time-out would break off CREATE INDEX CONCURRENTLY in its own waits and leave an invalid index.
         self._own_limits = groups.Limits(lock_timeout=0.0, statement_timeout=step.limits.statement_timeout)
         self._statements = outside_statements(errand.sql)
@@ -126,8 +127,10 @@ class OutsideStep:
         self._telling.part = sent, statement.start
         self._in_hand = index
         if isinstance(effect, (FitsTransaction, AddsEnumValue)):
+            waits = [groups.wait_out(self._limits, budget=self._budget)] if self._telling.in_the_way.gives_way() else []
+            sets = [*waits, *self._sets(index)]
             await self._send(
-                outside.in_transaction(self._turn, self._limits, step=self._telling.step, sets=self._sets(index), sql=sent, ended=index + 1)
+                outside.in_transaction(self._turn, self._limits, step=self._telling.step, sets=sets, sql=sent, ended=index + 1)
             )
             self._ended = index + 1
         elif isinstance(effect, Sets):

@@ -185,7 +185,7 @@ class StepRehearser:
         limits = groups.limits_under(self._config, lock_timeout=step.lock_timeout, statement_timeout=step.statement_timeout)
         settings = groups.settings(self._turn, limits, step=step.id, local=True)
         if attempts.in_the_way.gives_way():
-            settings = f"{settings}; {groups.wait_out(limits)}"
+            settings = f"{settings}; {groups.wait_out(limits, budget=self._config.lock_wait_budget)}"
         if isinstance(body, str):
             await self._session.execute(f"{settings}; {groups.execute(body)}")
             return

@@ -220,7 +220,7 @@ class StepRunner:
         body, telling = step.body, step.telling
         opening, closing = step.opening, step.closing(attempts=telling.attempts)
         if telling.in_the_way.gives_way():
-            opening = f"{opening}; {groups.wait_out(step.limits)}"
+            opening = f"{opening}; {groups.wait_out(step.limits, budget=self._config.lock_wait_budget)}"
         if isinstance(body, str):
             with self._session.hearing(lambda _: telling.begin()):
                 await self._transaction(f"{opening}; {groups.execute(body)}; {closing}")
